@@ -1,0 +1,111 @@
+"""The audit trail: append, walk, verify.
+
+`record` and `record_all` are called by verbs inside their own transaction: if the trail cannot be
+written, the deed does not happen.
+"""
+
+import contextvars
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db import models, transaction
+
+from . import clock
+from .models import AuditHead, AuditRow, Unit, User
+
+# Where the present request came from ("10.1.2.3 #f81c…"); set by the middleware, empty in jobs and commands.
+origin: contextvars.ContextVar[str] = contextvars.ContextVar("origin", default="")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that was done: to what, in which unit, with which facts (never an ID, card number or name)."""
+
+    action: str
+    subject: models.Model | str
+    unit: Unit | None = None
+    detail: Mapping[str, object] | None = None
+
+
+def record(
+    action: str, subject: models.Model | str, *, by: User | None, unit: Unit | None = None, **detail: object
+) -> None:
+    """Append one row. `by=None` is the system itself (a job, a command)."""
+    record_all([Entry(action, subject, unit, detail)], by=by)
+
+
+def record_all(entries: Iterable[Entry], *, by: User | None) -> None:
+    """Append rows in order, all or none."""
+    with transaction.atomic():
+        # The lock on the head makes appending one at a time, so the chain cannot fork.
+        head, _ = AuditHead.objects.select_for_update().get_or_create(pk=1)
+        rows = []
+        at = clock.now()
+        for entry in entries:
+            row = AuditRow(
+                number=head.number + 1,
+                at=at,
+                username=by.username if by else "",
+                person=by.name if by else "系统",
+                origin=origin.get(),
+                action=entry.action,
+                subject=subject_key(entry.subject),
+                unit_path=entry.unit.path if entry.unit else "",
+                detail=json.loads(json.dumps(entry.detail or {}, default=str)),
+            )
+            row.digest = digest_of(row, head.digest)
+            head.number, head.digest = row.number, row.digest
+            rows.append(row)
+        AuditRow.objects.bulk_create(rows, batch_size=500)
+        head.save()
+
+
+def subject_key(subject: models.Model | str) -> str:
+    """The text that names a record in the trail: `app.model:key`."""
+    return subject if isinstance(subject, str) else f"{subject._meta.label_lower}:{subject.pk}"
+
+
+def digest_of(row: AuditRow, before: str) -> str:
+    """SHA-256 over the row's text and the digest before it."""
+    text = json.dumps(
+        [
+            before,
+            row.number,
+            row.at.astimezone(dt.UTC).isoformat(timespec="microseconds"),
+            row.username,
+            row.person,
+            row.origin,
+            row.action,
+            row.subject,
+            row.unit_path,
+            row.detail,
+        ],
+        ensure_ascii=False,
+        sort_keys=True,
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ChainReport:
+    rows: int
+    broken_at: int | None  # number of the first row that does not fit, or None
+    reason: str = ""
+
+
+def verify_chain() -> ChainReport:
+    """Walk the whole chain from the first row; name the first that was changed, removed or put in."""
+    before, expected = "0" * 64, 1
+    for row in AuditRow.objects.order_by("number").iterator(chunk_size=1000):
+        if row.number != expected:
+            return ChainReport(expected - 1, expected, f"第 {expected} 行缺失。")
+        if row.digest != digest_of(row, before):
+            return ChainReport(expected - 1, expected, f"第 {expected} 行的内容或校验值被改动。")
+        before, expected = row.digest, expected + 1
+    head = AuditHead.objects.filter(pk=1).first() or AuditHead()
+    if (head.number, head.digest) != (expected - 1, before):
+        return ChainReport(expected - 1, expected, f"链尾应为第 {head.number} 行，实际到第 {expected - 1} 行。")
+    return ChainReport(expected - 1, None)

@@ -1,0 +1,176 @@
+"""Users, units (county → school → class), appointments, and the audit trail."""
+
+import uuid
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+
+from .roles import ROLES, UnitLevel
+
+
+class Unit(models.Model):
+    """A county, a school or a class: the tree over which scopes are statements.
+
+    `path` holds the keys from the root down, each followed by a slash ("1/4/17/"), so that "this unit and
+    everything below" is one prefix comparison.
+    """
+
+    class Level(models.TextChoices):
+        COUNTY = UnitLevel.COUNTY.value, "县"
+        SCHOOL = UnitLevel.SCHOOL.value, "学校"
+        CLASS = UnitLevel.CLASS.value, "班级"
+
+    level = models.CharField("层级", max_length=10, choices=Level.choices)
+    name = models.CharField("名称", max_length=80)
+    parent = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="children", verbose_name="上级"
+    )
+    path = models.CharField(max_length=60, unique=True, editable=False)
+    is_active = models.BooleanField("启用", default=True)
+
+    class Meta:
+        ordering = ["path"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(level="county", parent__isnull=True) | (~Q(level="county") & Q(parent__isnull=False)),
+                name="unit_only_counties_have_no_parent",
+            ),
+            models.CheckConstraint(condition=Q(level__in=[c.value for c in UnitLevel]), name="unit_level_known"),
+            models.UniqueConstraint(fields=["parent", "name"], name="unit_name_unique_under_parent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args, **kwargs):
+        if self.path:
+            super().save(*args, **kwargs)
+            return
+        # The own key is part of the path, so a new unit is written twice; the first path only has to be free.
+        self.path = f"new-{uuid.uuid4()}"[:60]
+        super().save(*args, **kwargs)
+        self.path = f"{self.parent.path if self.parent else ''}{self.pk}/"
+        super().save(update_fields=["path"])
+
+    def contains(self, other: "Unit") -> bool:
+        """Whether `other` is this unit or lies below it."""
+        return other.path.startswith(self.path)
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, username: str, *, name: str, password: str | None = None, **fields) -> "User":
+        user = self.model(username=self.model.normalize_username(username), name=name, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class User(AbstractBaseUser):
+    """A person who signs in. What they may do comes from their appointments, never from the account."""
+
+    username = models.CharField(
+        "账号", max_length=40, unique=True, error_messages={"unique": "这个账号已经有人使用，请换一个。"}
+    )
+    name = models.CharField("姓名", max_length=40)
+    is_active = models.BooleanField("启用", default=True)
+    must_change_password = models.BooleanField("首次登录须改密码", default=True)
+
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS = ["name"]
+    objects = UserManager()
+
+    class Meta:
+        ordering = ["username"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Appointment(models.Model):
+    """A role held over a unit, from a day to a day (both included). Hand-over is one ending, one beginning."""
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="appointments", verbose_name="人员")
+    role = models.CharField("角色", max_length=20, choices=[(r.code, r.label) for r in ROLES.values()])
+    unit = models.ForeignKey(Unit, models.PROTECT, related_name="appointments", verbose_name="单位")
+    starts_on = models.DateField("开始日期")
+    ends_on = models.DateField("结束日期", null=True, blank=True)
+
+    class Meta:
+        ordering = ["user", "starts_on"]
+        constraints = [
+            models.CheckConstraint(condition=Q(role__in=list(ROLES)), name="appointment_role_known"),
+            models.CheckConstraint(
+                condition=Q(ends_on__isnull=True) | Q(ends_on__gte=F("starts_on")), name="appointment_ends_after_start"
+            ),
+            models.UniqueConstraint(
+                fields=["user", "role", "unit"],
+                condition=Q(ends_on__isnull=True),
+                name="appointment_open_once",
+                violation_error_message="这个人员已经担任该单位的这个角色。",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.unit} {self.get_role_display()} {self.user}"
+
+    def clean(self):
+        if self.role and self.unit_id and ROLES[self.role].level != self.unit.level:
+            wanted = Unit.Level(ROLES[self.role].level.value).label
+            raise ValidationError(f"“{ROLES[self.role].label}”要任命到{wanted}一级，“{self.unit}”不是{wanted}。")
+
+
+class AppendOnlyQuerySet(models.QuerySet):
+    """Rows that are evidence: written once, never changed. The database refuses too, by trigger."""
+
+    def _refuse(self, *args, **kwargs):
+        raise TypeError(f"{self.model.__name__} rows are written once and never changed or deleted.")
+
+    update = delete = bulk_update = _refuse
+
+
+class AuditRow(models.Model):
+    """Who did what, where and when, as text, so that the trail never depends on live rows.
+
+    Rows form a chain: `digest` is taken over the row's own text and the digest before it. The chain's end
+    is kept in `AuditHead`, so a row cut from the end is missed too.
+    """
+
+    number = models.PositiveBigIntegerField("序号", primary_key=True)
+    at = models.DateTimeField("时间")
+    username = models.CharField("账号", max_length=40)
+    person = models.CharField("姓名", max_length=40)
+    origin = models.CharField("来源", max_length=80, blank=True)  # address and request number
+    action = models.CharField("操作", max_length=40)
+    subject = models.CharField("对象", max_length=120)  # "subsidies.application:3f2c…", never a name or number
+    unit_path = models.CharField("单位", max_length=60, blank=True)
+    detail = models.JSONField("内容", default=dict)
+    digest = models.CharField(max_length=64)
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-number"]
+        indexes = [
+            models.Index(fields=["subject"], name="audit_by_subject"),
+            models.Index(fields=["action", "-number"], name="audit_by_action"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.action}"
+
+    def save(self, *args, **kwargs):
+        raise TypeError("Audit rows are written by accounts.audit.record, and never changed.")
+
+    delete = save
+
+
+class AuditHead(models.Model):
+    """The end of the audit chain: one row, locked by whoever appends."""
+
+    number = models.PositiveBigIntegerField(default=0)
+    digest = models.CharField(max_length=64, default="0" * 64)
+
+    def __str__(self) -> str:
+        return f"audit chain up to {self.number}"

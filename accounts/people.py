@@ -1,0 +1,115 @@
+"""Accounts of people: open, disable, enable, first passwords. What a person may do is not here: appointments.
+
+`by=None` is the installation itself (set-up, demo county).
+"""
+
+import secrets
+
+from axes.utils import reset as lift_lockout
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+
+from . import audit, scopes
+from .access import refusal
+from .models import Appointment, User
+from .roles import Permission
+
+# Of first passwords; without characters that are confused on paper: 0 o, 1 l i, 2 z, 5 s.
+_CHARACTERS = "abcdefghjkmnpqrtuvwxy346789"
+_GROUPS, _GROUP_LENGTH = 3, 4  # 12 of 27 characters: 57 bits
+
+
+class AccountRefused(ValidationError):
+    """The account cannot be changed so; the sentence says why and what to do instead."""
+
+
+def visible_people(manager: User) -> QuerySet[User]:
+    """Whom the manager looks after: everybody ever appointed within their reach, and who has no post yet."""
+    posts = scopes.within(Appointment.objects.all(), manager, Permission.MANAGE_ACCOUNTS, unit="unit")
+    if not scopes.reach(manager, Permission.MANAGE_ACCOUNTS):
+        return User.objects.none()
+    return User.objects.filter(Q(pk__in=posts.values("user")) | Q(appointments__isnull=True)).distinct()
+
+
+def open_account(username: str, name: str, *, by: User | None) -> tuple[User, str]:
+    """A new account and its first password, which is kept nowhere and good only for choosing one's own."""
+    require_manager(by)
+    password = _first_password()
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(username, name=name, password=password)
+            audit.record("account.create", user, by=by)
+    except IntegrityError as error:
+        raise AccountRefused({"username": "这个账号已经有人使用，请换一个。"}) from error
+    return user, password
+
+
+def reset_password(user: User, *, by: User | None) -> str:
+    """A new first password; whoever is signed in with the old one is out, and a lockout is lifted."""
+    require_manager(by)
+    if user == by:
+        raise AccountRefused("自己的密码请在“修改密码”页更改，不用重置。")
+    password = _first_password()
+    with transaction.atomic():
+        locked = lock(user)
+        locked.set_password(password)
+        locked.must_change_password = True
+        locked.save(update_fields=["password", "must_change_password"])
+        lift_lockout(username=locked.username)
+        audit.record("account.reset_password", locked, by=by)
+    return password
+
+
+def change_password(user: User, password: str, *, by: User) -> None:
+    """Set one's own password, already checked by the form against the rules for passwords."""
+    if user != by:
+        raise PermissionDenied("只能修改自己的密码。")
+    with transaction.atomic():
+        user.set_password(password)
+        user.must_change_password = False
+        user.save(update_fields=["password", "must_change_password"])
+        audit.record("account.change_password", user, by=by)
+
+
+def disable(user: User, *, by: User | None) -> None:
+    """The account no longer opens; sessions that are open end with their next click. Appointments stay as they are."""
+    require_manager(by)
+    if user == by:
+        raise AccountRefused("不能停用自己的账号，请由另一位系统管理员办理。")
+    with transaction.atomic():
+        locked = lock(user)
+        if not locked.is_active:
+            raise AccountRefused(f"{locked.name}的账号已经停用，无需再次办理。")
+        _write_active(locked, False, "account.disable", by)
+
+
+def enable(user: User, *, by: User | None) -> None:
+    require_manager(by)
+    with transaction.atomic():
+        locked = lock(user)
+        if locked.is_active:
+            raise AccountRefused(f"{locked.name}的账号本来就是启用的，无需再次办理。")
+        _write_active(locked, True, "account.enable", by)
+
+
+def lock(user: User) -> User:
+    """The person's row, fresh and held until the transaction ends."""
+    return User.objects.select_for_update().get(pk=user.pk)
+
+
+def require_manager(by: User | None) -> None:
+    """Raise PermissionDenied unless `by` manages accounts somewhere, or is the installation itself (None)."""
+    if by is not None and not scopes.allows(by, Permission.MANAGE_ACCOUNTS, None):
+        raise PermissionDenied(refusal(Permission.MANAGE_ACCOUNTS))
+
+
+def _write_active(user: User, active: bool, action: str, by: User | None) -> None:
+    user.is_active = active
+    user.save(update_fields=["is_active"])
+    audit.record(action, user, by=by)
+
+
+def _first_password() -> str:
+    groups = ("".join(secrets.choice(_CHARACTERS) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
+    return "-".join(groups)

@@ -1,0 +1,137 @@
+"""Every permission and every role, on one page.
+
+A role is held over a unit by an appointment; it reaches that unit and all units below it.
+Codes are stored, labels are shown: a label may be reworded, a code may not.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    # looking
+    VIEW_PUPILS = "view_pupils"
+    VIEW_CASES = "view_cases"
+    VIEW_BATCHES = "view_batches"
+    VIEW_AUDIT = "view_audit"
+    REVEAL_IDENTITY = "reveal_identity"
+    # the register
+    IMPORT_ROSTER = "import_roster"
+    EDIT_PUPILS = "edit_pupils"
+    # the road of an application
+    OPEN_ROUND = "open_round"
+    FILE_APPLICATION = "file_application"
+    HOLD_CLASS_REVIEW = "hold_class_review"
+    HOLD_SCHOOL_REVIEW = "hold_school_review"
+    PUBLISH_NOTICE = "publish_notice"
+    REPORT_TO_COUNTY = "report_to_county"
+    VERIFY = "verify"
+    APPROVE = "approve"
+    # the money
+    MAKE_BATCH = "make_batch"
+    UPLOAD_SIGNED_SHEET = "upload_signed_sheet"
+    RECORD_PAYMENT = "record_payment"
+    EDIT_STANDARDS = "edit_standards"
+    EDIT_CALENDAR = "edit_calendar"
+    # the installation
+    MANAGE_ACCOUNTS = "manage_accounts"
+
+
+class UnitLevel(StrEnum):
+    COUNTY = "county"
+    SCHOOL = "school"
+    CLASS = "class"
+
+
+@dataclass(frozen=True)
+class Role:
+    code: str
+    label: str
+    level: UnitLevel  # what kind of unit the appointment is over
+    description: str
+    permissions: frozenset[Permission]
+
+
+P = Permission
+_SEE = {P.VIEW_PUPILS, P.VIEW_CASES}
+
+ROLES: dict[str, Role] = {
+    role.code: role
+    for role in (
+        Role(
+            "class_teacher",
+            "班主任",
+            UnitLevel.CLASS,
+            "为本班学生填报申请；可主持并记录本班评议，但不能评议自己填报的申请。",
+            frozenset(_SEE | {P.FILE_APPLICATION, P.HOLD_CLASS_REVIEW, P.EDIT_PUPILS}),
+        ),
+        Role(
+            "aid_officer",
+            "资助专干",
+            UnitLevel.SCHOOL,
+            "维护本校名册，组织班级评议和学校评审，发布公示，上报县中心，上传签字表。",
+            frozenset(
+                _SEE
+                | {
+                    P.REVEAL_IDENTITY,
+                    P.IMPORT_ROSTER,
+                    P.EDIT_PUPILS,
+                    P.OPEN_ROUND,
+                    P.HOLD_CLASS_REVIEW,
+                    P.HOLD_SCHOOL_REVIEW,
+                    P.PUBLISH_NOTICE,
+                    P.REPORT_TO_COUNTY,
+                    P.VIEW_BATCHES,
+                    P.UPLOAD_SIGNED_SHEET,
+                }
+            ),
+        ),
+        Role(
+            "principal",
+            "校长",
+            UnitLevel.SCHOOL,
+            "资助工作第一责任人：主持学校评审，查看本校全部申请与发放。",
+            frozenset(_SEE | {P.HOLD_SCHOOL_REVIEW, P.VIEW_BATCHES}),
+        ),
+        Role(
+            "county_clerk",
+            "县资助中心经办",
+            UnitLevel.COUNTY,
+            "开启批次，审核学校上报，编制发放批次，登记发放结果，维护标准和工作日历。",
+            frozenset(
+                _SEE
+                | {
+                    P.REVEAL_IDENTITY,
+                    P.OPEN_ROUND,
+                    P.VERIFY,
+                    P.MAKE_BATCH,
+                    P.RECORD_PAYMENT,
+                    P.VIEW_BATCHES,
+                    P.EDIT_STANDARDS,
+                    P.EDIT_CALENDAR,
+                }
+            ),
+        ),
+        Role(
+            "county_head",
+            "县资助中心负责人",
+            UnitLevel.COUNTY,
+            "审批经办审核通过的名单；查看发放与操作记录。",
+            frozenset(_SEE | {P.APPROVE, P.VIEW_BATCHES, P.VIEW_AUDIT, P.RECORD_PAYMENT}),
+        ),
+        Role(
+            "inspector",
+            "督查",
+            UnitLevel.COUNTY,
+            "只读：查看全县申请、公示、发放和操作记录，不能修改，看不到完整证件号和账号。",
+            frozenset(_SEE | {P.VIEW_BATCHES, P.VIEW_AUDIT}),
+        ),
+        Role(
+            "system_admin",
+            "系统管理员",
+            UnitLevel.COUNTY,
+            "管理账号和任职；看不到任何学生信息。",
+            frozenset({P.MANAGE_ACCOUNTS}),
+        ),
+    )
+}

@@ -1,0 +1,295 @@
+"""The demo county: invented people and pupils, in the middle of the autumn term of 2026.
+
+Everything is done by the real verbs, each step by the person whose turn it is, on the day it would have
+happened. One round is finished and paid (the kindergarten), one stands at every desk (the junior school),
+and one school waits for its roster, so that a visitor can carry a term through from the first file.
+"""
+
+import datetime as dt
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management.base import OutputWrapper
+
+from accounts import clock
+from accounts.models import Appointment, Unit, User
+from documents import issuing
+from publicity import notices, objections
+from publicity import reference as publicity_reference
+from publicity.models import Notice
+from students import reference as students_reference
+from students import rosters
+from students.models import School, SchoolClass, Term
+from subsidies import applications, county, payments, payout_sheets, reviews, rounds, workflow
+from subsidies import reference as subsidies_reference
+from subsidies.models import Application, Decision, Meeting, PayoutSheet, Programme, Round
+from subsidies.states import State, Step
+
+from .demo_roster import ClassPlan, rows, workbook
+
+# User name, and in a few words who that is; printed at the start of `./aid demo`.
+ACCOUNTS: tuple[tuple[str, str], ...] = (
+    ("jingban", "沈立群 · 县资助中心经办（审核、编制发放批次）"),
+    ("jingban2", "罗敏 · 县资助中心经办（登记发放）"),
+    ("fuzeren", "高文华 · 县资助中心负责人（审批）"),
+    ("ducha", "严正 · 督查（只读）"),
+    ("guanli", "唐晓 · 系统管理员（账号和任职，看不到学生）"),
+    ("chuzhong", "陈国栋 · 第一初级中学资助专干"),
+    ("chuzhong-xz", "周永福 · 第一初级中学校长"),
+    ("ban71", "李春梅 · 第一初级中学七年级1班班主任（待填报）"),
+    ("ban72", "王建军 · 第一初级中学七年级2班班主任"),
+    ("ban81", "刘志远 · 第一初级中学八年级1班班主任"),
+    ("xiaoxue", "杨秀英 · 城关小学资助专干（从导入名册开始）"),
+    ("xiaoxue-xz", "赵明德 · 城关小学校长"),
+    ("ban31", "马小兰 · 城关小学三年级1班班主任"),
+    ("youer", "何静 · 第一幼儿园资助专干"),
+)
+# One password for all of them. Known to everybody, which is why only the demo has it.
+PASSWORD = "yunling-demo-2026"
+SAMPLE_ROSTER = "样例名册-城关小学.xlsx"
+
+_LAST_DAY = dt.date(2026, 10, 12)
+_TERM = "2026-2027-1"
+
+
+@dataclass
+class _County:
+    unit: Unit
+    term: Term
+    schools: dict[str, Unit] = field(default_factory=dict)
+    classes: dict[str, Unit] = field(default_factory=dict)
+    people: dict[str, User] = field(default_factory=dict)
+
+
+def build(*, out: OutputWrapper) -> None:
+    """Fill an empty database with the demo county, telling `out` what is being done."""
+    clock.set_demo_day(dt.date(2026, 9, 7))
+    students_reference.load()
+    subsidies_reference.load()
+    publicity_reference.load()
+    here = _people(_units())
+    out.write("  学校、人员、名册……\n")
+    _rosters(here)
+    out.write("  幼儿园：一个已经发放完毕的批次……\n")
+    _finished_round(here)
+    out.write("  初中：一个正在办理的批次……\n")
+    _running_round(here)
+    clock.set_demo_day(_LAST_DAY)
+    _sample_roster()
+
+
+def _units() -> _County:
+    county = Unit.objects.create(level="county", name="云岭县")
+    here = _County(county, Term.objects.get(key=_TERM))
+    for key, name, code, stages in (
+        ("chuzhong", "云岭县第一初级中学", "5353990001", ["junior"]),
+        ("xiaoxue", "云岭县城关小学", "5353990002", ["primary"]),
+        ("youer", "云岭县第一幼儿园", "5353990003", ["preschool"]),
+    ):
+        here.schools[key] = Unit.objects.create(level="school", name=name, parent=county)
+        School.objects.create(
+            unit=here.schools[key],
+            code=code,
+            stages=stages,
+            notice_phone="0870-2123456",
+            notice_contact="学校资助办公室",
+            notice_place="校门口公示栏",
+        )
+    for key, school, name, stage, grade in (
+        ("ban71", "chuzhong", "七年级1班", "junior", "七年级"),
+        ("ban72", "chuzhong", "七年级2班", "junior", "七年级"),
+        ("ban81", "chuzhong", "八年级1班", "junior", "八年级"),
+        ("ban82", "chuzhong", "八年级2班", "junior", "八年级"),
+        ("ban31", "xiaoxue", "三年级1班", "primary", "三年级"),
+        ("daban", "youer", "大班1班", "preschool", "大班"),
+    ):
+        here.classes[key] = Unit.objects.create(level="class", name=name, parent=here.schools[school])
+        SchoolClass.objects.create(unit=here.classes[key], stage=stage, grade=grade)
+    return here
+
+
+def _people(here: _County) -> _County:
+    c, s, k = here.unit, here.schools, here.classes
+    posts = {
+        "jingban": ("county_clerk", c),
+        "jingban2": ("county_clerk", c),
+        "fuzeren": ("county_head", c),
+        "ducha": ("inspector", c),
+        "guanli": ("system_admin", c),
+        "chuzhong": ("aid_officer", s["chuzhong"]),
+        "chuzhong-xz": ("principal", s["chuzhong"]),
+        "ban71": ("class_teacher", k["ban71"]),
+        "ban72": ("class_teacher", k["ban72"]),
+        "ban81": ("class_teacher", k["ban81"]),
+        "ban82": ("class_teacher", k["ban82"]),
+        "xiaoxue": ("aid_officer", s["xiaoxue"]),
+        "xiaoxue-xz": ("principal", s["xiaoxue"]),
+        "ban31": ("class_teacher", k["ban31"]),
+        "youer": ("aid_officer", s["youer"]),
+        "youer-xz": ("principal", s["youer"]),
+        "daban": ("class_teacher", k["daban"]),
+    }
+    names = {username: text.split(" · ")[0] for username, text in ACCOUNTS}
+    names |= {"ban82": "孙丽华", "youer-xz": "何园长", "daban": "郑小凤"}
+    for username, (role, unit) in posts.items():
+        user = User.objects.create_user(
+            username, name=names[username], password=PASSWORD, must_change_password=False
+        )
+        Appointment.objects.create(user=user, role=role, unit=unit, starts_on=dt.date(2026, 9, 1))
+        here.people[username] = user
+    return here
+
+
+def _rosters(here: _County) -> None:
+    junior = [
+        ClassPlan("七年级", "七年级1班", 24, 2013),
+        ClassPlan("七年级", "七年级2班", 24, 2013),
+        ClassPlan("八年级", "八年级1班", 24, 2012),
+        ClassPlan("八年级", "八年级2班", 24, 2012),
+    ]
+    _import(here, "chuzhong", junior, first_serial=1)
+    _import(here, "youer", [ClassPlan("大班", "大班1班", 18, 2020, poor_every=2)], first_serial=201)
+
+
+def _import(here: _County, school: str, plans: list[ClassPlan], *, first_serial: int) -> None:
+    officer = here.people[school]
+    file = SimpleUploadedFile("名册.xlsx", workbook(rows(plans, first_serial=first_serial)))
+    checked = rosters.check_roster(file, school=here.schools[school], term=here.term, by=officer)
+    rosters.apply_roster(checked, by=officer)
+
+
+def _open(here: _County, programme: str, closes_on: dt.date) -> Round:
+    return rounds.open_round(
+        programme=Programme.objects.get(code=programme),
+        term=here.term,
+        unit=here.unit,
+        opens_on=clock.today(),
+        closes_on=closes_on,
+        by=here.people["jingban"],
+    )
+
+
+def _finished_round(here: _County) -> None:
+    round_ = _open(here, "preschool-aid", dt.date(2026, 9, 18))
+    filed = _file(here, round_, "daban", "daban")
+    officer, head = here.people["youer"], here.people["youer-xz"]
+    school = here.schools["youer"]
+    clock.set_demo_day(dt.date(2026, 9, 9))
+    _meet(filed, "class", here.classes["daban"], by=officer)
+    clock.set_demo_day(dt.date(2026, 9, 10))
+    _meet(filed, "school", school, by=head)
+    _through_notice(here, round_, "youer")
+    workflow.advance_all(filed, Step.REPORT, by=officer)
+    _decide(round_, school, county.verify, here.people["jingban"])
+    clock.set_demo_day(dt.date(2026, 9, 23))
+    _decide(round_, school, county.approve, here.people["fuzeren"])
+    rows = Application.objects.filter(round=round_, state=State.APPROVED)
+    batch = payments.make_batch(
+        round_, expected=len(rows), expected_total=sum(a.amount or 0 for a in rows), by=here.people["jingban"]
+    )
+    for sheet in batch.sheets.all():
+        payout_sheets.produce(sheet.pk)
+        clock.set_demo_day(dt.date(2026, 9, 28))
+        _sign_and_pay(sheet, officer, here.people["jingban2"])
+
+
+def _sign_and_pay(sheet: PayoutSheet, officer: User, clerk: User) -> None:
+    sheet.refresh_from_db()
+    scan = SimpleUploadedFile("签字表扫描件.pdf", issuing.read_pdf(sheet.document), "application/pdf")
+    payments.upload_signed_copy(sheet, scan, by=officer)
+    sheet.refresh_from_db()
+    payments.record_payment(sheet, paid_on=clock.today(), voucher="云财支〔2026〕0913", by=clerk)
+
+
+def _running_round(here: _County) -> None:
+    """Each class of the junior school at another desk; what is before the county went on an earlier notice."""
+    clock.set_demo_day(dt.date(2026, 9, 21))
+    round_ = _open(here, "living-aid", dt.date(2026, 10, 30))
+    officer, head = here.people["chuzhong"], here.people["chuzhong-xz"]
+    school = here.schools["chuzhong"]
+    first = _file(here, round_, "ban82", "ban82")
+    _meet(first, "class", here.classes["ban82"], by=officer)
+    clock.set_demo_day(dt.date(2026, 9, 22))
+    _meet(first, "school", school, by=head)
+    notice = _through_notice(here, round_, "chuzhong", dispute=True)
+    workflow.advance_all(_cleared(notice), Step.REPORT, by=officer)
+    clock.set_demo_day(dt.date(2026, 10, 8))
+    second = _file(here, round_, "ban81", "ban81")
+    _meet(second, "class", here.classes["ban81"], by=officer)
+    clock.set_demo_day(dt.date(2026, 10, 9))
+    _file(here, round_, "ban72", "ban72")
+
+
+def _file(here: _County, round_: Round, school_class: str, teacher: str) -> list[Application]:
+    """The teacher files for everybody of the class who is entitled."""
+    unit, by = here.classes[school_class], here.people[teacher]
+    reasons = itertools.cycle(("父亲患病，家庭收入低", "家中两人上学，开支较大", "父母务农，收入不稳定"))
+    wishes = [
+        applications.Wish(c.enrolment, reason=next(reasons))
+        for c in applications.candidates(round_, unit)
+        if c.may_file
+    ]
+    applications.file(round_, unit, wishes, by=by)
+    return list(Application.objects.filter(round=round_, school_class=unit))
+
+
+_MEMBERS = (
+    ("周明", "校领导"), ("吴桂芳", "年级组长"), ("郑海涛", "任课教师"), ("冯雪", "任课教师"), ("蒋丽", "任课教师"),
+    ("沈国强", "家长代表"), ("韩玉梅", "家长代表"), ("杨天明", "村委会代表"), ("朱敏", "教师代表"), ("秦勇", "教师代表"),
+)  # fmt: skip
+
+
+def _meet(filed: Iterable[Application], level: str, unit: Unit, *, by: User) -> Meeting:
+    rows = list(Application.objects.filter(pk__in=[a.pk for a in filed]).select_related("school_class", "round__programme", "round__term"))
+    minutes = reviews.Minutes(
+        held_on=clock.today(),
+        place="学校会议室",
+        chair=_MEMBERS[0][0],
+        members=[reviews.Member(name, capacity) for name, capacity in _MEMBERS],
+        text="学习资助政策和评议办法，逐一评议申请情况，无记名表决，结果当场宣布。",
+    )
+    verdicts = [
+        reviews.Verdict(a, Decision.Verdict.AGREE, votes_for=len(_MEMBERS), votes_against=0) for a in rows
+    ]
+    return reviews.hold(round_=rows[0].round, unit=unit, level=level, minutes=minutes, verdicts=verdicts, by=by)
+
+
+def _through_notice(here: _County, round_: Round, school: str, *, dispute: bool = False) -> Notice:
+    officer, unit = here.people[school], here.schools[school]
+    notice = notices.publish(round_, unit, notices.propose(round_, unit), by=officer)
+    if dispute:
+        line = notice.lines.first()
+        clock.set_demo_day(dt.date.fromisoformat(notice.counted_days[1]))
+        assert line is not None
+        objections.receive(
+            line, received_on=clock.today(), channel="来电", content="反映该生家庭近期购置了车辆，请核实。", by=officer
+        )
+    clock.set_demo_day(notice.ends_on + dt.timedelta(days=1))
+    notices.close(notice, by=officer)
+    return notice
+
+
+def _cleared(notice: Notice) -> list[Application]:
+    return list(Application.objects.filter(notice_lines__notice=notice, state=State.CLEARED))
+
+
+def _decide(round_: Round, school: Unit, verb, by: User) -> None:
+    state = State.REPORTED if verb is county.verify else State.VERIFIED
+    rows = county.awaiting(round_, school, state)
+    verb(round_, school, [reviews.Verdict(a, Decision.Verdict.AGREE) for a in rows], by=by)
+
+
+def _sample_roster() -> None:
+    """The file a visitor uploads for the primary school: good rows, and one of each usual fault."""
+    plans = [ClassPlan("三年级", "三年级1班", 20, 2017), ClassPlan("三年级", "三年级2班", 20, 2017)]
+    sample = rows(plans, first_serial=301)
+    sample[3]["身份证件号"] = sample[3]["身份证件号"][:17] + ("1" if sample[3]["身份证件号"][17] != "1" else "2")
+    sample[7]["班级"] = ""
+    sample[9]["身份证件号"] = f" {sample[9]['身份证件号'][:6]} {sample[9]['身份证件号'][6:].lower()} "
+    sample.append(dict(sample[5]))
+    (settings.DATA_DIR / SAMPLE_ROSTER).write_bytes(workbook(sample))
+
+

@@ -1,0 +1,234 @@
+"""The first page: what waits for the person who signed in, and where to go for it."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from accounts import clock, scopes
+from accounts.access import open_to_all
+from accounts.models import Unit, User
+from accounts.roles import Permission
+from accounts.templatetags.aid import cn_date, yuan
+from publicity import periods
+from publicity.models import CalendarYear, Notice, Objection
+from students.models import RosterImport
+from subsidies import rounds
+from subsidies.models import Application, DutyHolder, PayoutSheet, Round
+from subsidies.states import TURN, Duty, State
+
+P = Permission
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One thing to do: how many, what, where, and the page on which it is done."""
+
+    count: int
+    unit: str  # 份, 人, 张
+    title: str
+    detail: str
+    url: str
+    is_urgent: bool = False
+
+
+@open_to_all
+def home(request: HttpRequest) -> HttpResponse:
+    user: User = request.user  # type: ignore[assignment]
+    appointments = scopes.current_appointments(user)
+    context = {
+        "appointments": appointments,
+        "waiting": list(_waiting(user)) if appointments else [],
+        "open_rounds": _open_rounds(user),
+        "first_steps": _first_steps(user),
+        "today": clock.today(),
+    }
+    return render(request, "aidadmin/home.html", context)
+
+
+@open_to_all
+@require_POST
+def demo_clock_advance(request: HttpRequest) -> HttpResponse:
+    """Demo county only: let a working day pass."""
+    day = periods.next_working_day(clock.today())
+    clock.set_demo_day(day)
+    messages.info(request, f"演示县的日期已前进到{cn_date(day)}。")
+    return redirect(_back(request))
+
+
+def _back(request: HttpRequest) -> str:
+    # Only ever a path of our own: the page the button stood on.
+    referer = request.META.get("HTTP_REFERER", "")
+    root = request.build_absolute_uri("/")
+    return "/" + referer[len(root) :] if referer.startswith(root) else reverse("home")
+
+
+def _waiting(user: User) -> Iterator[Waiting]:
+    yield from _rosters(user)
+    yield from _filing(user)
+    yield from _by_class(user)
+    yield from _by_school(user)
+    yield from _notices(user)
+    yield from _batches(user)
+    yield from _sheets(user)
+    yield from _calendar(user)
+
+
+def _cases(user: User, permission: P, state: State) -> QuerySet[Application]:
+    """Applications in the state over which the person holds the permission, not counting those on which
+    they already hold another duty (these wait for somebody else)."""
+    assert TURN[state] == permission
+    other = DutyHolder.objects.filter(application=OuterRef("pk"), by=user)
+    duty = {State.SUBMITTED: Duty.CLASS_REVIEW, State.CLASS_REVIEWED: Duty.SCHOOL_REVIEW}.get(state)
+    duty = duty or {State.REPORTED: Duty.VERIFICATION, State.VERIFIED: Duty.APPROVAL}.get(state)
+    rows = scopes.within(Application.objects.filter(state=state), user, permission, unit="school_class")
+    return rows.exclude(Exists(other.exclude(duty=duty))) if duty else rows
+
+
+def _rosters(user: User) -> Iterator[Waiting]:
+    checked = RosterImport.objects.filter(state=RosterImport.State.CHECKED).select_related("school", "term")
+    for row in scopes.within(checked, user, P.IMPORT_ROSTER, unit="school"):
+        detail = f"{row.school} · {row.term}，预检发现 {row.rows_refused} 行有误"
+        url = reverse("roster_import", args=[row.pk])
+        yield Waiting(row.rows_total, "行", "名册待确认导入", detail, url)
+
+
+def _filing(user: User) -> Iterator[Waiting]:
+    """Per class of the teacher: returned ones first, then drafts, then an open round nobody filed in."""
+    today = clock.today()
+    classes = scopes.within(Unit.objects.filter(level="class"), user, P.FILE_APPLICATION, unit="")
+    classes = classes.select_related("parent", "school_class")
+    rows = Application.objects.filter(school_class__in=classes).values("round", "school_class", "state")
+    counted = {(r["round"], r["school_class"], r["state"]): r["n"] for r in rows.annotate(n=Count("pk"))}
+    for round_ in rounds.visible_to(user, P.FILE_APPLICATION) if classes else ():
+        is_open = round_.opens_on <= today <= round_.closes_on
+        for unit in classes:
+            if unit.school_class.stage not in round_.programme.stages or not round_.unit.contains(unit):
+                continue
+            url = reverse("class_file", args=[round_.pk, unit.pk])
+            by_state = {state: n for (r, c, state), n in counted.items() if (r, c) == (round_.pk, unit.pk)}
+            yield from _class_work(round_, unit, by_state, url, is_open=is_open)
+
+
+def _class_work(round_: Round, unit: Unit, by_state: dict, url: str, *, is_open: bool) -> Iterator[Waiting]:
+    where = f"{unit} · {round_}"
+    until = f"{cn_date(round_.closes_on)}截止"
+    if returned := by_state.get(State.RETURNED):
+        yield Waiting(returned, "份", "申请被退回，请补正后重新提交", where, url, is_urgent=True)
+    if drafts := by_state.get(State.DRAFT):
+        yield Waiting(drafts, "份", "草稿还没有提交", f"{where}，{until}", url)
+    if is_open and not by_state:
+        yield Waiting(0, "份", "本班还没有填报", f"{where}，{until}", url)
+
+
+def _by_class(user: User) -> Iterator[Waiting]:
+    rows = _cases(user, P.HOLD_CLASS_REVIEW, State.SUBMITTED)
+    for group in _grouped(rows, "school_class"):
+        unit = f"{group['school_class__parent__name']} {group['school_class__name']}"
+        url = reverse("class_review", args=[group["round"], group["school_class"]])
+        yield Waiting(group["n"], "份", "待班级评议", f"{unit} · {group['round_name']}", url)
+
+
+_SCHOOL_DESKS = (
+    (P.HOLD_SCHOOL_REVIEW, State.CLASS_REVIEWED, "待学校评审", "school_review"),
+    (P.REPORT_TO_COUNTY, State.CLEARED, "公示无异议，待上报", "school_report"),
+    (P.VERIFY, State.REPORTED, "待县级审核", "school_verify"),
+    (P.APPROVE, State.VERIFIED, "待县级审批", "school_approve"),
+)
+
+
+def _by_school(user: User) -> Iterator[Waiting]:
+    for permission, state, title, page in _SCHOOL_DESKS:
+        for group in _grouped(_cases(user, permission, state), "school"):
+            url = reverse(page, args=[group["round"], group["school"]])
+            yield Waiting(group["n"], "人", title, f"{group['school__name']} · {group['round_name']}", url)
+    for group in _grouped(_cases(user, P.PUBLISH_NOTICE, State.SCHOOL_REVIEWED), "school"):
+        query = urlencode({"round": group["round"], "school": group["school"]})
+        detail = f"{group['school__name']} · {group['round_name']}"
+        yield Waiting(group["n"], "人", "待发布公示", detail, f"{reverse('notice_new')}?{query}")
+
+
+def _grouped(rows: QuerySet[Application], unit: str) -> list[dict]:
+    fields = ["round", "round__programme__name", "round__term__name", unit, f"{unit}__name", f"{unit}__parent__name"]
+    groups = list(rows.order_by(f"{unit}__path").values(*fields).annotate(n=Count("pk"), total=Sum("amount")))
+    for group in groups:
+        group["round_name"] = f"{group['round__term__name']} {group['round__programme__name']}"
+    return groups
+
+
+def _notices(user: User) -> Iterator[Waiting]:
+    today = clock.today()
+    running = Notice.objects.filter(state=Notice.State.RUNNING).select_related("school")
+    for notice in scopes.within(running, user, P.PUBLISH_NOTICE, unit="school"):
+        url = reverse("notice", args=[notice.pk])
+        if today > notice.ends_on:
+            yield Waiting(1, "份", "公示期满，请结束公示并撤下", f"{notice.title}", url, is_urgent=True)
+    objections = Objection.objects.filter(state=Objection.State.OPEN).select_related("line__notice")
+    for objection in scopes.within(objections, user, P.PUBLISH_NOTICE, unit="line__notice__school"):
+        url = reverse("objection_settle", args=[objection.pk])
+        detail = f"{cn_date(objection.received_on)}收到 · {objection.line.notice.title}"
+        yield Waiting(1, "件", "异议待核查", detail, url, is_urgent=True)
+
+
+def _batches(user: User) -> Iterator[Waiting]:
+    rows = _cases(user, P.MAKE_BATCH, State.APPROVED).order_by("round")
+    for group in rows.values("round", "round__programme__name", "round__term__name").annotate(
+        n=Count("pk"), total=Sum("amount")
+    ):
+        detail = f"{group['round__term__name']} {group['round__programme__name']}，合计 {yuan(group['total'])} 元"
+        yield Waiting(group["n"], "人", "待编制发放批次", detail, reverse("batch_make", args=[group["round"]]))
+
+
+def _sheets(user: User) -> Iterator[Waiting]:
+    states = PayoutSheet.State
+    rows = PayoutSheet.objects.select_related("school", "batch", "document")
+    ready = scopes.within(rows.filter(state=states.READY), user, P.UPLOAD_SIGNED_SHEET, unit="school")
+    signed = scopes.within(rows.filter(state=states.SIGNED), user, P.RECORD_PAYMENT, unit="school")
+    failed = scopes.within(rows.filter(state=states.FAILED), user, P.MAKE_BATCH, unit="school")
+    for found, title, page in (
+        (ready, "花名册待签字上传", "sheet_sign"),
+        (signed.exclude(made_by=user), "待登记发放", "sheet_pay"),
+    ):
+        for sheet in found:
+            detail = f"{sheet.school} · {sheet.batch.number} · {sheet.document.number}"
+            yield Waiting(1, "张", title, detail, reverse(page, args=[sheet.pk]))
+    for sheet in failed:
+        url = reverse("batch", args=[sheet.batch_id])
+        yield Waiting(1, "张", "花名册生成失败", f"{sheet.school}：{sheet.failure}", url, is_urgent=True)
+
+
+def _calendar(user: User) -> Iterator[Waiting]:
+    """From November on, next year's holidays are announced; a notice over the year's end needs them."""
+    today = clock.today()
+    coming = (today + dt.timedelta(days=60)).year
+    if scopes.reach(user, P.EDIT_CALENDAR) and not CalendarYear.objects.filter(year=coming).exists():
+        detail = "国务院办公厅公布后请录入；没有录入的年份不能计算公示期"
+        yield Waiting(1, "年", f"{coming} 年放假安排待录入", detail, reverse("calendar"))
+
+
+def _open_rounds(user: User) -> list[Round]:
+    today = clock.today()
+    return list(rounds.visible_to(user, P.VIEW_CASES).filter(opens_on__lte=today, closes_on__gte=today)[:20])
+
+
+def _first_steps(user: User) -> list[tuple[str, str, str]]:
+    """What to begin with when nothing has begun: (sentence, button, address)."""
+    steps = []
+    if scopes.reach(user, P.IMPORT_ROSTER) and not scopes.within(
+        RosterImport.objects.all(), user, P.IMPORT_ROSTER, unit="school"
+    ).exists():
+        steps.append(("先导入本学期学生名册，班主任才能填报。", "导入名册", reverse("roster_import_new")))
+    if scopes.reach(user, P.MAKE_BATCH) and not rounds.visible_to(user, P.OPEN_ROUND).exists():
+        steps.append(("开启本学期的资助批次，各校就能开始填报。", "开启批次", reverse("round_open")))
+    if scopes.reach(user, P.MANAGE_ACCOUNTS):
+        steps.append(("人员变动时，在这里开通账号、办理任职交接。", "账号与任职", reverse("people")))
+    return steps
+
+

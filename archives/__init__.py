@@ -1,0 +1,1 @@
+"""Afterwards: a pupil's file for the round."""

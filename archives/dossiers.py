@@ -1,0 +1,143 @@
+"""A pupil's file for the round, as one PDF: what was applied for, decided, shown, paid, and by whom."""
+
+import datetime as dt
+import hashlib
+import json
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts import access, audit, scopes
+from accounts.models import User
+from accounts.roles import Permission
+from documents import amounts, issuing, pdf
+from documents.models import IssuedDocument
+from publicity.models import NoticeLine
+from subsidies.entitlement import cn_date
+from subsidies.models import Application, Decision, PaymentLine, StepTaken
+
+from .models import Dossier
+
+
+def fileable(user: User) -> QuerySet[Application]:
+    """The cases the person may look at that have been submitted once: before that nothing is frozen to file."""
+    rows = Application.objects.filter(amount__isnull=False)
+    return scopes.within(rows, user, Permission.VIEW_CASES, unit="school_class")
+
+
+def current(application: Application) -> Dossier | None:
+    """The newest file of the case, up to date or not."""
+    return Dossier.objects.filter(application=application).select_related("document").first()
+
+
+def contents(application: Application) -> dict[str, Any]:
+    """Everything the file says, gathered from the records (frozen facts first, live rows never)."""
+    decisions = (
+        Decision.objects.filter(application=application)
+        .select_related("meeting__unit", "meeting__recorded_by")
+        .prefetch_related("meeting__members")
+        .order_by("meeting__recorded_at", "pk")
+    )
+    return {
+        "application": application,
+        "facts": application.facts,
+        "decisions": list(decisions),
+        "notice_lines": list(
+            NoticeLine.objects.filter(application=application)
+            .select_related("notice__document", "notice__published_by", "notice__closed_by")
+            .prefetch_related("objections__settled_by")
+            .order_by("notice__published_at")
+        ),
+        "payments": list(
+            PaymentLine.objects.filter(application=application).select_related(
+                "sheet__batch", "sheet__document", "sheet__paid_by"
+            ).order_by("sheet__batch__made_at", "position")
+        ),
+        "steps": list(StepTaken.objects.filter(application=application).select_related("by").order_by("pk")),
+    }
+
+
+def compile_dossier(application: Application, *, by: User) -> IssuedDocument:
+    """The current file of the case: the one already issued if nothing has changed, else a new one in its place.
+
+    Raises ValidationError for a case that was never submitted, or a name no font of ours can print.
+    """
+    access.require(by, Permission.VIEW_CASES, application.school_class)
+    with transaction.atomic():
+        application = (
+            Application.objects.select_for_update(of=("self",))
+            .select_related("round__programme", "round__term", "school", "school_class", "filed_by")
+            .get(pk=application.pk)
+        )
+        if application.amount is None:
+            raise ValidationError("这份申请还没有提交过，没有可归档的内容。")
+        found = contents(application)
+        digest = _digest(found)
+        before = current(application)
+        if before and before.digest == digest:
+            document = before.document
+        else:
+            document = _issue(application, found, digest, before, by=by)
+        audit.record("dossier.read", application, by=by, unit=application.school_class, document=document.number)
+    return document
+
+
+def _issue(
+    application: Application, found: dict[str, Any], digest: str, before: Dossier | None, *, by: User
+) -> IssuedDocument:
+    document = issuing.reserve(IssuedDocument.Kind.DOSSIER, unit=application.school)
+    context = found | _printed(found) | {
+        "number": document.number,
+        "code": document.code,
+        "qr": issuing.qr_svg(document),
+    }
+    facts = [
+        ["学校", application.school.name],
+        ["学期", application.round.term.name],
+        ["项目", application.round.programme.name],
+        ["办理状态", application.get_state_display()],
+        ["最近变动", cn_date(timezone.localdate(application.changed_at))],
+    ]
+    paper = pdf.render("archives/print/dossier.html", context)
+    issuing.fulfil(document, pdf=paper, xlsx=None, facts=facts, by=by)
+    Dossier.objects.create(application=application, document=document, digest=digest)
+    if before:
+        issuing.supersede(before.document, document, by=by)
+    return document
+
+
+def _printed(found: dict[str, Any]) -> dict[str, Any]:
+    """What the paper shows in another form than the records hold it: amounts in words, dates as dates."""
+    for payment in found["payments"]:
+        # A reversal has a negative amount; words are for money paid.
+        payment.in_words = amounts.in_words(payment.amount) if payment.amount > 0 else ""
+    categories = [
+        row | {"valid_from": _date(row["valid_from"]), "valid_to": _date(row["valid_to"])}
+        for row in found["facts"]["categories"]
+    ]
+    return {
+        "amount_in_words": amounts.in_words(found["application"].amount),
+        "categories": categories,
+        "facts_on": _date(found["facts"]["on"]),
+    }
+
+
+def _date(text: str | None) -> dt.date | None:
+    return dt.date.fromisoformat(text) if text else None
+
+
+def _digest(found: dict[str, Any]) -> str:
+    """SHA-256 over what can change: the application itself, steps, decisions, notice states, payments."""
+    application = found["application"]
+    told = [
+        [s.pk for s in found["steps"]],
+        [d.pk for d in found["decisions"]],
+        [[x.pk, x.notice.state, [[o.pk, o.state] for o in x.objections.all()]] for x in found["notice_lines"]],
+        [[p.pk, p.sheet.state] for p in found["payments"]],
+        # Reason and grade may be changed while the case is back at the class, without a step.
+        [application.state, application.grade, application.reason, application.amount, application.facts],
+    ]
+    return hashlib.sha256(json.dumps(told, default=str, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,200 @@
+"""Files people send in: looked at by content, never by name; kept sealed; handed out with care.
+
+Who may read an upload is asked by the app that owns the case; here is only the how.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.http import HttpResponse
+from django.utils.http import content_disposition_header
+
+from accounts import audit, clock
+from accounts.models import Unit, User
+from accounts.redaction import redact
+
+from . import filestore, pictures
+from .models import Upload
+from .uploadlimit import OversizedFile, too_large
+from .xlsx_package import open_package
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+PDF, JPEG, PNG = "application/pdf", "image/jpeg", "image/png"
+# Controls, and the marks by which a name could show its extension backwards.
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_ORPHAN_SECONDS = 24 * 3600
+
+
+class UploadRefused(ValidationError):
+    """The file was not accepted, and nothing of it has been kept. The sentence says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Format:
+    media_type: str
+    extension: str
+    label: str
+    accept: Callable[[bytes], bytes]  # what is kept of the content; raises ValidationError
+
+
+def _workbook(content: bytes) -> bytes:
+    open_package(content).close()
+    return content
+
+
+def _pdf(content: bytes) -> bytes:
+    if b"%%EOF" not in content[-2048:]:
+        raise UploadRefused("这个 PDF 文件不完整，可能没有传完或没有扫描完。请重新导出或重新扫描后上传。")
+    if re.search(rb"/Encrypt\s+\d+\s+\d+\s+R", content):
+        raise UploadRefused("这个 PDF 设有密码或权限限制，审核人员打不开。请去掉密码后上传。")
+    return content
+
+
+FORMATS: dict[str, Format] = {
+    form.media_type: form
+    for form in (
+        Format(XLSX, ".xlsx", "Excel 工作簿（.xlsx）", _workbook),
+        Format(PDF, ".pdf", "PDF", _pdf),
+        Format(JPEG, ".jpg", "JPG 照片", lambda content: pictures.clean(content, "JPEG")),
+        Format(PNG, ".png", "PNG 图片", lambda content: pictures.clean(content, "PNG")),
+    )
+}
+_PAPER = (PDF, JPEG, PNG)
+ALLOWED: dict[str, tuple[str, ...]] = {
+    Upload.Kind.ROSTER: (XLSX,),
+    Upload.Kind.EVIDENCE: _PAPER,
+    Upload.Kind.MINUTES: _PAPER,
+    Upload.Kind.NOTICE_PHOTO: _PAPER,
+    Upload.Kind.SIGNED_SHEET: _PAPER,
+}
+
+
+def store(file: UploadedFile, *, kind: str, unit: Unit, by: User) -> Upload:
+    """Check the file and keep it, sealed. Whole or not at all: a refusal (ValidationError) leaves nothing.
+
+    Photographs are made anew, without the place and device the camera wrote into them, so size and hash
+    are those of what is kept.
+    """
+    content, media_type = check(file, kind=kind)
+    upload = Upload(
+        kind=kind,
+        unit=unit,
+        original_name=clean_name(file.name or ""),
+        media_type=media_type,
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        uploaded_at=clock.now(),
+        uploaded_by=by,
+    )
+    filestore.put(_file_name(upload), content)
+    try:
+        with transaction.atomic():
+            upload.save(force_insert=True)
+            audit.record("upload.store", upload, by=by, unit=unit, kind=kind, size=upload.size, sha256=upload.sha256)
+    except BaseException:
+        filestore.remove(_file_name(upload))
+        raise
+    return upload
+
+
+def check(file: UploadedFile, *, kind: str) -> tuple[bytes, str]:
+    """What would be kept of the file, and its media type. Raises ValidationError; stores nothing."""
+    if isinstance(file, OversizedFile) or (file.size or 0) > settings.UPLOAD_MAX_BYTES:
+        raise UploadRefused(too_large(file.size or 0))
+    file.seek(0)
+    # One byte more than allowed shows that a declared size was a lie.
+    content = file.read(settings.UPLOAD_MAX_BYTES + 1)
+    if len(content) > settings.UPLOAD_MAX_BYTES:
+        raise UploadRefused(too_large(len(content)))
+    if not content:
+        raise UploadRefused("这个文件是空的（0 字节）。请检查是否选错了文件，再上传。")
+    allowed = ALLOWED[kind]
+    # A roster that is no workbook gets its own, closer explanation from the gate of workbooks.
+    media_type = XLSX if allowed == (XLSX,) else recognise(content)
+    if media_type not in allowed:
+        raise UploadRefused(_refusal(content, allowed))
+    return FORMATS[media_type].accept(content), media_type
+
+
+def recognise(content: bytes) -> str:
+    """The media type by the first bytes; "" for what we do not take."""
+    if content.startswith(b"\xff\xd8\xff"):
+        return JPEG
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PNG
+    # The standard lets a few bytes stand before the header; scanners' software uses that.
+    if b"%PDF-" in content[:1024]:
+        return PDF
+    return XLSX if content.startswith(b"PK\x03\x04") and b"[Content_Types].xml" in content else ""
+
+
+def read(upload: Upload) -> bytes:
+    """The content, unsealed. VaultError when the stored file was touched, FileNotFoundError when it is gone."""
+    return filestore.get(_file_name(upload))
+
+
+def serve(upload: Upload, *, inline: bool = False) -> HttpResponse:
+    """The content for a browser. `inline` shows PDFs and pictures in the page; all else is a download."""
+    response = HttpResponse(read(upload), content_type=upload.media_type)
+    shown = inline and upload.media_type in _PAPER
+    response["Content-Disposition"] = content_disposition_header(not shown, upload.original_name)
+    return guard_download(response)
+
+
+def guard_download(response: HttpResponse) -> HttpResponse:
+    """Headers for a file with pupils' data: not kept by any cache, not guessed at by the browser."""
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def discard(upload: Upload, *, by: User | None = None) -> None:
+    """Take an upload back: the row in this transaction, the file once it is committed."""
+    name = _file_name(upload)
+    with transaction.atomic():
+        audit.record("upload.discard", upload, by=by, unit=upload.unit, kind=upload.kind, sha256=upload.sha256)
+        upload.delete()
+        transaction.on_commit(lambda: filestore.remove(name))
+
+
+def sweep_orphans() -> int:
+    """Remove stored files whose row was rolled back; a day's grace for those still being written. How many."""
+    known = {f"uploads/{pk}" for pk in Upload.objects.values_list("pk", flat=True)}
+    orphans = [name for name in filestore.names("uploads", untouched_for=_ORPHAN_SECONDS) if name not in known]
+    for name in orphans:
+        filestore.remove(name)
+    return len(orphans)
+
+
+def clean_name(name: str) -> str:
+    """A file name fit to be shown: without path, invisible characters and numbers of persons."""
+    base = _INVISIBLE.sub("", re.split(r"[\\/]", name)[-1]).strip()
+    return redact(base)[-150:] or "未命名"
+
+
+def extensions(kind: str) -> list[str]:
+    """Extensions a file dialogue should offer for this kind."""
+    found = [FORMATS[media_type].extension for media_type in ALLOWED[kind]]
+    return [*found, ".jpeg"] if ".jpg" in found else found
+
+
+def _refusal(content: bytes, allowed: tuple[str, ...]) -> str:
+    labels = "、".join(FORMATS[media_type].label for media_type in allowed)
+    if content[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc"):
+        return (
+            "这是苹果手机的 HEIC 照片，多数电脑打不开。请在手机“设置—相机—格式”里选“兼容性最佳”后重拍，"
+            "或把照片截图后上传。"
+        )
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return f"这里不收 Word、Excel 或压缩文件，只收 {labels}。请另存为 PDF，或打印签字后拍照上传。"
+    return f"这个文件的内容不是 {labels}（改扩展名没有用）。请重新导出、扫描或拍照后上传。"
+
+
+def _file_name(upload: Upload) -> str:
+    return f"uploads/{upload.pk}"

@@ -1,0 +1,1 @@
+"""In public: notices, the working calendar they are counted by, objections."""

@@ -1,0 +1,71 @@
+"""Objections: received against one line, which alone is held; settled with a finding."""
+
+import datetime as dt
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from accounts import access, audit, clock
+from accounts.models import User
+from accounts.roles import Permission
+from subsidies import workflow
+from subsidies.entitlement import cn_date
+from subsidies.states import Step
+
+from .models import Notice, NoticeLine, Objection
+
+
+def receive(line: NoticeLine, *, received_on: dt.date, channel: str, content: str, by: User) -> Objection:
+    """Record an objection and hold the line's application; the rest of the notice runs on.
+
+    Raises ValidationError when the notice is over, the day is wrong, or the line is already held.
+    """
+    notice = line.notice
+    access.require(by, Permission.PUBLISH_NOTICE, notice.school)
+    if notice.state == Notice.State.CLOSED:
+        raise ValidationError("公示已经结束；之后反映的问题请按投诉举报办理。")
+    if not notice.published_on <= received_on <= clock.today():
+        raise ValidationError(
+            {"received_on": f"收到日期应在发布之日（{cn_date(notice.published_on)}）到今天之间。"}
+        )
+    if not content.strip():
+        raise ValidationError({"content": "请写明反映了什么问题。"})
+    try:
+        with transaction.atomic():
+            objection = Objection.objects.create(
+                line=line,
+                received_on=received_on,
+                channel=channel,
+                content=content,
+                recorded_at=clock.now(),
+                recorded_by=by,
+            )
+            workflow.advance(line.application, Step.HOLD, by=by, note="收到异议，核查中")
+            audit.record("objection.receive", objection, by=by, unit=notice.school)
+    except IntegrityError:
+        raise ValidationError("这名学生已有一件异议在核查，请先核查完毕。") from None
+    return objection
+
+
+def settle(objection: Objection, *, upheld: bool, finding: str, by: User) -> None:
+    """Close an objection with what the check found; the application goes on, or is refused."""
+    notice = objection.line.notice
+    access.require(by, Permission.PUBLISH_NOTICE, notice.school)
+    if not finding.strip():
+        raise ValidationError({"finding": "请写明核查情况和结论。"})
+    state = Objection.State.UPHELD if upheld else Objection.State.DISMISSED
+    with transaction.atomic():
+        settled = Objection.objects.filter(pk=objection.pk, state=Objection.State.OPEN).update(
+            state=state, finding=finding, settled_at=clock.now(), settled_by=by
+        )
+        if not settled:
+            raise ValidationError("这件异议已由他人办结，请刷新页面。")
+        workflow.advance(objection.line.application, _step(notice, upheld=upheld), by=by, note=finding)
+        audit.record("objection.settle", objection, by=by, unit=notice.school, upheld=upheld)
+
+
+def _step(notice: Notice, *, upheld: bool) -> Step:
+    if upheld:
+        return Step.REJECT_AFTER_CHECK
+    # After the last day the line does not go back on a notice that is over: the check itself clears it.
+    return Step.CLEAR_AFTER_CHECK if clock.today() > notice.ends_on else Step.RESUME_NOTICE

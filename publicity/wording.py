@@ -1,0 +1,73 @@
+"""What a notice must not say, whoever typed it: numbers and dates of persons, homes, words of hardship.
+
+教财厅函〔2017〕28号 names identity, card and phone numbers, home address and date of birth; the kinds of hardship
+follow from 教财〔2018〕16号. Pure functions over text; each gives the sentence for the person, or nothing.
+"""
+
+import datetime as dt
+import re
+import unicodedata
+from collections.abc import Collection
+
+from accounts.redaction import redact
+
+_PRIVATE_WORDS = re.compile(
+    r"低保|残疾|孤儿|特困|无人抚养|建档立卡|脱贫|易致贫|突发严重困难|监测对象|困境儿童|困难职工|烈士|单亲|留守|重病|"
+    r"(?:特别|一般)困难|身份证|证件号|学籍号|银行卡|卡号|账号|手机号|出生|生日|住址|家庭地址|监护人"
+)
+_DATE = re.compile(r"(?<!\d)(\d{4})(?:\s?[-/.年]\s?(\d{1,2})\s?[-/.月]\s?(\d{1,2})\s?日?|(\d{2})(\d{2})(?!\d))")
+# Taken out before numbers are looked for: two dates side by side would read as a card number.
+_SPACED_DATE = re.compile(r"(?<!\d)\d{4}\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}(?!\d)")
+# Digits as people group them: 6228 4804 0256 4890 018, 138-1234-5678.
+_RUN = re.compile(r"[A-Za-z]?\d(?:[ \t\-—]{0,2}\d)+[Xx]?")
+# A village group, or a flat: where a family lives, not where a school stands.
+_HOME = re.compile(r"村[^，。；、\s]{0,8}\d+\s?组|\d+\s?村民小组|\d+\s?[栋幢][^，。；\s]{0,4}单元|单元\s?\d+\s?[室号]")
+_PHONE = re.compile(r"[\d\-—() 、/转]{5,40}")
+_LONGEST_PHONE = 11  # digits of a number that does not begin with 0
+
+
+def refusal(text: str, *, birth_dates: Collection[dt.date] = (), own_names: Collection[str] = ()) -> str:
+    """Why the text may not stand on a notice; "" when it may.
+
+    `birth_dates` are those of the pupils on the list: any other date is just a date. `own_names` (of the
+    school) may hold any word: a school for the disabled still has to sign its notices.
+    """
+    text = unicodedata.normalize("NFKC", text)
+    for name in own_names:
+        text = text.replace(unicodedata.normalize("NFKC", name), " ")
+    if any(day in birth_dates for day in _dates(text)):
+        return "公示中不能出现学生的出生日期，请删去。"
+    if any(_is_of_a_person(run) for run in _RUN.findall(_SPACED_DATE.sub(" ", text))):
+        return "公示中不能出现身份证号、学籍号、银行卡号或手机号，请删去。"
+    if found := _PRIVATE_WORDS.search(text):
+        return f"公示中不能出现“{found.group()}”这类涉及家庭情况或个人隐私的内容，请删去。"
+    if found := _HOME.search(text):
+        return f"“{found.group()}”像是家庭住址，公示中不能出现，请删去。"
+    return ""
+
+
+def phone_refusal(text: str) -> str:
+    """Why the text is no public telephone number; "" when it is one (or several)."""
+    text = unicodedata.normalize("NFKC", text).strip()
+    runs = [re.sub(r"\D", "", run) for run in _RUN.findall(text)]
+    # An identity or card number is longer than any telephone number without an area code.
+    too_long = any(len(run) > _LONGEST_PHONE and not run.startswith("0") for run in runs)
+    if not _PHONE.fullmatch(text) or not runs or too_long:
+        return "监督电话只填对外公布的电话号码，例如 0870-2123456。"
+    return ""
+
+
+def _is_of_a_person(run: str) -> bool:
+    digits = re.sub(r"[^0-9A-Za-z]", "", run)
+    # An area code begins with 0, an identity, card or mobile number never does.
+    return not digits.startswith("0") and redact(digits) != digits
+
+
+def _dates(text: str) -> list[dt.date]:
+    found = []
+    for year, month, day, tight_month, tight_day in _DATE.findall(text):
+        try:
+            found.append(dt.date(int(year), int(month or tight_month), int(day or tight_day)))
+        except ValueError:
+            continue  # 2026年13月: no date, so nobody's birthday
+    return found

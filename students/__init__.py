@@ -1,0 +1,1 @@
+"""The register: schools, classes, pupils, enrolment by term, bank accounts, hardship circumstances."""

@@ -1,0 +1,172 @@
+"""Where a pupil is in a term, boarding or day; and the snapshot of facts by which a case is judged."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import BooleanField, Case, OuterRef, QuerySet, Subquery, Value, When
+
+from accounts import access, audit, clock
+from accounts.models import User
+from accounts.roles import Permission
+
+from .models import BankAccount, Boarding, Category, Circumstance, Enrolment, Pupil
+
+
+def current_only(enrolments: QuerySet[Enrolment]) -> QuerySet[Enrolment]:
+    """Those of the enrolments that say where their pupil is now.
+
+    That is the newest term that has begun; for a child who has only been entered for a term to come, that one.
+    """
+    begun = Case(
+        When(term__starts_on__lte=clock.today(), then=Value(True)), default=Value(False), output_field=BooleanField()
+    )
+    newest = Enrolment.objects.filter(pupil=OuterRef("pupil")).order_by(begun.desc(), "-term__key").values("pk")[:1]
+    return enrolments.filter(pk=Subquery(newest))
+
+
+def current(pupil: Pupil) -> Enrolment:
+    """Where the pupil is now. Raises Enrolment.DoesNotExist for a pupil who was never enrolled."""
+    enrolments = Enrolment.objects.select_related("term", "school", "school_class__school_class")
+    return current_only(enrolments).get(pupil=pupil)
+
+
+def set_boarding(enrolment: Enrolment, boarding: str, *, by: User) -> Enrolment:
+    """Correct boarding or day for the enrolment's term. Cases already submitted keep the fact they froze."""
+    access.require(by, Permission.EDIT_PUPILS, enrolment.school_class)
+    if boarding not in Boarding.values:
+        raise ValidationError("就读方式只能是寄宿或走读。")
+    with transaction.atomic():
+        enrolment = Enrolment.objects.select_for_update(of=("self",)).get(pk=enrolment.pk)
+        before = enrolment.boarding
+        if before == boarding:
+            raise ValidationError(f"{enrolment.term}已经登记为{Boarding(boarding).label}，没有改动。")
+        enrolment.boarding = boarding
+        enrolment.save(update_fields=["boarding"])
+        audit.record("enrolment.boarding", enrolment, by=by, unit=enrolment.school_class, before=before, after=boarding)
+    return enrolment
+
+
+# --- facts -----------------------------------------------------------------------------------------
+
+
+def facts(enrolment: Enrolment, *, on: dt.date) -> dict[str, Any]:
+    """What is known of the enrolled pupil on a day, as JSON-able values; numbers only masked.
+
+    Keys: pupil, name, sex, sex_label, birth_date, ethnicity, id_masked, roll_last4, term, school, class_name,
+    grade, stage, stage_label, boarding, boarding_label, guardian_name, guardian_relation,
+    categories (list of code, name, source, source_label, evidence, valid_from, valid_to), account (None or
+    id, bank, masked, holder, relation, relation_label), on.
+    """
+    return facts_of([enrolment], on=on)[enrolment.pk]
+
+
+def facts_of(enrolments: Iterable[Enrolment], *, on: dt.date) -> dict[UUID, dict[str, Any]]:
+    """`facts` of many enrolments, by their keys, in four queries however many there are."""
+    keys = [enrolment.pk for enrolment in enrolments]
+    rows = list(
+        Enrolment.objects.filter(pk__in=keys).select_related("pupil", "term", "school", "school_class__school_class")
+    )
+    pupils = [row.pupil_id for row in rows]
+    categories = {category.pk: category for category in Category.objects.all()}
+    held: dict[UUID, list[Circumstance]] = {}
+    for circumstance in Circumstance.objects.filter(pupil__in=pupils, valid_from__lte=on).order_by("valid_from"):
+        if circumstance.valid_to is None or circumstance.valid_to >= on:
+            held.setdefault(circumstance.pupil_id, []).append(circumstance)
+    accounts = {
+        account.pupil_id: account
+        for account in BankAccount.objects.filter(pupil__in=pupils, starts_on__lte=on).order_by("starts_on")
+        if account.ends_on is None or account.ends_on > on
+    }
+    return {
+        row.pk: _person(row)
+        | _place(row)
+        | {
+            "categories": _in_force(held.get(row.pupil_id, []), categories, on),
+            "account": _account(accounts.get(row.pupil_id)),
+            "on": on.isoformat(),
+        }
+        for row in rows
+    }
+
+
+def _person(enrolment: Enrolment) -> dict[str, Any]:
+    pupil = enrolment.pupil
+    return {
+        "pupil": str(pupil.pk),
+        "name": pupil.name,
+        "sex": pupil.sex,
+        "sex_label": pupil.get_sex_display(),
+        "birth_date": pupil.birth_date.isoformat() if pupil.birth_date else "",
+        "ethnicity": pupil.ethnicity,
+        "id_masked": pupil.id_masked,
+        "roll_last4": pupil.roll_masked[-4:],
+        "guardian_name": pupil.guardian_name,
+        "guardian_relation": pupil.guardian_relation,
+    }
+
+
+def _place(enrolment: Enrolment) -> dict[str, Any]:
+    about_class = enrolment.school_class.school_class
+    return {
+        "term": enrolment.term.key,
+        "school": enrolment.school.name,
+        "class_name": enrolment.school_class.name,
+        "grade": about_class.grade,
+        "stage": about_class.stage,
+        "stage_label": about_class.get_stage_display(),
+        "boarding": enrolment.boarding,
+        "boarding_label": enrolment.get_boarding_display(),
+    }
+
+
+def _account(account: BankAccount | None) -> dict[str, str] | None:
+    if account is None:
+        return None
+    return {
+        "id": str(account.pk),
+        "bank": account.bank,
+        "masked": account.number_masked,
+        "holder": account.holder,
+        "relation": account.relation,
+        "relation_label": account.get_relation_display(),
+    }
+
+
+def _in_force(held: list[Circumstance], categories: Mapping[int, Category], on: dt.date) -> list[dict[str, Any]]:
+    """The kinds that count on the day, each once, by rank; old evidence counts for the kind that took its place."""
+    found: dict[str, dict[str, Any]] = {}
+    ranks: dict[str, int] = {}
+    for circumstance in held:
+        category = kind_on(categories[circumstance.category_id], categories, on)
+        # Evidence for the kind itself is worth more than evidence for the kind it replaced.
+        if category and (category.code not in found or category.pk == circumstance.category_id):
+            ranks[category.code] = category.rank
+            found[category.code] = _circumstance(circumstance, category)
+    return sorted(found.values(), key=lambda entry: (ranks[entry["code"]], entry["code"]))
+
+
+def kind_on(category: Category, categories: Mapping[int, Category], on: dt.date) -> Category | None:
+    """The kind that a kind of hardship counts as on a day: itself, or what `maps_to` leads to; None when ended."""
+    seen: set[int] = set()
+    while category.valid_to is not None and category.valid_to < on:
+        seen.add(category.pk)
+        if category.maps_to_id is None or category.maps_to_id in seen:
+            return None
+        category = categories[category.maps_to_id]
+    return category if category.valid_from <= on else None
+
+
+def _circumstance(circumstance: Circumstance, category: Category) -> dict[str, Any]:
+    return {
+        "code": category.code,
+        "name": category.name,
+        "source": circumstance.source,
+        "source_label": circumstance.get_source_display(),
+        "evidence": circumstance.evidence,
+        "valid_from": circumstance.valid_from.isoformat(),
+        "valid_to": circumstance.valid_to.isoformat() if circumstance.valid_to else None,
+    }

@@ -1,0 +1,107 @@
+"""Grades and classes as schools write them: 七年级, 初一, 高中二年级; 1班, （一）班, 七(1)班. Pure."""
+
+import re
+from dataclasses import dataclass
+
+from .numbers import Finding, error
+
+# Stage values of students.models.Stage, spelt out so that this module stays free of models.
+_CHINESE = "一二三四五六七八九"
+_PRESCHOOL = {"小班": "小班", "中班": "中班", "大班": "大班"}
+_HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+
+
+@dataclass(frozen=True)
+class Grade:
+    """A grade under its one name, and the stage it belongs to."""
+
+    name: str  # 七年级
+    stage: str  # a value of Stage
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """How a class of this grade may begin (七年级1班, 七1班), longest first."""
+        return tuple(sorted({word for word, grade in GRADES.items() if grade == self}, key=len, reverse=True))
+
+
+def _grades() -> dict[str, Grade]:
+    table: dict[str, Grade] = {}
+    for name in _PRESCHOOL:
+        grade = Grade(name, "preschool")
+        table |= {name: grade, f"幼儿园{name}": grade, f"学前{name}": grade}
+    for number, numeral in enumerate(_CHINESE, start=1):
+        grade = Grade(f"{numeral}年级", "primary" if number <= 6 else "junior")
+        table |= {f"{numeral}年级": grade, f"{number}年级": grade, numeral: grade}
+        if number <= 6:
+            table |= {f"小学{numeral}年级": grade, f"小{numeral}": grade}
+    for number, numeral in enumerate("一二三", start=1):
+        junior = Grade(f"{_CHINESE[number + 5]}年级", "junior")
+        senior = Grade(f"高{numeral}", "senior")
+        for word, grade in (("初", junior), ("高", senior)):
+            table |= {f"{word}{numeral}": grade, f"{word}{numeral}年级": grade, f"{word}中{numeral}年级": grade}
+    return table
+
+
+# Every accepted spelling → the grade. Spellings that name two grades (a bare 7, 2023级) are not in it.
+GRADES: dict[str, Grade] = _grades()
+
+
+def tidy(text: str) -> str:
+    return re.sub(r"\s+", "", text.translate(_HALF_WIDTH))
+
+
+def read_grade(text: str) -> tuple[Grade | None, list[Finding]]:
+    """The grade named by the text. Nothing is guessed: an unknown word is an error."""
+    word = tidy(text)
+    # A lone numeral is only good inside a class name (七1班); as a grade it may mean anything.
+    if word in GRADES and len(word) > 1:
+        return GRADES[word], []
+    if not word:
+        return None, [error("年级是空的。", "请填写年级，例如“七年级”。")]
+    return None, [error("看不懂这个年级。", "请写成“大班”“三年级”“七年级”“高一”这样的年级名称。")]
+
+
+def read_class(text: str, grade: Grade) -> tuple[str, list[Finding]]:
+    """The class within its grade in one spelling: "1班" for 1, 01班, （一）班, 七(1)班; names stay (育才班)."""
+    label = tidy(text)
+    if not label:
+        return "", [error("班级是空的。", "请填写班级，例如“1班”。")]
+    if label[0] in "=+-@" or len(label) > 20:
+        return "", [error("这不像班级名称。", "请写成“1班”这样的名称。")]
+    return class_label(label, grade), []
+
+
+def class_label(text: str, grade: Grade) -> str:
+    label = tidy(text)
+    if len(label) > 1 and label in grade.prefixes:
+        return ""  # the only class of its grade, called by the grade's name
+    for prefix in grade.prefixes:
+        if label.startswith(prefix) and label not in (prefix, f"{prefix}班"):
+            label = label.removeprefix(prefix)
+            break
+    numbered = re.fullmatch(r"[(\[]?([0-9]+|[一二三四五六七八九十]+)[)\]]?班?", label)
+    return f"{_number(numbered[1])}班" if numbered else label
+
+
+def class_name(grade: Grade, label: str) -> str:
+    """The name of the class unit in its school: 七年级1班."""
+    return f"{grade.name}{label}"
+
+
+def _number(text: str) -> int:
+    if text.isascii():
+        return int(text)
+    tens, ten, ones = text.rpartition("十")
+    values = {numeral: number for number, numeral in enumerate(_CHINESE, start=1)}
+    return (values.get(tens, 1) * 10 if ten else 0) + values.get(ones, 0)
+
+
+def grade_of_class(text: str) -> Grade | None:
+    """The grade that a class name says by itself: 七年级1班.
+
+    七1班 does not say it surely, nor does 小一班, which may be 小学一年级 or the first 小班.
+    """
+    label = tidy(text)
+    sure = (word for word in GRADES if len(word) > 1 and (word[0] != "小" or word[-1] in "班级"))
+    spelt = sorted((word for word in sure if label.startswith(word)), key=len)
+    return GRADES[spelt[-1]] if spelt else None

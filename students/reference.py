@@ -1,0 +1,112 @@
+"""The first rows of the register: terms and kinds of hardship. Data, not code: an officer may change them later.
+
+Kinds come from the documents named in `source`; the order (`rank`) is the one used for reports that count a
+child once. Kinds named here begin no earlier than the document that names them.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from accounts import audit
+
+from .models import Category, Term
+
+_FIRST_YEAR, _LAST_YEAR = 2023, 2026  # school years, by their autumn
+
+
+@dataclass(frozen=True)
+class _Kind:
+    code: str
+    name: str
+    valid_from: dt.date
+    source: str
+    valid_to: dt.date | None = None
+    maps_to: str = ""
+
+
+_RECOGNITION = "教财〔2018〕16号《关于做好家庭经济困难学生认定工作的指导意见》"
+_RECOGNISED = dt.date(2018, 10, 30)
+_TRANSITION = "脱贫攻坚五年过渡期政策（2021年起）"
+_MONITORING = "国开发〔2020〕6号《关于建立防止返贫监测和帮扶机制的指导意见》"
+_MONITORED = dt.date(2020, 3, 20)
+
+# In order of rank; a kind that maps to another stands after it.
+KINDS: tuple[_Kind, ...] = (
+    _Kind("tekun", "特困供养学生", _RECOGNISED, _RECOGNITION),
+    _Kind("orphan", "孤儿", _RECOGNISED, _RECOGNITION),
+    _Kind(
+        "unattended",
+        "事实无人抚养儿童",
+        dt.date(2020, 1, 1),
+        "民发〔2019〕62号《关于进一步加强事实无人抚养儿童保障工作的意见》",
+    ),
+    _Kind("unstable_lifted", "脱贫不稳定户", _MONITORED, _MONITORING),
+    _Kind("at_risk", "边缘易致贫户", _MONITORED, _MONITORING),
+    _Kind("sudden_hardship", "突发严重困难户", dt.date(2021, 1, 1), _TRANSITION),
+    _Kind("lifted", "脱贫户（继续享受政策）", dt.date(2021, 1, 1), _TRANSITION),
+    _Kind(
+        "registered_poverty",
+        "建档立卡贫困户",
+        dt.date(2014, 1, 1),
+        _RECOGNITION,
+        dt.date(2020, 12, 31),
+        maps_to="lifted",
+    ),
+    _Kind("dibao_rural", "农村低保", _RECOGNISED, _RECOGNITION),
+    _Kind("dibao_urban", "城镇低保", _RECOGNISED, _RECOGNITION),
+    _Kind("disabled", "残疾学生", _RECOGNISED, _RECOGNITION),
+    _Kind("disabled_parent", "残疾人子女", _RECOGNISED, _RECOGNITION),
+    _Kind("martyr", "烈士子女", _RECOGNISED, _RECOGNITION),
+    _Kind(
+        "dibao_margin",
+        "低保边缘家庭",
+        dt.date(2023, 10, 19),
+        "国办发〔2023〕39号《关于加强低收入人口动态监测做好分层分类社会救助工作的意见》",
+    ),
+    _Kind(
+        "child_in_difficulty",
+        "重点困境儿童",
+        dt.date(2016, 6, 13),
+        "国发〔2016〕36号《关于加强困境儿童保障工作的意见》",
+    ),
+    _Kind("hardship_worker", "建档困难职工子女", _RECOGNISED, "工会困难职工档案；各省生活补助办法"),
+    _Kind("other", "其他经学校认定的困难", _RECOGNISED, _RECOGNITION),
+)
+
+
+@transaction.atomic
+def load() -> dict[str, int]:
+    """Add the terms and kinds that are not there yet; those that are stay as an officer left them.
+
+    Returns how many of each were added.
+    """
+    added = {"terms": sum(_add_term(year, half) for year in range(_FIRST_YEAR, _LAST_YEAR + 1) for half in (1, 2))}
+    added["categories"] = sum(_add_kind(rank * 10, kind) for rank, kind in enumerate(KINDS, start=1))
+    if any(added.values()):
+        audit.record("reference.load", "students.reference", by=None, **added)
+    return added
+
+
+def _add_term(year: int, half: int) -> bool:
+    """Autumn runs from 1 September to 20 January, spring from 20 February to 10 July; each year's notice may differ."""
+    first, last, season = (
+        (dt.date(year, 9, 1), dt.date(year + 1, 1, 20), "秋季")
+        if half == 1
+        else (dt.date(year + 1, 2, 20), dt.date(year + 1, 7, 10), "春季")
+    )
+    defaults = {"name": f"{year}—{year + 1}学年{season}学期", "starts_on": first, "ends_on": last}
+    return Term.objects.get_or_create(key=f"{year}-{year + 1}-{half}", defaults=defaults)[1]
+
+
+def _add_kind(rank: int, kind: _Kind) -> bool:
+    successor = Category.objects.filter(code=kind.maps_to).order_by("-valid_from").first() if kind.maps_to else None
+    defaults = {
+        "name": kind.name,
+        "rank": rank,
+        "source": kind.source,
+        "maps_to": successor,
+        "valid_to": kind.valid_to,
+    }
+    return Category.objects.get_or_create(code=kind.code, valid_from=kind.valid_from, defaults=defaults)[1]

@@ -1,0 +1,1 @@
+"""The desks of the register: pupils, their circumstances and accounts, rosters."""

@@ -1,0 +1,97 @@
+"""Words of a roster that stand for a value: 男, 住校, 土家族, 爷爷. Pure."""
+
+import datetime as dt
+import re
+
+from .numbers import Finding, error, tidy_number, warning
+
+# Codes of the national roll: 性别 1 男 2 女; 就读方式 1 走读 2 住校 (9 其他 decides nothing).
+SEXES = {"男": "male", "1": "male", "男性": "male", "女": "female", "2": "female", "女性": "female"}
+BOARDING = {
+    **dict.fromkeys(("寄宿", "住校", "寄宿生", "住校生", "住宿", "住宿生", "2"), "boarding"),
+    **dict.fromkeys(("走读", "走读生", "非寄宿", "非寄宿生", "1"), "day"),
+}
+IS_BOARDING = {"是": "boarding", "否": "day"}
+ID_KINDS = {
+    **dict.fromkeys(("", "居民身份证", "身份证", "居民户口簿", "户口簿", "户口薄"), "resident"),
+    **dict.fromkeys(("港澳台居民居住证", "港澳居民居住证", "台湾居民居住证", "居住证"), "permit"),
+}
+_OTHER_GUARDIANS = (
+    "祖父 祖母 爷爷 奶奶 外祖父 外祖母 外公 外婆 姥爷 姥姥 伯父 伯母 叔叔 叔父 婶婶 姑姑 姑父 姑妈 舅舅 舅父 舅妈 "
+    "姨妈 姨父 哥哥 姐姐 兄 姐 继父 继母 养父 养母 监护人 其他监护人 法定监护人 祖父母 外祖父母"
+)
+RELATIONS = {
+    **dict.fromkeys(("本人", "学生本人", "自己"), "self"),
+    **dict.fromkeys(("父亲", "父", "爸爸", "父子", "父女"), "father"),
+    **dict.fromkeys(("母亲", "母", "妈妈", "母子", "母女"), "mother"),
+    **dict.fromkeys(_OTHER_GUARDIANS.split(), "guardian"),
+}
+_NEVER_PAID = ("班主任", "老师", "教师", "同学", "校长", "村干部")
+
+# GB/T 3304 in order of its codes, from 01.
+_GB_3304 = (
+    "汉 蒙古 回 藏 维吾尔 苗 彝 壮 布依 朝鲜 满 侗 瑶 白 土家 哈尼 哈萨克 傣 黎 傈僳 佤 畲 高山 拉祜 水 东乡 纳西 景颇 "
+    "柯尔克孜 土 达斡尔 仫佬 羌 布朗 撒拉 毛南 仡佬 锡伯 阿昌 普米 塔吉克 怒 乌孜别克 俄罗斯 鄂温克 德昂 保安 裕固 京 "
+    "塔塔尔 独龙 鄂伦春 赫哲 门巴 珞巴 基诺"
+)
+ETHNICITIES = _GB_3304.split()
+_OLD_NAMES = {"毛难": "毛南", "崩龙": "德昂"}
+
+
+def read_word(text: str, words: dict[str, str], *, what: str, choices: str) -> tuple[str, list[Finding]]:
+    """The value the word stands for; "" for an empty cell. An unknown word is an error, not a guess."""
+    word = re.sub(r"\s+", "", tidy_number(text))
+    if not word or word in words:
+        return words.get(word, ""), []
+    return "", [error(f"看不懂这个{what}。", f"请填写{choices}。")]
+
+
+def read_sex(text: str) -> tuple[str, list[Finding]]:
+    return read_word(text, SEXES, what="性别", choices="“男”或“女”")
+
+
+def read_boarding(text: str) -> tuple[str, list[Finding]]:
+    return read_word(text, BOARDING, what="就读方式", choices="“寄宿”或“走读”")
+
+
+def read_is_boarding(text: str) -> tuple[str, list[Finding]]:
+    return read_word(text, IS_BOARDING, what="填法", choices="“是”或“否”")
+
+
+def read_ethnicity(text: str) -> tuple[str, list[Finding]]:
+    """民族 as "土家族"; a code or a name without 族 will do."""
+    word = re.sub(r"\s+", "", text)
+    if not word:
+        return "", []
+    if re.fullmatch("[0-9]{1,2}", word) and 1 <= int(word) <= len(ETHNICITIES):
+        return f"{ETHNICITIES[int(word) - 1]}族", []
+    bare = word.removesuffix("族")
+    bare = _OLD_NAMES.get(bare, bare)
+    if bare in ETHNICITIES:
+        return f"{bare}族", []
+    if re.fullmatch(r"[^\W\d_]{1,15}", word):
+        return word, [warning("民族不在国家标准的名称里。", "请核对；确实如此可以不改。")]
+    return "", [error("看不懂这个民族。", "请填写民族名称，例如“汉族”“土家族”。")]
+
+
+def read_relation(text: str) -> tuple[str, list[Finding]]:
+    """The account holder's relation to the pupil. Teachers and class-mates are never paid for a pupil."""
+    word = re.sub(r"\s+", "", text)
+    if any(barred in word for barred in _NEVER_PAID):
+        return "", [error("资助款不能发到教师、同学或其他无关人员的账户。", "请换成学生本人或监护人的账户。")]
+    return read_word(word, RELATIONS, what="关系", choices="“本人”“父亲”“母亲”或其他监护人的称呼（如“祖母”）")
+
+
+def read_date(text: str) -> tuple[dt.date | None, list[Finding]]:
+    """A day written 2014-05-06, 2014/5/6, 2014.5.6, 2014年5月6日 or 20140506; None for an empty cell."""
+    word = tidy_number(text)
+    if not word:
+        return None, []
+    found = re.fullmatch(r"([0-9]{4})[-/.年]?([0-9]{1,2})[-/.月]?([0-9]{1,2})日?", word)
+    compact = re.fullmatch(r"[0-9]+", word)
+    if found and not (compact and len(word) != 8):
+        try:
+            return dt.date(*(int(part) for part in found.groups())), []
+        except ValueError:
+            pass
+    return None, [error("看不懂这个日期。", "请写成“2014-05-06”的样子。")]

@@ -1,0 +1,224 @@
+"""Filing: which pupils of a class may apply, drafts, submitting."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from accounts import access, audit, clock
+from accounts.models import Unit, User
+from accounts.roles import Permission
+from students import enrolment as register
+from students.models import Circumstance, Enrolment
+
+from . import programmes, workflow
+from .entitlement import Entitlement, Facts, Hardship, entitlement
+from .models import Application, Round
+from .states import ENDED_WITHOUT_AID, Duty, State, Step
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One pupil of the class on the filing page: what they would get, and the application there is."""
+
+    enrolment: Enrolment
+    facts: dict
+    entitlements: dict[str, Entitlement]  # by hardship grade; "" where the programme has no tiers
+    application: Application | None
+
+    @property
+    def entitlement(self) -> Entitlement:
+        """What the chosen grade (or the first that pays) gives; with its sentence when nothing does."""
+        chosen = self.application.grade if self.application else ""
+        if chosen in self.entitlements:
+            return self.entitlements[chosen]
+        return next((e for e in self.entitlements.values() if e.is_entitled), next(iter(self.entitlements.values())))
+
+    @property
+    def may_file(self) -> bool:
+        return self.entitlement.is_entitled and (
+            self.application is None or self.application.state in (State.DRAFT, State.RETURNED)
+        )
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the teacher asks for one pupil."""
+
+    enrolment: Enrolment
+    grade: str = ""
+    reason: str = ""
+
+
+def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
+    """Every pupil of the class in the round's term, those entitled first. A constant number of queries."""
+    enrolments = list(
+        Enrolment.objects.filter(school_class=school_class, term=round_.term)
+        .select_related("pupil", "school", "school_class")
+        .order_by("pupil__name", "pk")
+    )
+    standing = {
+        a.enrolment_id: a
+        for a in Application.objects.filter(round=round_, school_class=school_class)
+        .exclude(state__in=ENDED_WITHOUT_AID)
+        .select_related("pupil")
+    }
+    facts = register.facts_of(enrolments, on=clock.today())
+    rules = programmes.rules_of(round_.programme)
+    grades = round_.programme.tiers or [""]
+    found = [
+        Candidate(
+            row,
+            facts[row.pk],
+            {g: _entitled(facts[row.pk], rules, round_, grade=g, on=clock.today()) for g in grades},
+            standing.get(row.pk),
+        )
+        for row in enrolments
+    ]
+    return sorted(found, key=lambda c: (c.application is None, not c.entitlement.is_entitled))
+
+
+def save_drafts(round_: Round, school_class: Unit, wishes: Iterable[Wish], *, by: User) -> list[Application]:
+    """Make or change the class's drafts so that they are what the teacher asks for now.
+
+    Drafts of pupils no longer asked for are left alone (withdrawing is its own act). Raises ValidationError
+    when the round is not open to the class, a pupil is not on the class's roster of the term, or already has
+    an application elsewhere; PermissionDenied when the person decided on one of them (a returned one) before.
+    """
+    access.require(by, Permission.FILE_APPLICATION, school_class)
+    if not round_.unit.contains(school_class):
+        raise ValidationError(f"“{round_}”由{round_.unit}开启，不包括{school_class}；请在本校可用的批次中填报。")
+    wishes = list(wishes)
+    with transaction.atomic():
+        standing = _standing(round_, [w.enrolment for w in wishes])
+        written = [_save_draft(round_, school_class, wish, standing, by=by) for wish in wishes]
+        saved = [application for application, _ in written]
+        # Who filled it in has filed it, even if a colleague presses "submit".
+        workflow.take_duty(saved, Duty.FILING, by=by)
+        audit.record_all([audit.Entry(deed, a, school_class) for a, deed in written if deed], by=by)
+    return saved
+
+
+def file(round_: Round, school_class: Unit, wishes: Iterable[Wish], *, by: User) -> int:
+    """Save the class's wishes and hand them to the class review in one go, all or none."""
+    with transaction.atomic():
+        return submit(save_drafts(round_, school_class, wishes, by=by), by=by)
+
+
+def submit(applications: Iterable[Application], *, by: User) -> int:
+    """Freeze what is known of each pupil today, compute the amount, and hand the list to the class review."""
+    with transaction.atomic():
+        rows = list(
+            Application.objects.select_for_update(of=("self",))
+            .filter(pk__in=[a.pk for a in applications])
+            .select_related("round__programme", "round__term", "enrolment__pupil", "school_class")
+            .order_by("pk")
+        )
+        for row in rows:
+            access.require(by, Permission.FILE_APPLICATION, row.school_class)
+        _refuse_moved(rows)
+        # What was submitted before stays as it was frozen; the workflow says that it is too late.
+        _freeze([row for row in rows if row.state in (State.DRAFT, State.RETURNED)])
+        return workflow.advance_all(rows, Step.SUBMIT, by=by)
+
+
+def _freeze(rows: list[Application]) -> None:
+    today = clock.today()
+    facts = register.facts_of([row.enrolment for row in rows], on=today)
+    rules = {round_.pk: programmes.rules_of(round_.programme) for round_ in {row.round for row in rows}}
+    for row in rows:
+        row.facts = facts[row.enrolment_id]
+        found = _entitled(row.facts, rules[row.round_id], row.round, grade=row.grade, on=today)
+        row.amount, row.explanation, row.standard_id = found.amount, found.sentence, found.standard
+    Application.objects.bulk_update(rows, ["facts", "amount", "explanation", "standard"], batch_size=200)
+
+
+def _refuse_moved(rows: list[Application]) -> None:
+    moved = [row for row in rows if row.enrolment.school_class_id != row.school_class_id]
+    if moved:
+        raise ValidationError(f"{len(moved)} 名学生已不在本班名册中，请先撤回其申请，由现在的班级填报。")
+
+
+def _standing(round_: Round, enrolments: list[Enrolment]) -> dict:
+    # Locked: a draft must not change under a colleague who is submitting it.
+    rows = Application.objects.select_for_update(of=("self",)).filter(
+        pupil__in=[e.pupil_id for e in enrolments], programme=round_.programme, term=round_.term
+    )
+    standing = rows.exclude(state__in=ENDED_WITHOUT_AID).select_related("school_class").order_by("pk")
+    return {row.pupil_id: row for row in standing}
+
+
+def _save_draft(
+    round_: Round, school_class: Unit, wish: Wish, standing: dict, *, by: User
+) -> tuple[Application, str]:
+    """The draft as asked for, and what to write in the trail: "" if it was so already."""
+    row = wish.enrolment
+    if row.term_id != round_.term_id or row.school_class_id != school_class.pk:
+        raise ValidationError(f"{row.pupil} 不在{school_class}本学期的名册中，请刷新页面。")
+    if wish.grade and wish.grade not in round_.programme.tiers:
+        raise ValidationError(f"“{wish.grade}”不是{round_.programme}的困难等级。")
+    if application := standing.get(row.pupil_id):
+        return application, _change_draft(application, wish, round_)
+    at = clock.now()
+    application = Application(
+        round=round_,
+        programme=round_.programme,
+        term=round_.term,
+        pupil=row.pupil,
+        enrolment=row,
+        school=row.school,
+        school_class=row.school_class,
+        grade=wish.grade,
+        reason=wish.reason,
+        filed_at=at,
+        filed_by=by,
+        changed_at=at,
+    )
+    try:
+        with transaction.atomic():
+            application.save(force_insert=True)
+    except IntegrityError:
+        raise ValidationError(f"{row.pupil} 在本学期已有这个项目的申请，不能重复填报。") from None
+    return application, "application.draft"
+
+
+def _change_draft(application: Application, wish: Wish, round_: Round) -> str:
+    if application.round_id != round_.pk or application.school_class_id != wish.enrolment.school_class_id:
+        # Where the other application stands is the county's knowledge, not the next school's.
+        raise ValidationError(f"{wish.enrolment.pupil} 在本学期已有这个项目的申请，不能重复填报；请向县资助中心核实。")
+    if application.state not in (State.DRAFT, State.RETURNED):
+        raise ValidationError(
+            f"{wish.enrolment.pupil} 的申请已经提交（{application.get_state_display()}），不能再改；如有错误请联系评议人退回。"
+        )
+    if (application.grade, application.reason) == (wish.grade, wish.reason):
+        return ""
+    application.grade, application.reason = wish.grade, wish.reason
+    application.save(update_fields=["grade", "reason"])
+    return "application.change_draft"
+
+
+def _entitled(facts: dict, rules, round_: Round, *, grade: str, on: dt.date) -> Entitlement:
+    return entitlement(
+        facts_for_rules(facts, grade), rules, term=round_.term.key, term_name=round_.term.name, on=on
+    )
+
+
+def facts_for_rules(facts: dict, grade: str) -> Facts:
+    """The frozen snapshot as the rules read it."""
+    return Facts(
+        stage=facts["stage"],
+        boarding=facts["boarding"],
+        grade=grade,
+        hardships=tuple(
+            Hardship(
+                code=row["code"],
+                name=row["name"],
+                source=Circumstance.Source(row["source"]).label,
+                valid_from=dt.date.fromisoformat(row["valid_from"]),
+                valid_to=dt.date.fromisoformat(row["valid_to"]) if row["valid_to"] else None,
+            )
+            for row in facts["categories"]
+        ),
+    )

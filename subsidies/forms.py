@@ -1,0 +1,311 @@
+"""What people type about money and its road, cleaned into the values the verbs take."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+
+from accounts import clock
+from accounts.forms import DayInput
+from accounts.models import Unit
+from documents.forms import UploadField, UploadsField
+from documents.models import Upload
+from students.models import Boarding, Stage, Term
+
+from .applications import Candidate, Wish
+from .models import Application, Decision, Programme, Round, Standard
+from .reviews import Member, Minutes, Verdict
+from .states import State
+
+
+class RoundForm(forms.Form):
+    """Opening a round."""
+
+    programme = forms.ModelChoiceField(Programme.objects.filter(is_active=True), label="资助项目", empty_label="请选择")
+    term = forms.ModelChoiceField(Term.objects.all(), label="学期", empty_label="请选择")
+    unit = forms.ModelChoiceField(Unit.objects.none(), label="范围", empty_label=None)
+    opens_on = forms.DateField(label="填报开始", widget=DayInput)
+    closes_on = forms.DateField(label="填报截止", widget=DayInput, help_text="班主任只能在这段时间内提交申请；以后可以延长。")
+
+    def __init__(self, *args: Any, units: QuerySet[Unit], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["unit"].queryset = units
+
+
+class WindowForm(forms.Form):
+    """Moving the days in which teachers may file."""
+
+    opens_on = forms.DateField(label="填报开始", widget=DayInput)
+    closes_on = forms.DateField(label="填报截止", widget=DayInput)
+
+
+class StandardForm(forms.ModelForm):
+    """A new dated standard of a programme."""
+
+    class Meta:
+        model = Standard
+        fields = ["stage", "boarding", "tier", "amount", "document", "first_term"]
+        help_texts = {
+            "boarding": "不选表示不分寄宿和走读。",
+            "amount": "每生每学期的金额，最多两位小数，例如 312.50。",
+            "document": "写明文件名称和文号，将印在发放花名册上。",
+            "first_term": "从哪个学期的补助开始执行。同一情形原有的标准自动截止到上一学期；已提交的申请不受影响。",
+        }
+
+    def __init__(self, *args: Any, programme: Programme, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.instance.programme = programme
+        self.fields["stage"].choices = [(s, Stage(s).label) for s in programme.stages]
+        self.fields["boarding"].choices = [("", "不分寄宿走读"), *Boarding.choices]
+        terms = Term.objects.order_by("-key").values_list("key", "name")
+        self.fields["first_term"].widget = forms.Select(choices=[("", "请选择"), *terms])
+        if programme.tiers:
+            self.fields["tier"].widget = forms.Select(choices=[(t, t) for t in programme.tiers])
+            self.fields["tier"].required = True
+        else:
+            del self.fields["tier"]
+
+
+class FilingForm(forms.Form):
+    """One class on one page: who applies, at which grade, why."""
+
+    apply = forms.MultipleChoiceField(required=False, label="申请的学生")
+
+    def __init__(self, *args: Any, round_: Round, candidates: list[Candidate], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.round, self.candidates = round_, candidates
+        self.open = [c for c in candidates if c.may_file]
+        self.fields["apply"].choices = [(str(c.enrolment.pk), str(c.enrolment.pupil)) for c in self.open]
+        tiers = [("", "请选择"), *((t, t) for t in round_.programme.tiers)]
+        for candidate in self.open:
+            name, standing = candidate.enrolment.pupil.name, candidate.application
+            label = {"aria-label": f"{name}的困难等级"}
+            if round_.programme.tiers:
+                self.fields[f"grade_{candidate.enrolment.pk}"] = forms.ChoiceField(
+                    choices=tiers,
+                    required=False,
+                    initial=standing.grade if standing else "",
+                    widget=forms.Select(attrs=label),
+                )
+            self.fields[f"reason_{candidate.enrolment.pk}"] = forms.CharField(
+                max_length=500,
+                required=False,
+                initial=standing.reason if standing else "",
+                widget=forms.TextInput(attrs={"aria-label": f"{name}的申请理由"}),
+            )
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """What the page shows of each pupil, with the bound fields where one may still file."""
+        ticked = set(self["apply"].value() or []) if self.is_bound else None
+        for candidate in self.candidates:
+            key = str(candidate.enrolment.pk)
+            open_ = f"reason_{key}" in self.fields
+            yield {
+                "candidate": candidate,
+                "key": key,
+                "open": open_,
+                "ticked": key in ticked if ticked is not None else bool(candidate.application),
+                "grade": self[f"grade_{key}"] if f"grade_{key}" in self.fields else None,
+                "reason": self[f"reason_{key}"] if open_ else None,
+            }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        chosen = cleaned.get("apply") or []
+        if not chosen and "apply" not in self.errors:
+            raise ValidationError("还没有勾选学生。请勾选要申请的学生；没有人申请时不用提交。")
+        for key in chosen:
+            if f"grade_{key}" in self.fields and not cleaned.get(f"grade_{key}"):
+                self.add_error(f"grade_{key}", f"请选择{dict(self.fields['apply'].choices)[key]}的困难等级。")
+        return cleaned
+
+    def wishes(self) -> list[Wish]:
+        chosen = set(self.cleaned_data["apply"])
+        return [
+            Wish(
+                c.enrolment,
+                grade=self.cleaned_data.get(f"grade_{c.enrolment.pk}", ""),
+                reason=self.cleaned_data[f"reason_{c.enrolment.pk}"].strip(),
+            )
+            for c in self.open
+            if str(c.enrolment.pk) in chosen
+        ]
+
+
+class ListForm(forms.Form):
+    """A decision on every application of a list: one answer for the rest, exceptions row by row."""
+
+    rest = forms.ChoiceField(label="没有单独选择的，一律", widget=forms.RadioSelect)
+
+    verdicts_offered: tuple[tuple[str, str], ...] = tuple(Decision.Verdict.choices)
+    rest_offered: tuple[tuple[str, str], ...] = (("agree", "同意"), ("", "暂不处理"))
+
+    def __init__(self, *args: Any, applications: Iterable[Application], barred: set, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.applications, self.barred = list(applications), barred
+        self.fields["rest"].choices = self.rest_offered
+        self.fields["rest"].required = False
+        if not self.is_bound:
+            self.initial.setdefault("rest", "agree")
+        for application in self.applications:
+            if application.pk not in barred:
+                self._add_row(application)
+
+    def _add_row(self, application: Application) -> None:
+        name, key = application.pupil.name, application.pk
+        self.fields[f"verdict_{key}"] = forms.ChoiceField(
+            choices=[("", "按上面统一的结论"), *self.verdicts_offered, ("skip", "暂不处理")],
+            required=False,
+            widget=forms.Select(attrs={"aria-label": f"对{name}的结论"}),
+        )
+        self.fields[f"opinion_{key}"] = forms.CharField(
+            max_length=300, required=False, widget=forms.TextInput(attrs={"aria-label": f"对{name}的意见"})
+        )
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        for application in self.applications:
+            key = application.pk
+            yield {
+                "application": application,
+                "verdict": self[f"verdict_{key}"] if f"verdict_{key}" in self.fields else None,
+                "opinion": self[f"opinion_{key}"] if f"opinion_{key}" in self.fields else None,
+                "votes_for": self[f"votes_for_{key}"] if f"votes_for_{key}" in self.fields else None,
+                "votes_against": self[f"votes_against_{key}"] if f"votes_against_{key}" in self.fields else None,
+            }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        for application in self.applications:
+            verdict = cleaned.get(f"verdict_{application.pk}")
+            if verdict in ("return", "reject") and not cleaned.get(f"opinion_{application.pk}", "").strip():
+                self.add_error(f"opinion_{application.pk}", f"请写明对{application.pupil.name}的意见。")
+        if not self.errors and not self.verdicts():
+            raise ValidationError("所有申请都是“暂不处理”，没有作出任何结论。请至少对一份申请作出结论。")
+        return cleaned
+
+    def verdicts(self) -> list[Verdict]:
+        found = []
+        for application in self.applications:
+            key = application.pk
+            if f"verdict_{key}" not in self.fields:
+                continue
+            verdict = self.cleaned_data.get(f"verdict_{key}") or self.cleaned_data.get("rest", "")
+            if verdict not in ("", "skip"):
+                found.append(
+                    Verdict(
+                        application,
+                        verdict,
+                        self.cleaned_data.get(f"votes_for_{key}"),
+                        self.cleaned_data.get(f"votes_against_{key}"),
+                        self.cleaned_data.get(f"opinion_{key}", "").strip(),
+                    )
+                )
+        return found
+
+
+class VerifyForm(ListForm):
+    verdicts_offered = (("agree", "审核通过"), ("return", "退回补正"), ("reject", "审核不通过"))
+    rest_offered = (("agree", "审核通过"), ("", "暂不处理"))
+
+
+class ApproveForm(ListForm):
+    verdicts_offered = (("agree", "审批通过"), ("return", "退回经办重审"))
+    rest_offered = (("agree", "审批通过"), ("", "暂不处理"))
+
+
+class MeetingForm(ListForm):
+    """Minutes of a review meeting, and its decision on each application."""
+
+    held_on = forms.DateField(label="会议日期", widget=DayInput)
+    place = forms.CharField(label="地点", max_length=60)
+    chair = forms.CharField(label="主持人", max_length=40)
+    members = forms.CharField(
+        label="评议小组成员",
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 8}),
+        help_text="一行一人，姓名后空一格写身份，例如：王秀英 家长代表。申请学生和家长不参加对自己的评议。",
+    )
+    text = forms.CharField(
+        label="会议记录",
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="学习了哪些政策、怎样评议和表决。不要写学生家庭隐私的细节。",
+    )
+    photos = UploadsField(kind=Upload.Kind.MINUTES, label="会议照片或签字页", required=False)
+
+    def __init__(self, *args: Any, fewest: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["members"].label = f"评议小组成员（不少于 {fewest} 人）"
+        if not self.is_bound:
+            self.initial.setdefault("held_on", clock.today())
+
+    def _add_row(self, application: Application) -> None:
+        super()._add_row(application)
+        for field, label in (("votes_for", "同意票"), ("votes_against", "反对票")):
+            self.fields[f"{field}_{application.pk}"] = forms.IntegerField(
+                required=False,
+                min_value=0,
+                max_value=999,
+                widget=forms.NumberInput(
+                    attrs={"inputmode": "numeric", "aria-label": f"{application.pupil.name}的{label}"}
+                ),
+            )
+
+    def clean_members(self) -> list[Member]:
+        members = []
+        for number, line in enumerate(self.cleaned_data["members"].splitlines(), start=1):
+            if not line.strip():
+                continue
+            name, _, capacity = re.sub(r"[\s，,、\t]+", " ", line.strip()).partition(" ")
+            if not capacity:
+                raise ValidationError(f"第 {number} 行“{name}”没有写身份，请写成“姓名 身份”。")
+            if len(name) > 40 or len(capacity) > 40:
+                raise ValidationError(f"第 {number} 行太长，姓名和身份各不超过 40 个字。")
+            members.append(Member(name, capacity))
+        return members
+
+    def minutes(self) -> Minutes:
+        data = self.cleaned_data
+        return Minutes(data["held_on"], data["place"], data["chair"], data["members"], data["text"], data["photos"])
+
+
+class ReasonForm(forms.Form):
+    note = forms.CharField(label="原因", max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class ApplicationFilter(forms.Form):
+    """The filters above the list of applications; the name goes by POST-free GET because it is no number."""
+
+    round = forms.ModelChoiceField(Round.objects.none(), required=False, label="批次", empty_label="全部批次")
+    state = forms.ChoiceField(choices=[("", "全部状态"), *State.choices], required=False, label="状态")
+    unit = forms.ModelChoiceField(Unit.objects.none(), required=False, label="学校或班级", empty_label="全部")
+
+    def __init__(self, *args: Any, rounds: QuerySet[Round], units: QuerySet[Unit], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["round"].queryset = rounds
+        self.fields["unit"].queryset = units
+        self.fields["unit"].label_from_instance = unit_label
+
+
+def unit_label(unit: Unit) -> str:
+    """A class with its school's name before it, so that 七年级1班 of two schools are told apart."""
+    return f"{unit.parent.name} {unit.name}" if unit.level == Unit.Level.CLASS else unit.name
+
+
+class SignedCopyForm(forms.Form):
+    file = UploadField(kind=Upload.Kind.SIGNED_SHEET, label="签字表扫描件", help_text="把全部页扫描成一个 PDF，或拍成一张照片。")
+
+
+class PaymentForm(forms.Form):
+    paid_on = forms.DateField(label="到账日期", widget=DayInput)
+    voucher = forms.CharField(label="支付凭证号", max_length=60, help_text="财政或银行的支付凭证、回单编号。")
+
+
+class BatchForm(forms.Form):
+    """What the clerk saw when deciding to make the batch."""
+
+    expected = forms.IntegerField(widget=forms.HiddenInput)
+    expected_total = forms.DecimalField(max_digits=14, decimal_places=2, widget=forms.HiddenInput)

@@ -1,0 +1,19 @@
+"""Rows that are evidence are written once; the database refuses to change them."""
+
+from django.db import migrations
+
+from accounts.append_only import written_once
+
+
+class Migration(migrations.Migration):
+    dependencies = [("subsidies", "0001_initial")]
+
+    operations = [
+        written_once(
+            "subsidies_steptaken",
+            "subsidies_dutyholder",
+            "subsidies_decision",
+            "subsidies_meetingmember",
+            "subsidies_paymentline",
+        ),
+    ]

@@ -1,0 +1,24 @@
+"""Programmes and standards, rounds, applications, review meetings, payment."""
+
+from .applications import Application, DutyHolder, StepTaken
+from .payments import PaymentBatch, PaymentLine, PayoutSheet
+from .programmes import AcceptedCategory, ProcessRule, Programme, Standard
+from .reviews import Decision, Meeting, MeetingMember
+from .rounds import Round
+
+__all__ = [
+    "AcceptedCategory",
+    "Application",
+    "Decision",
+    "DutyHolder",
+    "Meeting",
+    "MeetingMember",
+    "PaymentBatch",
+    "PaymentLine",
+    "PayoutSheet",
+    "ProcessRule",
+    "Programme",
+    "Round",
+    "Standard",
+    "StepTaken",
+]

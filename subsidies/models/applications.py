@@ -1,0 +1,107 @@
+"""Applications, the steps they took, and who held which duty on them."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import AppendOnlyQuerySet, Unit, User
+from students.models import Enrolment, Pupil, Term
+
+from ..states import ENDED_WITHOUT_AID, Duty, State, Step
+from .programmes import Programme, Standard
+from .rounds import Round
+
+
+class Application(models.Model):
+    """One pupil's application for one programme in one term.
+
+    `facts` is what was known when it was submitted (students.enrolment.facts): it is judged, printed, paid
+    and archived by that. `state` is written by subsidies.workflow alone.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    round = models.ForeignKey(Round, models.PROTECT, related_name="applications", verbose_name="批次")
+    programme = models.ForeignKey(Programme, models.PROTECT, related_name="+", verbose_name="项目")
+    term = models.ForeignKey(Term, models.PROTECT, related_name="+", verbose_name="学期")
+    pupil = models.ForeignKey(Pupil, models.PROTECT, related_name="applications", verbose_name="学生")
+    enrolment = models.ForeignKey(Enrolment, models.PROTECT, related_name="+")
+    school = models.ForeignKey(Unit, models.PROTECT, related_name="+", verbose_name="学校")
+    school_class = models.ForeignKey(Unit, models.PROTECT, related_name="+", verbose_name="班级")
+    state = models.CharField("状态", max_length=16, choices=State.choices, default=State.DRAFT)
+    grade = models.CharField("困难等级", max_length=20, blank=True)
+    reason = models.TextField("申请理由", max_length=500, blank=True)
+    facts = models.JSONField(default=dict)
+    amount = models.DecimalField("金额（元）", max_digits=9, decimal_places=2, null=True)
+    explanation = models.TextField("金额依据", blank=True)
+    standard = models.ForeignKey(Standard, models.PROTECT, null=True, related_name="+", verbose_name="标准")
+    # Last day of the notice it stands on; set when published, so that the workflow can ask "is it over?".
+    notice_ends_on = models.DateField("公示截止", null=True, blank=True)
+    filed_at = models.DateTimeField("填报时间")
+    filed_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="填报人")
+    changed_at = models.DateTimeField("最近变动")
+
+    class Meta:
+        ordering = ["school_class__path", "pupil__name", "id"]
+        constraints = [
+            # Across all schools of the county: the pupil is one row, wherever enrolled.
+            models.UniqueConstraint(
+                fields=["pupil", "programme", "term"],
+                condition=~Q(state__in=[s.value for s in ENDED_WITHOUT_AID]),
+                name="application_one_per_pupil_programme_term",
+            ),
+            models.CheckConstraint(condition=Q(state__in=State.values), name="application_state_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=["draft", "returned", "withdrawn"])
+                | (Q(amount__gt=0) & Q(standard__isnull=False) & ~Q(explanation="")),
+                name="application_submitted_with_amount_and_reason",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["round", "state"], name="application_by_round_state"),
+            models.Index(fields=["school", "state"], name="application_by_school_state"),
+            models.Index(fields=["school_class", "state"], name="application_by_class_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pupil} {self.round}"
+
+
+class StepTaken(models.Model):
+    """A step an application took: from, to, by whom, when, with what remark. Written by the workflow only."""
+
+    application = models.ForeignKey(Application, models.PROTECT, related_name="steps")
+    step = models.CharField("步骤", max_length=20, choices=Step.choices)
+    source = models.CharField(max_length=16, choices=State.choices)
+    target = models.CharField(max_length=16, choices=State.choices)
+    at = models.DateTimeField("时间")
+    by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="经办人")
+    role = models.CharField("身份", max_length=80)
+    note = models.TextField("意见", blank=True)
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["application", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.get_step_display()} {self.by}"
+
+
+class DutyHolder(models.Model):
+    """Who decided what on an application. The constraint is the four-eyes rule: one person, one duty."""
+
+    application = models.ForeignKey(Application, models.PROTECT, related_name="duty_holders")
+    by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    duty = models.CharField(max_length=14, choices=Duty.choices)
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["application", "by"], name="duty_one_per_person_and_application"),
+            models.CheckConstraint(condition=Q(duty__in=Duty.values), name="duty_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_duty_display()} {self.by}"

@@ -1,0 +1,197 @@
+"""Payment: making a batch, its sheets, the signed copies, and recording that the money was paid."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Q, QuerySet, Sum
+from django.utils import timezone
+
+from accounts import access, audit, clock
+from accounts.models import Unit, User
+from accounts.roles import Permission
+from documents import issuing, uploads
+from documents.models import IssuedDocument, Upload
+from students.models import BankAccount, Term
+
+from . import workflow
+from .models import Application, PaymentBatch, PaymentLine, PayoutSheet, Round
+from .states import State, Step
+
+
+class BatchChanged(ValidationError):
+    """What would be paid is no longer what the page showed."""
+
+
+def make_batch(round_: Round, *, expected: int, expected_total: Decimal, by: User) -> PaymentBatch:
+    """Put every approved application of the round into one batch: lines fixed, one payout sheet per school.
+
+    `expected` and `expected_total` (元) are what the clerk saw; if the list has moved since, nothing is made
+    (BatchChanged). Raises StepRefused when a pupil has no account.
+    """
+    access.require(by, Permission.MAKE_BATCH, round_.unit)
+    with transaction.atomic():
+        Term.objects.select_for_update().get(pk=round_.term_id)  # one batch of a term is made and numbered at a time
+        rows = list(
+            Application.objects.select_for_update(of=("self",))
+            .filter(round=round_, state=State.APPROVED)
+            .select_related("school", "school_class", "pupil", "standard")
+            .order_by("school__path", "school_class__path", "pupil__name", "pk")
+        )
+        total = sum((a.amount for a in rows), Decimal("0.00"))
+        if not rows:
+            raise BatchChanged("没有待发放的申请，可能已由他人编入批次，请刷新页面。")
+        if (len(rows), total) != (expected, expected_total):
+            raise BatchChanged(
+                f"名单已有变化：现在是 {len(rows)} 人、{total:.2f} 元，与您看到的 {expected} 人、{expected_total:.2f} 元不同。请核对后重新编制。"
+            )
+        batch = PaymentBatch.objects.create(
+            number=_next_number(round_), round=round_, made_at=clock.now(), made_by=by
+        )
+        sheets = _open_sheets(batch, rows)
+        workflow.advance_all(rows, Step.PUT_IN_BATCH, by=by)
+        _fix_lines(sheets, rows)
+        _assert_total(batch, len(rows), total)
+        audit.record("batch.make", batch, by=by, unit=round_.unit, lines=len(rows), total=total)
+    return batch
+
+
+def batch_totals(
+    batches: QuerySet[PaymentBatch], sheets: QuerySet[PayoutSheet] | None = None
+) -> QuerySet[PaymentBatch]:
+    """Batches with `line_count` and `total` computed from their lines; of these `sheets` only, if given
+    (a school sees what of a batch is its own)."""
+    own = Q() if sheets is None else Q(sheets__in=sheets)
+    return batches.annotate(
+        line_count=Count("sheets__lines", filter=own), total=Sum("sheets__lines__amount", filter=own)
+    )
+
+
+def sheet_totals(sheets: QuerySet[PayoutSheet]) -> QuerySet[PayoutSheet]:
+    """Sheets with `line_count` and `total` computed from their lines."""
+    return sheets.annotate(line_count=Count("lines"), total=Sum("lines__amount"))
+
+
+def upload_signed_copy(sheet: PayoutSheet, file: UploadedFile, *, by: User) -> None:
+    """Keep the scan of the signed sheet. A later scan takes its place until the payment is recorded.
+
+    Raises ValidationError when the sheet is not ready yet, is already paid, or the file is refused.
+    """
+    access.require(by, Permission.UPLOAD_SIGNED_SHEET, sheet.school)
+    with transaction.atomic():
+        held = PayoutSheet.objects.select_for_update(of=("self",)).get(pk=sheet.pk)
+        if held.state == PayoutSheet.State.PAID:
+            raise ValidationError("这张发放表已登记发放，不能再更换签字表。")
+        if held.state not in (PayoutSheet.State.READY, PayoutSheet.State.SIGNED):
+            raise ValidationError("发放表还没有生成好，请稍后再上传签字表。")
+        held.signed_copy = uploads.store(file, kind=Upload.Kind.SIGNED_SHEET, unit=held.school, by=by)
+        held.signed_at, held.signed_by, held.state = clock.now(), by, PayoutSheet.State.SIGNED
+        held.save(update_fields=["signed_copy", "signed_at", "signed_by", "state"])
+        audit.record("sheet.upload_signed", held, by=by, unit=held.school, sha256=held.signed_copy.sha256)
+
+
+def record_payment(sheet: PayoutSheet, *, paid_on: dt.date, voucher: str, by: User) -> None:
+    """Record that the sheet's money was paid on a day under a voucher; its applications become paid.
+
+    Raises PermissionDenied when the recorder made the batch, ValidationError when the signed copy is
+    or the voucher is missing, the day lies in the future or before the batch, or it was already recorded.
+    """
+    access.require(by, Permission.RECORD_PAYMENT, sheet.school)
+    if by.pk == sheet.made_by_id:
+        raise PermissionDenied("这个批次由您编制，发放结果要由另一位县资助中心人员登记。")
+    if paid_on > clock.today():
+        raise ValidationError({"paid_on": "到账日期不能晚于今天。"})
+    if not voucher.strip():
+        raise ValidationError({"voucher": "请填写支付凭证号。"})
+    with transaction.atomic():
+        held = PayoutSheet.objects.select_for_update(of=("self",)).select_related("batch").get(pk=sheet.pk)
+        if held.state == PayoutSheet.State.PAID:
+            raise ValidationError(f"这张发放表已登记发放（{held.paid_on:%Y-%m-%d}），不用重复登记。")
+        if held.state != PayoutSheet.State.SIGNED:
+            raise ValidationError("学校还没有上传签字表，不能登记发放。")
+        if paid_on < timezone.localdate(held.batch.made_at):
+            raise ValidationError({"paid_on": "到账日期不能早于批次编制日期。"})
+        lines = held.lines.filter(reverses__isnull=True).select_related("application")
+        workflow.advance_all([line.application for line in lines], Step.PAY, by=by, note=f"凭证号 {voucher}")
+        held.state, held.paid_on, held.voucher = PayoutSheet.State.PAID, paid_on, voucher
+        held.paid_at, held.paid_by = clock.now(), by
+        held.save(update_fields=["state", "paid_on", "voucher", "paid_at", "paid_by"])
+        audit.record("sheet.record_payment", held, by=by, unit=held.school, paid_on=paid_on, voucher=voucher)
+
+
+def _next_number(round_: Round) -> str:
+    """FF-2026-2027-1-003: counted under the lock on the term, unique by constraint."""
+    made = PaymentBatch.objects.filter(round__term=round_.term).count()
+    return f"FF-{round_.term.key}-{made + 1:03d}"
+
+
+def _open_sheets(batch: PaymentBatch, rows: list[Application]) -> dict[int, PayoutSheet]:
+    """One sheet per school, each with its number reserved, by the school's key."""
+    schools = {row.school_id: row.school for row in rows}
+    return {
+        key: PayoutSheet.objects.create(
+            batch=batch, school=school, made_by=batch.made_by, document=_reserve(school)
+        )
+        for key, school in schools.items()
+    }
+
+
+def _fix_lines(sheets: dict[int, PayoutSheet], rows: list[Application]) -> None:
+    accounts = _open_accounts(rows)
+    positions: Counter[int] = Counter()
+    lines = []
+    for row in rows:
+        positions[row.school_id] += 1
+        account = accounts[row.pupil_id]
+        lines.append(
+            PaymentLine(
+                sheet=sheets[row.school_id],
+                application=row,
+                account=account,
+                position=positions[row.school_id],
+                amount=row.amount,
+                snapshot=snapshot(row, account),
+            )
+        )
+    PaymentLine.objects.bulk_create(lines, batch_size=200)
+
+
+def _reserve(school: Unit) -> IssuedDocument:
+    return issuing.reserve(IssuedDocument.Kind.PAYOUT_SHEET, unit=school)
+
+
+def snapshot(application: Application, account: BankAccount) -> dict:
+    """What the sheet prints of one line: the facts frozen at submitting, the account as it is now."""
+    facts = application.facts
+    return {
+        "name": facts["name"],
+        "class": facts["class_name"],
+        "roll_last4": facts["roll_last4"],
+        "boarding": facts["boarding"],
+        "standard": f"{application.standard.amount:.2f}",
+        "document": application.standard.document,
+        "holder": account.holder,
+        "relation": account.get_relation_display(),
+        "bank": account.bank,
+        "account": account.number_masked,
+    }
+
+
+def _open_accounts(rows: Iterable[Application]) -> dict:
+    pupils = [row.pupil_id for row in rows]
+    found: dict = {}
+    for start in range(0, len(pupils), 500):
+        chunk = BankAccount.objects.filter(pupil__in=pupils[start : start + 500], ends_on__isnull=True)
+        found.update({account.pupil_id: account for account in chunk})
+    return found
+
+
+def _assert_total(batch: PaymentBatch, count: int, total: Decimal) -> None:
+    # Read back what was written: the batch must be exactly the list that was approved.
+    written = batch_totals(PaymentBatch.objects.filter(pk=batch.pk)).get()
+    if (written.line_count, written.total) != (count, total):
+        raise IntegrityError(f"batch {batch.number}: wrote {written.line_count}/{written.total}, meant {count}/{total}")

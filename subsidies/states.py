@@ -1,0 +1,190 @@
+"""The states of an application and the one table of how it moves between them. Pure data.
+
+README's table is printed from here (`manage.py print_transitions`), and a test compares them.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.db import models
+
+from accounts.roles import Permission
+
+
+class State(models.TextChoices):
+    DRAFT = "draft", "草稿"
+    RETURNED = "returned", "退回补正"
+    SUBMITTED = "submitted", "待班级评议"
+    CLASS_REVIEWED = "class_reviewed", "待学校评审"
+    SCHOOL_REVIEWED = "school_reviewed", "待公示"
+    ON_NOTICE = "on_notice", "公示中"
+    HELD = "held", "异议核查中"
+    CLEARED = "cleared", "公示无异议"
+    REPORTED = "reported", "待县级审核"
+    VERIFIED = "verified", "待县级审批"
+    APPROVED = "approved", "待发放"
+    IN_BATCH = "in_batch", "发放中"
+    PAID = "paid", "已发放"
+    REJECTED = "rejected", "不予资助"
+    WITHDRAWN = "withdrawn", "已撤回"
+
+
+class Step(models.TextChoices):
+    SUBMIT = "submit", "提交"
+    WITHDRAW = "withdraw", "撤回"
+    PASS_CLASS = "pass_class", "班级评议通过"
+    RETURN_FROM_CLASS = "return_from_class", "班级评议退回补正"
+    REJECT_AT_CLASS = "reject_at_class", "班级评议不通过"
+    PASS_SCHOOL = "pass_school", "学校评审通过"
+    RETURN_FROM_SCHOOL = "return_from_school", "学校评审退回补正"
+    REJECT_AT_SCHOOL = "reject_at_school", "学校评审不通过"
+    PUBLISH = "publish", "发布公示"
+    HOLD = "hold", "收到异议"
+    RESUME_NOTICE = "resume_notice", "异议不成立，继续公示"
+    CLEAR_AFTER_CHECK = "clear_after_check", "异议不成立，核查通过"
+    REJECT_AFTER_CHECK = "reject_after_check", "异议成立，不予资助"
+    CLEAR = "clear", "公示结束"
+    REPORT = "report", "上报县中心"
+    VERIFY = "verify", "县级审核通过"
+    RETURN_FROM_COUNTY = "return_from_county", "县级退回补正"
+    REJECT_AT_COUNTY = "reject_at_county", "县级审核不通过"
+    APPROVE = "approve", "县级审批通过"
+    RETURN_TO_CLERK = "return_to_clerk", "退回经办重审"
+    PUT_IN_BATCH = "put_in_batch", "编入发放批次"
+    PAY = "pay", "登记发放"
+
+
+class Duty(models.TextChoices):
+    """What a person decides on an application. One person holds at most one duty on one application.
+
+    Publishing, reporting, batching and recording carry out what was decided; they are no duty here. (The
+    batch has its own rule: who makes it does not record its payment.)
+    """
+
+    FILING = "filing", "填报"
+    CLASS_REVIEW = "class_review", "班级评议"
+    SCHOOL_REVIEW = "school_review", "学校评审"
+    VERIFICATION = "verification", "县级审核"
+    APPROVAL = "approval", "县级审批"
+
+
+class Guard(StrEnum):
+    """Conditions beyond state and person; each is one function of `workflow`."""
+
+    ROUND_OPEN = "批次在填报期内"
+    ENTITLED = "有适用的标准"
+    REASON_GIVEN = "写明原因"
+    DECIDED_IN_MEETING = "会议记录中有本人的结论"
+    ON_A_NOTICE = "已列入公示"
+    NOTICE_OVER = "公示期满"
+    NOTICE_RUNNING = "公示期未满"
+    ACCOUNT_KNOWN = "有收款账户"
+
+
+@dataclass(frozen=True)
+class Transition:
+    step: Step
+    source: State
+    target: State
+    permission: Permission
+    duty: Duty | None = None
+    guards: tuple[Guard, ...] = ()
+
+    @property
+    def audit_event(self) -> str:
+        return f"application.{self.step}"
+
+
+P, S, T, D, G = Permission, State, Step, Duty, Guard
+
+TRANSITIONS: tuple[Transition, ...] = (
+    Transition(T.SUBMIT, S.DRAFT, S.SUBMITTED, P.FILE_APPLICATION, D.FILING, (G.ROUND_OPEN, G.ENTITLED)),
+    Transition(T.SUBMIT, S.RETURNED, S.SUBMITTED, P.FILE_APPLICATION, D.FILING, (G.ENTITLED,)),
+    Transition(T.WITHDRAW, S.DRAFT, S.WITHDRAWN, P.FILE_APPLICATION, D.FILING, (G.REASON_GIVEN,)),
+    Transition(T.WITHDRAW, S.RETURNED, S.WITHDRAWN, P.FILE_APPLICATION, D.FILING, (G.REASON_GIVEN,)),
+    Transition(T.WITHDRAW, S.SUBMITTED, S.WITHDRAWN, P.FILE_APPLICATION, D.FILING, (G.REASON_GIVEN,)),
+    Transition(
+        T.PASS_CLASS, S.SUBMITTED, S.CLASS_REVIEWED, P.HOLD_CLASS_REVIEW, D.CLASS_REVIEW, (G.DECIDED_IN_MEETING,)
+    ),
+    Transition(
+        T.RETURN_FROM_CLASS,
+        S.SUBMITTED,
+        S.RETURNED,
+        P.HOLD_CLASS_REVIEW,
+        D.CLASS_REVIEW,
+        (G.DECIDED_IN_MEETING, G.REASON_GIVEN),
+    ),
+    Transition(
+        T.REJECT_AT_CLASS,
+        S.SUBMITTED,
+        S.REJECTED,
+        P.HOLD_CLASS_REVIEW,
+        D.CLASS_REVIEW,
+        (G.DECIDED_IN_MEETING, G.REASON_GIVEN),
+    ),
+    Transition(
+        T.PASS_SCHOOL,
+        S.CLASS_REVIEWED,
+        S.SCHOOL_REVIEWED,
+        P.HOLD_SCHOOL_REVIEW,
+        D.SCHOOL_REVIEW,
+        (G.DECIDED_IN_MEETING,),
+    ),
+    Transition(
+        T.RETURN_FROM_SCHOOL,
+        S.CLASS_REVIEWED,
+        S.RETURNED,
+        P.HOLD_SCHOOL_REVIEW,
+        D.SCHOOL_REVIEW,
+        (G.DECIDED_IN_MEETING, G.REASON_GIVEN),
+    ),
+    Transition(
+        T.REJECT_AT_SCHOOL,
+        S.CLASS_REVIEWED,
+        S.REJECTED,
+        P.HOLD_SCHOOL_REVIEW,
+        D.SCHOOL_REVIEW,
+        (G.DECIDED_IN_MEETING, G.REASON_GIVEN),
+    ),
+    Transition(T.PUBLISH, S.SCHOOL_REVIEWED, S.ON_NOTICE, P.PUBLISH_NOTICE, None, (G.ON_A_NOTICE,)),
+    Transition(T.HOLD, S.ON_NOTICE, S.HELD, P.PUBLISH_NOTICE, None, (G.REASON_GIVEN,)),
+    Transition(T.RESUME_NOTICE, S.HELD, S.ON_NOTICE, P.PUBLISH_NOTICE, None, (G.REASON_GIVEN, G.NOTICE_RUNNING)),
+    Transition(T.CLEAR_AFTER_CHECK, S.HELD, S.CLEARED, P.PUBLISH_NOTICE, None, (G.REASON_GIVEN, G.NOTICE_OVER)),
+    Transition(T.REJECT_AFTER_CHECK, S.HELD, S.REJECTED, P.PUBLISH_NOTICE, None, (G.REASON_GIVEN,)),
+    Transition(T.CLEAR, S.ON_NOTICE, S.CLEARED, P.PUBLISH_NOTICE, None, (G.NOTICE_OVER,)),
+    Transition(T.REPORT, S.CLEARED, S.REPORTED, P.REPORT_TO_COUNTY),
+    Transition(T.VERIFY, S.REPORTED, S.VERIFIED, P.VERIFY, D.VERIFICATION),
+    Transition(T.RETURN_FROM_COUNTY, S.REPORTED, S.RETURNED, P.VERIFY, D.VERIFICATION, (G.REASON_GIVEN,)),
+    Transition(T.REJECT_AT_COUNTY, S.REPORTED, S.REJECTED, P.VERIFY, D.VERIFICATION, (G.REASON_GIVEN,)),
+    Transition(T.APPROVE, S.VERIFIED, S.APPROVED, P.APPROVE, D.APPROVAL),
+    Transition(T.RETURN_TO_CLERK, S.VERIFIED, S.REPORTED, P.APPROVE, D.APPROVAL, (G.REASON_GIVEN,)),
+    Transition(T.PUT_IN_BATCH, S.APPROVED, S.IN_BATCH, P.MAKE_BATCH, None, (G.ACCOUNT_KNOWN,)),
+    Transition(T.PAY, S.IN_BATCH, S.PAID, P.RECORD_PAYMENT),
+)
+
+# Whose turn it is: the permission whose holders have something to do, None where the road ends.
+TURN: dict[State, Permission | None] = {
+    S.DRAFT: P.FILE_APPLICATION,
+    S.RETURNED: P.FILE_APPLICATION,
+    S.SUBMITTED: P.HOLD_CLASS_REVIEW,
+    S.CLASS_REVIEWED: P.HOLD_SCHOOL_REVIEW,
+    S.SCHOOL_REVIEWED: P.PUBLISH_NOTICE,
+    S.ON_NOTICE: P.PUBLISH_NOTICE,
+    S.HELD: P.PUBLISH_NOTICE,
+    S.CLEARED: P.REPORT_TO_COUNTY,
+    S.REPORTED: P.VERIFY,
+    S.VERIFIED: P.APPROVE,
+    S.APPROVED: P.MAKE_BATCH,
+    S.IN_BATCH: P.RECORD_PAYMENT,
+    S.PAID: None,
+    S.REJECTED: None,
+    S.WITHDRAWN: None,
+}
+
+# An application in one of these no longer stands in the way of another for the same pupil and term.
+ENDED_WITHOUT_AID = (S.REJECTED, S.WITHDRAWN)
+
+
+def transition(step: Step, source: State | str) -> Transition | None:
+    """The row of the table for this step from this state, or None if there is none."""
+    return next((row for row in TRANSITIONS if row.step == step and row.source == source), None)

@@ -1,0 +1,91 @@
+"""Applications: the list with its filters, one application with its road."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django_tables2 import RequestConfig
+
+from accounts import access, scopes
+from accounts.access import desk
+from accounts.models import Unit
+from accounts.roles import Permission
+
+from .. import rounds, workflow
+from ..forms import ApplicationFilter, ReasonForm
+from ..models import Application
+from ..states import Step, transition
+from ..tables import ApplicationTable
+from .desks import show_refusal
+
+
+@desk(Permission.VIEW_CASES)
+def application_list(request: HttpRequest) -> HttpResponse:
+    units = Unit.objects.exclude(level=Unit.Level.COUNTY).select_related("parent")
+    wanted = ApplicationFilter(
+        request.GET or None,
+        rounds=rounds.visible_to(request.user, Permission.VIEW_CASES),
+        units=scopes.within(units, request.user, Permission.VIEW_CASES, unit=""),
+    )
+    rows = scopes.within(
+        Application.objects.select_related("pupil", "school", "school_class", "round__programme", "round__term"),
+        request.user,
+        Permission.VIEW_CASES,
+        unit="school_class",
+    )
+    if wanted.is_bound and wanted.is_valid():
+        rows = _narrow(rows, wanted.cleaned_data)
+    table = ApplicationTable(rows)
+    RequestConfig(request, paginate={"per_page": 50}).configure(table)
+    return render(request, "subsidies/application_list.html", {"filter": wanted, "table": table})
+
+
+def _narrow(rows, wanted: dict):
+    if wanted["round"]:
+        rows = rows.filter(round=wanted["round"])
+    if wanted["state"]:
+        rows = rows.filter(state=wanted["state"])
+    if wanted["unit"]:
+        rows = rows.filter(school_class__path__startswith=wanted["unit"].path)
+    return rows
+
+
+@desk(Permission.VIEW_CASES)
+def application_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    application = _find(request, pk)
+    lines = application.lines.select_related("sheet__batch", "sheet__document")
+    context = {
+        "application": application,
+        "facts": application.facts,
+        "steps": application.steps.select_related("by").order_by("pk"),
+        "decisions": application.decisions.select_related("meeting__unit"),
+        "lines": lines if scopes.allows(request.user, Permission.VIEW_BATCHES, application.school) else [],
+        "may_withdraw": transition(Step.WITHDRAW, application.state) is not None
+        and scopes.allows(request.user, Permission.FILE_APPLICATION, application.school_class),
+    }
+    return render(request, "subsidies/application_detail.html", context)
+
+
+@desk(Permission.FILE_APPLICATION)
+def application_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
+    application = _find(request, pk)
+    access.require(request.user, Permission.FILE_APPLICATION, application.school_class)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            workflow.advance(application, Step.WITHDRAW, by=request.user, note=form.cleaned_data["note"])
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, f"已撤回{application.pupil.name}的申请。")
+            return redirect("application", pk=pk)
+    return render(request, "subsidies/application_withdraw.html", {"application": application, "form": form})
+
+
+def _find(request: HttpRequest, pk: UUID) -> Application:
+    rows = Application.objects.select_related(
+        "pupil", "school", "school_class", "round__programme", "round__term", "round__unit", "filed_by", "standard"
+    )
+    return access.fetch(rows, request.user, Permission.VIEW_CASES, unit="school_class", pk=pk)

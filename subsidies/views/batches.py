@@ -1,0 +1,191 @@
+"""Payment: batches, their sheets, signed copies, payments."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Sum
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_POST
+from django_tables2 import RequestConfig
+
+from accounts import access, audit, clock, scopes
+from accounts.access import desk
+from accounts.roles import Permission
+from documents import issuing, uploads
+from documents.models import IssuedDocument
+
+from .. import payments as verbs
+from .. import payout_sheets, tasks
+from ..forms import BatchForm, PaymentForm, SignedCopyForm
+from ..models import Application, PaymentBatch, PayoutSheet
+from ..states import State
+from ..tables import BatchTable, LineTable
+from .desks import find_round, show_refusal
+
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@desk(Permission.VIEW_BATCHES)
+def batch_list(request: HttpRequest) -> HttpResponse:
+    sheets = _visible_sheets(request)
+    rows = verbs.batch_totals(PaymentBatch.objects.filter(pk__in=sheets.values("batch")), sheets)
+    table = BatchTable(rows.select_related("round__programme", "round__term", "made_by"))
+    RequestConfig(request, paginate={"per_page": 30}).configure(table)
+    return render(request, "subsidies/batch_list.html", {"table": table})
+
+
+@desk(Permission.MAKE_BATCH)
+def batch_make(request: HttpRequest, pk: UUID) -> HttpResponse:
+    round_ = find_round(request, pk)
+    access.require(request.user, Permission.MAKE_BATCH, round_.unit)
+    rows = Application.objects.filter(round=round_, state=State.APPROVED)
+    schools = list(rows.values("school__name").annotate(total=Sum("amount")).order_by("school__path"))
+    seen = {"expected": rows.count(), "expected_total": sum((s["total"] for s in schools), Decimal("0.00"))}
+    form = BatchForm(request.POST or None, initial=seen)
+    if request.method == "POST" and form.is_valid():
+        try:
+            batch = verbs.make_batch(round_, **form.cleaned_data, by=request.user)
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+            form.data = form.data.copy() | seen  # the next click is about what is shown now
+        else:
+            messages.success(request, f"已编制发放批次 {batch.number}，正在生成各校发放花名册。")
+            transaction.on_commit(tasks.nudge)
+            return redirect("batch", pk=batch.pk)
+    context = {"round": round_, "form": form, "schools": schools, **seen}
+    return render(request, "subsidies/batch_make.html", context)
+
+
+@desk(Permission.VIEW_BATCHES)
+def batch_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return render(request, "subsidies/batch_detail.html", _batch_context(request, pk))
+
+
+@desk(Permission.VIEW_BATCHES)
+def batch_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The part of the batch's page that changes while sheets are made; asked for again every two seconds."""
+    return render(request, "subsidies/_batch_sheets.html", _batch_context(request, pk))
+
+
+def _batch_context(request: HttpRequest, pk: UUID) -> dict:
+    sheets = _visible_sheets(request).filter(batch=pk)
+    found = list(verbs.sheet_totals(sheets.select_related("school", "document", "paid_by", "signed_by")))
+    if not found:
+        raise Http404
+    batch = PaymentBatch.objects.select_related("round__programme", "round__term", "round__unit", "made_by").get(pk=pk)
+    return {
+        "batch": batch,
+        "sheets": found,
+        "progress": payout_sheets.progress_of(found),
+        "line_count": sum(sheet.line_count for sheet in found),
+        "total": sum(sheet.total for sheet in found),
+        "may_retry": scopes.allows(request.user, Permission.MAKE_BATCH, batch.round.unit),
+    }
+
+
+@desk(Permission.VIEW_BATCHES)
+def sheet_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    sheet = _find_sheet(request, pk)
+    table = LineTable(sheet.lines.select_related("application__pupil"))
+    RequestConfig(request, paginate={"per_page": 50}).configure(table)
+    states = PayoutSheet.State
+    totals = verbs.sheet_totals(PayoutSheet.objects.filter(pk=sheet.pk)).get()
+    context = {
+        "sheet": sheet,
+        "table": table,
+        "line_count": totals.line_count,
+        "total": totals.total,
+        "may_upload": sheet.state in (states.READY, states.SIGNED)
+        and scopes.allows(request.user, Permission.UPLOAD_SIGNED_SHEET, sheet.school),
+        "may_pay": sheet.state == states.SIGNED
+        and scopes.allows(request.user, Permission.RECORD_PAYMENT, sheet.school),
+        "made_it": sheet.made_by_id == request.user.pk,
+    }
+    return render(request, "subsidies/sheet_detail.html", context)
+
+
+@desk(Permission.VIEW_BATCHES)
+def sheet_file(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
+    """The issued PDF or XLSX, as issued, byte by byte."""
+    sheet = _find_sheet(request, pk)
+    if sheet.document.state == IssuedDocument.State.RESERVED:
+        raise Http404
+    read, media_type = {"pdf": (issuing.read_pdf, "application/pdf"), "xlsx": (issuing.read_xlsx, _XLSX)}[kind]
+    audit.record("sheet.download", sheet, by=request.user, unit=sheet.school, kind=kind)
+    response = HttpResponse(read(sheet.document), content_type=media_type)
+    name = f"{sheet.school.name}_{sheet.batch.round.term.key}_发放花名册_{sheet.document.number}.{kind}"
+    response["Content-Disposition"] = content_disposition_header(True, name)
+    return response
+
+
+@desk(Permission.UPLOAD_SIGNED_SHEET)
+def sheet_sign(request: HttpRequest, pk: UUID) -> HttpResponse:
+    sheet = _find_sheet(request, pk)
+    access.require(request.user, Permission.UPLOAD_SIGNED_SHEET, sheet.school)
+    form = SignedCopyForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            verbs.upload_signed_copy(sheet, form.cleaned_data["file"], by=request.user)
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, "签字表已上传，县资助中心可以登记发放了。")
+            return redirect("sheet", pk=pk)
+    return render(request, "subsidies/sheet_sign.html", {"sheet": sheet, "form": form})
+
+
+@desk(Permission.VIEW_BATCHES)
+def sheet_signed_copy(request: HttpRequest, pk: UUID) -> HttpResponse:
+    sheet = _find_sheet(request, pk)
+    if sheet.signed_copy is None:
+        raise Http404
+    audit.record("sheet.read_signed", sheet, by=request.user, unit=sheet.school)
+    return uploads.serve(sheet.signed_copy, inline=True)
+
+
+@desk(Permission.RECORD_PAYMENT)
+def sheet_pay(request: HttpRequest, pk: UUID) -> HttpResponse:
+    sheet = _find_sheet(request, pk)
+    access.require(request.user, Permission.RECORD_PAYMENT, sheet.school)
+    form = PaymentForm(request.POST or None, initial={"paid_on": clock.today()})
+    if request.method == "POST" and form.is_valid():
+        try:
+            verbs.record_payment(sheet, **form.cleaned_data, by=request.user)
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, f"已登记{sheet.school}的发放。")
+            return redirect("batch", pk=sheet.batch_id)
+    totals = verbs.sheet_totals(PayoutSheet.objects.filter(pk=sheet.pk)).get()
+    context = {"sheet": sheet, "form": form, "line_count": totals.line_count, "total": totals.total}
+    return render(request, "subsidies/sheet_pay.html", context)
+
+
+@desk(Permission.MAKE_BATCH)
+@require_POST
+def sheet_retry(request: HttpRequest, pk: UUID) -> HttpResponse:
+    sheet = _find_sheet(request, pk)
+    try:
+        payout_sheets.retry(sheet, by=request.user)
+    except ValidationError as refusal:
+        messages.error(request, " ".join(refusal.messages))
+    else:
+        messages.success(request, "已重新排队生成。")
+        transaction.on_commit(tasks.nudge)
+    return redirect("batch", pk=sheet.batch_id)
+
+
+def _visible_sheets(request: HttpRequest):
+    return scopes.within(PayoutSheet.objects.all(), request.user, Permission.VIEW_BATCHES, unit="school")
+
+
+def _find_sheet(request: HttpRequest, pk: UUID) -> PayoutSheet:
+    rows = PayoutSheet.objects.select_related(
+        "batch__round__programme", "batch__round__term", "batch__round__unit", "school", "document", "signed_copy"
+    )
+    return access.fetch(rows, request.user, Permission.VIEW_BATCHES, unit="school", pk=pk)

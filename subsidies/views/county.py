@@ -1,0 +1,71 @@
+"""Reporting a school's list, and the county's two decisions on it."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from accounts.access import desk
+from accounts.roles import Permission
+
+from .. import county as verbs
+from .. import workflow
+from ..forms import ApproveForm, VerifyForm
+from ..states import Duty, State, Step
+from .desks import find_round, find_unit, show_refusal
+
+
+@desk(Permission.REPORT_TO_COUNTY)
+def school_report(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
+    round_ = find_round(request, pk)
+    school = find_unit(round_, request.user, unit, "school", may=Permission.REPORT_TO_COUNTY)
+    rows = verbs.awaiting(round_, school, State.CLEARED)
+    refused = ""
+    if request.method == "POST":
+        try:
+            count = workflow.advance_all(rows, Step.REPORT, by=request.user) if rows else 0
+        except ValidationError as refusal:
+            refused = " ".join(refusal.messages)
+        else:
+            messages.success(request, f"已向县资助中心上报 {count} 名学生。")
+            return redirect("round", pk=pk)
+    total = sum(row.amount for row in rows)
+    context = {"round": round_, "unit": school, "rows": rows, "total": total, "refused": refused}
+    return render(request, "subsidies/school_report.html", context)
+
+
+@desk(Permission.VERIFY)
+def school_verify(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
+    return _decide(request, pk, unit, Permission.VERIFY, State.REPORTED, Duty.VERIFICATION, VerifyForm, verbs.verify)
+
+
+@desk(Permission.APPROVE)
+def school_approve(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
+    return _decide(request, pk, unit, Permission.APPROVE, State.VERIFIED, Duty.APPROVAL, ApproveForm, verbs.approve)
+
+
+def _decide(request, pk, unit, permission, state, duty, form_class, verb) -> HttpResponse:
+    round_ = find_round(request, pk)
+    school = find_unit(round_, request.user, unit, "school", may=permission)
+    rows = verbs.awaiting(round_, school, state)
+    form = form_class(request.POST or None, applications=rows, barred=verbs.barred(rows, duty, by=request.user))
+    if request.method == "POST" and form.is_valid():
+        try:
+            count = verb(round_, school, form.verdicts(), by=request.user)
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, f"已对{school}的 {count} 份申请作出{duty.label}结论。")
+            return redirect("round", pk=pk)
+    context = {
+        "round": round_,
+        "unit": school,
+        "duty": duty,
+        "form": form,
+        "rows": list(form.rows()),
+        "total": sum(row.amount for row in rows),
+        "open_count": len(rows) - len(form.barred),
+    }
+    return render(request, "subsidies/school_decide.html", context)

@@ -1,0 +1,44 @@
+"""How the desks find their round and unit: what is not theirs does not exist for them."""
+
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.forms import Form
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+
+from accounts import access, scopes
+from accounts.models import Unit, User
+from accounts.roles import Permission
+
+from .. import rounds
+from ..models import Round
+
+
+def find_round(request: HttpRequest, pk: UUID) -> Round:
+    """A round that touches the person's units, or 404."""
+    return get_object_or_404(rounds.visible_to(request.user, Permission.VIEW_CASES), pk=pk)
+
+
+def find_unit(round_: Round, user: User, pk: int, level: str, *, may: Permission | None) -> Unit:
+    """A school or class within the person's scope and within the round; 404 outside, 403 without `may`."""
+    units = Unit.objects.filter(level=level, is_active=True).select_related("parent")
+    unit = access.fetch(units, user, Permission.VIEW_CASES, unit="", may=may, pk=pk)
+    if not round_.unit.contains(unit):
+        raise Http404
+    return unit
+
+
+def units_in_reach(user: User, level: str, *permissions: Permission) -> list[Unit]:
+    """Active units of the level within the person's reach."""
+    units = Unit.objects.filter(level=level, is_active=True).select_related("parent")
+    return list(scopes.within(units, user, *permissions, unit=""))
+
+
+def show_refusal(form: Form, refusal: ValidationError) -> None:
+    """Put a verb's refusal on the form: on the field it names if the form has it, else above all."""
+    if not hasattr(refusal, "error_dict"):
+        form.add_error(None, refusal)
+        return
+    for name, errors in refusal.error_dict.items():
+        form.add_error(name if name in form.fields else None, errors)

@@ -1,0 +1,53 @@
+"""The class teacher's desk: one class on one page."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from accounts import clock
+from accounts.access import desk
+from accounts.roles import Permission
+
+from .. import applications as verbs
+from .. import programmes
+from ..forms import FilingForm
+from .desks import find_round, find_unit, show_refusal
+
+
+@desk(Permission.FILE_APPLICATION)
+def class_file(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
+    round_ = find_round(request, pk)
+    school_class = find_unit(round_, request.user, unit, "class", may=Permission.FILE_APPLICATION)
+    candidates = verbs.candidates(round_, school_class)
+    form = FilingForm(request.POST or None, round_=round_, candidates=candidates)
+    if request.method == "POST" and form.is_valid():
+        hand_over = "submit" in request.POST
+        try:
+            count = _file(form, round_, school_class, request, hand_over=hand_over)
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(
+                request,
+                f"已提交 {count} 名学生的申请，等待班级评议。" if hand_over else f"已保存 {count} 名学生的草稿，还没有提交。",
+            )
+            return redirect("class_file", pk=pk, unit=unit)
+    context = {
+        "round": round_,
+        "unit": school_class,
+        "form": form,
+        "rows": list(form.rows()),
+        "open_count": len(form.open),
+        "accepted": programmes.accepted_categories(round_.programme, round_.term),
+        "is_open": round_.opens_on <= clock.today() <= round_.closes_on,
+    }
+    return render(request, "subsidies/class_file.html", context)
+
+
+def _file(form: FilingForm, round_, school_class, request: HttpRequest, *, hand_over: bool) -> int:
+    if hand_over:
+        return verbs.file(round_, school_class, form.wishes(), by=request.user)
+    return len(verbs.save_drafts(round_, school_class, form.wishes(), by=request.user))

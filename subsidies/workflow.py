@@ -1,0 +1,305 @@
+"""The one door through which an application changes state.
+
+`advance` takes one, `advance_all` a list, all or none: lock, re-read, look up the table, check the actor,
+check the guards, write states, steps, duties and audit rows in one transaction.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+
+from accounts import audit, clock, scopes
+from accounts.access import refusal
+from accounts.models import User
+from accounts.roles import ROLES
+from students.models import BankAccount
+
+from .models import Application, Decision, DutyHolder, Meeting, StepTaken
+from .states import Duty, Guard, State, Step, Transition
+from .states import transition as look_up
+
+_CHUNK = 500  # keys per query: well under every database's limit of parameters
+
+
+class StepRefused(ValidationError):
+    """The step is not possible now; the sentence says for how many and what to do."""
+
+
+class StaleState(StepRefused):
+    """Somebody else was faster: the record is no longer in the state the page showed."""
+
+
+class SamePerson(PermissionDenied):
+    """The actor already holds another duty on the application."""
+
+
+def advance(application: Application, step: Step, *, by: User, note: str = "") -> None:
+    """Let one application take one step. Raises as `advance_all`; `application.state` is fresh afterwards."""
+    advance_all([application], step, by=by, note=note)
+    application.refresh_from_db(fields=["state", "changed_at"])
+
+
+def advance_all(
+    applications: Iterable[Application], step: Step, *, by: User, note: str = "", notes: dict | None = None
+) -> int:
+    """Let all of them take the step, or none. `notes` gives single applications (by key) their own remark.
+
+    Raises StaleState or StepRefused (ValidationError) when state or guard forbids, PermissionDenied when the
+    person may not (role, scope, or SamePerson: already decided another step of the same application).
+    Returns how many moved.
+    """
+    keys = {application.pk for application in applications}
+    notes = notes or {}
+    with transaction.atomic():
+        locked = lock(keys)
+        rows = _rows_of_table(locked, step, expected=len(keys))
+        _check_person(locked, rows, by)
+        for guard in dict.fromkeys(guard for row in rows.values() for guard in row.guards):
+            touched = [a for a in locked if guard in rows[a.pk].guards]
+            _GUARDS[guard](touched, step=step, by=by, note=note, notes=notes)
+        _write(locked, rows, by=by, note=note, notes=notes)
+    return len(locked)
+
+
+def lock(keys: Iterable) -> list[Application]:
+    """The applications of the keys, fresh and locked until the transaction ends.
+
+    Always in key order, so that two lists that overlap cannot wait for each other in a ring. A verb that
+    advances in several steps, or writes an audit row first, locks its whole list before: everybody else takes
+    applications first and the end of the audit trail last.
+    """
+    ordered = sorted(set(keys))
+    return [row for chunk in _chunks(ordered) for row in _lock(chunk)]
+
+
+def take_duty(applications: Iterable[Application], duty: Duty, *, by: User) -> None:
+    """Note that the person did this duty's work before the step that closes it (a draft filled in, say).
+
+    Raises SamePerson when they hold another duty on one of them. Call inside the verb's transaction.
+    """
+    rows = list(applications)
+    _refuse_second_duty({row.pk: duty for row in rows}, by)
+    _take_duties({row.pk: duty for row in rows}, by)
+
+
+def _chunks(keys: Sequence) -> Iterable[Sequence]:
+    return (keys[i : i + _CHUNK] for i in range(0, len(keys), _CHUNK))
+
+
+def _lock(keys: Sequence) -> list[Application]:
+    locked = Application.objects.select_for_update(of=("self",)).filter(pk__in=keys).order_by("pk")
+    return list(locked.select_related("school", "school_class", "round"))
+
+
+def _rows_of_table(locked: list[Application], step: Step, *, expected: int) -> dict:
+    if len(locked) != expected:
+        raise StaleState(f"{expected - len(locked)} 份申请已不存在，请刷新页面。")
+    rows = {a.pk: look_up(step, a.state) for a in locked}
+    wrong = Counter(a.state for a in locked if rows[a.pk] is None)
+    if wrong:
+        now = "、".join(f"{State(state).label} {count} 份" for state, count in wrong.items())
+        raise StaleState(
+            f"{wrong.total()} 份申请不能“{Step(step).label}”：它们现在是{now}。可能已有人先办理，请刷新页面后再看。"
+        )
+    return rows
+
+
+def _check_person(locked: list[Application], rows: dict, by: User) -> None:
+    for application in locked:
+        row = rows[application.pk]
+        if not scopes.allows(by, row.permission, application.school_class):
+            raise PermissionDenied(refusal(row.permission))
+    _check_duties(locked, rows, by)
+
+
+def _check_duties(locked: list[Application], rows: dict, by: User) -> None:
+    _refuse_second_duty(_duties_of(locked, rows), by)
+    own = own_class_paths(by)
+    above = [a for a in locked if rows[a.pk].duty not in (None, Duty.FILING, Duty.CLASS_REVIEW)]
+    if any(a.school_class.path in own for a in above):
+        raise SamePerson("您是这个班的班主任，本班学生的上一级评审要由他人办理。")
+
+
+def _duties_of(locked: list[Application], rows: dict) -> dict:
+    return {a.pk: rows[a.pk].duty for a in locked if rows[a.pk].duty}
+
+
+def _refuse_second_duty(wanted: dict, by: User) -> None:
+    held = {
+        holder.application_id: holder.duty
+        for chunk in _chunks(list(wanted))
+        for holder in DutyHolder.objects.filter(application__in=chunk, by=by)
+    }
+    clash = [pk for pk, duty in wanted.items() if held.get(pk, duty) != duty]
+    if clash:
+        done = "、".join(sorted({Duty(held[pk]).label for pk in clash}))
+        raise SamePerson(f"您已经办理过其中 {len(clash)} 份申请的{done}，同一份申请的两个环节不能由同一人办理。")
+
+
+def own_class_paths(by: User) -> set[str]:
+    """The classes the person teaches today: at a higher level they do not decide on these."""
+    return {a.unit.path for a in scopes.current_appointments(by) if a.role == "class_teacher"}
+
+
+def _write(locked: list[Application], rows: dict, *, by: User, note: str, notes: dict) -> None:
+    at = clock.now()
+    roles = _roles_over(locked, rows, by)
+    by_move: dict[Transition, list] = {}
+    for application in locked:
+        by_move.setdefault(rows[application.pk], []).append(application.pk)
+    for row, keys in by_move.items():
+        for chunk in _chunks(keys):
+            # Compare and set: without row locks (SQLite) this is what makes a second writer notice.
+            moved = Application.objects.filter(pk__in=chunk, state=row.source).update(state=row.target, changed_at=at)
+            if moved != len(chunk):
+                raise StaleState("有人刚刚先办理了其中的申请，请刷新页面后再看。")
+    StepTaken.objects.bulk_create(
+        [
+            StepTaken(
+                application=a,
+                step=rows[a.pk].step,
+                source=rows[a.pk].source,
+                target=rows[a.pk].target,
+                at=at,
+                by=by,
+                role=roles[a.pk],
+                note=notes.get(a.pk, note),
+            )
+            for a in locked
+        ],
+        batch_size=_CHUNK,
+    )
+    _take_duties(_duties_of(locked, rows), by)
+    audit.record_all(
+        [
+            audit.Entry(rows[a.pk].audit_event, a, a.school_class, {"from": a.state, "to": rows[a.pk].target})
+            for a in locked
+        ],
+        by=by,
+    )
+
+
+def _take_duties(wanted: dict, by: User) -> None:
+    held = {
+        key
+        for chunk in _chunks(list(wanted))
+        for key in DutyHolder.objects.filter(application__in=chunk, by=by).values_list("application_id", flat=True)
+    }
+    DutyHolder.objects.bulk_create(
+        [DutyHolder(application_id=key, by=by, duty=duty) for key, duty in wanted.items() if key not in held],
+        batch_size=_CHUNK,
+    )
+
+
+def _roles_over(locked: list[Application], rows: dict, by: User) -> dict:
+    """In which capacity the person acted on each: "七年级1班班主任"."""
+    appointments = scopes.current_appointments(by)
+    return {
+        a.pk: next(
+            (
+                f"{held.unit}{ROLES[held.role].label}"
+                for held in appointments
+                if rows[a.pk].permission in ROLES[held.role].permissions
+                and a.school_class.path.startswith(held.unit.path)
+            ),
+            "",
+        )
+        for a in locked
+    }
+
+
+# --- Guards: each gets the applications it concerns and raises StepRefused --------------------------
+
+
+def _round_open(applications: list[Application], **_) -> None:
+    today = clock.today()
+    for round_ in {a.round for a in applications}:
+        if not round_.opens_on <= today <= round_.closes_on:
+            raise StepRefused(
+                f"“{round_}”的填报时间是 {round_.opens_on:%Y-%m-%d} 至 {round_.closes_on:%Y-%m-%d}，今天不能提交。"
+                "需要延长请联系开启批次的人员。"
+            )
+
+
+def _entitled(applications: list[Application], **_) -> None:
+    lacking = [a for a in applications if not a.amount or not a.standard_id]
+    if lacking:
+        raise StepRefused(f"{len(lacking)} 份申请没有适用的标准，不能提交：{lacking[0].explanation}")
+
+
+def _reason_given(applications: list[Application], *, note: str, notes: dict, **_) -> None:
+    lacking = [a for a in applications if not notes.get(a.pk, note).strip()]
+    if lacking:
+        raise StepRefused(f"请写明原因：{len(lacking)} 份申请没有填写。")
+
+
+# Which verdict at which meeting a step needs.
+_VERDICTS = {
+    Step.PASS_CLASS: (Meeting.Level.CLASS, Decision.Verdict.AGREE),
+    Step.RETURN_FROM_CLASS: (Meeting.Level.CLASS, Decision.Verdict.RETURN),
+    Step.REJECT_AT_CLASS: (Meeting.Level.CLASS, Decision.Verdict.REJECT),
+    Step.PASS_SCHOOL: (Meeting.Level.SCHOOL, Decision.Verdict.AGREE),
+    Step.RETURN_FROM_SCHOOL: (Meeting.Level.SCHOOL, Decision.Verdict.RETURN),
+    Step.REJECT_AT_SCHOOL: (Meeting.Level.SCHOOL, Decision.Verdict.REJECT),
+}
+
+
+def _decided_in_meeting(applications: list[Application], *, step: Step, by: User, **_) -> None:
+    level, verdict = _VERDICTS[step]
+    since = {a.pk: a.changed_at for a in applications}
+    decided = {
+        d.application_id
+        for chunk in _chunks(list(since))
+        for d in Decision.objects.filter(
+            application__in=chunk, meeting__level=level, meeting__recorded_by=by, verdict=verdict
+        ).select_related("meeting")
+        # A decision from before the last step (say, before a return) is about an older list.
+        if d.meeting.recorded_at >= since[d.application_id]
+    }
+    if missing := len(since) - len(decided):
+        raise StepRefused(f"{missing} 份申请在会议记录中没有相应的结论，请先记录{level.label}会议。")
+
+
+def _on_a_notice(applications: list[Application], **_) -> None:
+    lacking = [a for a in applications if a.notice_ends_on is None or a.notice_ends_on < clock.today()]
+    if lacking:
+        raise StepRefused(f"{len(lacking)} 份申请还没有列入公示，请从“公示”页发布。")
+
+
+def _notice_over(applications: list[Application], **_) -> None:
+    running = [a for a in applications if a.notice_ends_on is None or clock.today() <= a.notice_ends_on]
+    if running:
+        last = max((a.notice_ends_on for a in running if a.notice_ends_on), default=None)
+        until = f"，{last:%Y-%m-%d} 之后才能结束" if last else ""
+        raise StepRefused(f"{len(running)} 份申请公示期未满{until}。")
+
+
+def _notice_running(applications: list[Application], **_) -> None:
+    over = [a for a in applications if a.notice_ends_on is None or a.notice_ends_on < clock.today()]
+    if over:
+        raise StepRefused(f"{len(over)} 份申请的公示期已满，请按“核查通过”办理。")
+
+
+def _account_known(applications: list[Application], **_) -> None:
+    pupils = {a.pupil_id for a in applications}
+    known = {
+        key
+        for chunk in _chunks(list(pupils))
+        for key in BankAccount.objects.filter(pupil__in=chunk, ends_on__isnull=True).values_list("pupil_id", flat=True)
+    }
+    if lacking := pupils - known:
+        raise StepRefused(f"{len(lacking)} 名学生没有登记收款账户，请学校先在学生页补录账户，再编入批次。")
+
+
+_GUARDS: dict[Guard, Callable[..., None]] = {
+    Guard.ROUND_OPEN: _round_open,
+    Guard.ENTITLED: _entitled,
+    Guard.REASON_GIVEN: _reason_given,
+    Guard.DECIDED_IN_MEETING: _decided_in_meeting,
+    Guard.ON_A_NOTICE: _on_a_notice,
+    Guard.NOTICE_OVER: _notice_over,
+    Guard.NOTICE_RUNNING: _notice_running,
+    Guard.ACCOUNT_KNOWN: _account_known,
+}

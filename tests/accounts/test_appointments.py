@@ -1,0 +1,107 @@
+"""Who holds which role: given, handed over, ended; never backwards, never to oneself."""
+
+import datetime as dt
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from accounts import appointments, people, scopes
+from accounts.appointments import AppointmentRefused
+from accounts.models import Appointment, AuditRow, User
+from accounts.roles import Permission
+from tests.cast import TODAY, Cast
+
+TOMORROW = TODAY + dt.timedelta(days=1)
+
+
+@pytest.fixture
+def newcomer(cast: Cast) -> User:
+    return people.open_account("wang.fang", "王芳", by=cast.admin)[0]
+
+
+def fresh(user: User) -> User:
+    return User.objects.get(pk=user.pk)
+
+
+def test_appointment_gives_the_permission_over_its_unit_only(cast: Cast, newcomer: User) -> None:
+    appointments.appoint(newcomer, "aid_officer", cast.school_a, starts_on=TODAY, by=cast.admin)
+    assert scopes.allows(fresh(newcomer), Permission.REPORT_TO_COUNTY, cast.class_a1)
+    assert not scopes.allows(fresh(newcomer), Permission.REPORT_TO_COUNTY, cast.school_b)
+
+
+def test_appointment_of_tomorrow_gives_nothing_today(cast: Cast, newcomer: User) -> None:
+    appointments.appoint(newcomer, "aid_officer", cast.school_a, starts_on=TOMORROW, by=cast.admin)
+    assert not scopes.allows(fresh(newcomer), Permission.REPORT_TO_COUNTY, cast.school_a)
+
+
+def test_hand_over_ends_the_predecessor_the_day_before(cast: Cast, newcomer: User) -> None:
+    appointments.appoint(newcomer, "aid_officer", cast.school_a, starts_on=TOMORROW, by=cast.admin, take_over=True)
+    assert Appointment.objects.get(user=cast.officer_a).ends_on == TODAY
+    ended = AuditRow.objects.get(action="appointment.end")
+    assert ended.detail["successor"] == newcomer.pk
+    assert scopes.allows(fresh(cast.officer_a), Permission.REPORT_TO_COUNTY, cast.school_a)
+
+
+def test_last_day_is_included(cast: Cast) -> None:
+    appointments.end(Appointment.objects.get(user=cast.officer_a), on=TODAY, by=cast.admin)
+    assert scopes.allows(fresh(cast.officer_a), Permission.REPORT_TO_COUNTY, cast.school_a)
+
+
+def test_ended_yesterday_gives_nothing_today(cast: Cast) -> None:
+    appointments.end(Appointment.objects.get(user=cast.officer_a), on=TODAY - dt.timedelta(days=1), by=cast.admin)
+    assert not scopes.allows(fresh(cast.officer_a), Permission.REPORT_TO_COUNTY, cast.school_a)
+
+
+def test_one_not_begun_is_cancelled_and_leaves_its_audit_rows(cast: Cast, newcomer: User) -> None:
+    given = appointments.appoint(newcomer, "aid_officer", cast.school_a, starts_on=TOMORROW, by=cast.admin)
+    appointments.end(given, on=TODAY, by=cast.admin)
+    assert not newcomer.appointments.exists()
+    kept = AuditRow.objects.filter(action__startswith="appointment.").order_by("number")
+    assert [row.action for row in kept] == ["appointment.give", "appointment.cancel"]
+
+
+def test_nobody_appoints_oneself(cast: Cast) -> None:
+    with pytest.raises(AppointmentRefused, match="不能给自己"):
+        appointments.appoint(cast.admin, "county_clerk", cast.county, starts_on=TODAY, by=cast.admin)
+
+
+def test_past_days_cannot_be_filled_in(cast: Cast, newcomer: User) -> None:
+    with pytest.raises(AppointmentRefused, match="不能早于今天"):
+        appointments.appoint(
+            newcomer, "principal", cast.school_a, starts_on=TODAY - dt.timedelta(days=1), by=cast.admin
+        )
+
+
+@pytest.mark.parametrize(("first", "second"), [("system_admin", "county_clerk"), ("county_clerk", "inspector")])
+def test_administrator_and_inspector_hold_nothing_else(cast: Cast, newcomer: User, first: str, second: str) -> None:
+    appointments.appoint(newcomer, first, cast.county, starts_on=TODAY, by=cast.admin)
+    with pytest.raises(AppointmentRefused, match="不能兼任"):
+        appointments.appoint(newcomer, second, cast.county, starts_on=TODAY, by=cast.admin)
+
+
+def test_role_fits_the_level_of_the_unit(cast: Cast, newcomer: User) -> None:
+    with pytest.raises(Exception, match="要任命到学校一级"):
+        appointments.appoint(newcomer, "principal", cast.class_a1, starts_on=TODAY, by=cast.admin)
+    assert not newcomer.appointments.exists()
+
+
+def test_same_appointment_is_not_given_twice(cast: Cast) -> None:
+    with pytest.raises(Exception, match="已经担任"):
+        appointments.appoint(cast.officer_a, "aid_officer", cast.school_a, starts_on=TODAY, by=cast.admin)
+
+
+def test_last_administrator_stays(cast: Cast) -> None:
+    with pytest.raises(AppointmentRefused, match="最后一位系统管理员"):
+        appointments.end(Appointment.objects.get(user=cast.admin), on=TODAY, by=cast.admin)
+
+
+def test_administrator_may_go_when_another_is_there(cast: Cast, newcomer: User) -> None:
+    appointments.appoint(newcomer, "system_admin", cast.county, starts_on=TODAY, by=cast.admin)
+    appointments.end(Appointment.objects.get(user=cast.admin), on=TODAY, by=cast.admin)
+    assert Appointment.objects.get(user=cast.admin).ends_on == TODAY
+
+
+@pytest.mark.parametrize("who", ["clerk", "head", "inspector", "officer_a", "teacher_a1"])
+def test_others_do_not_appoint(cast: Cast, newcomer: User, who: str) -> None:
+    with pytest.raises(PermissionDenied, match="系统管理员"):
+        appointments.appoint(newcomer, "principal", cast.school_a, starts_on=TODAY, by=getattr(cast, who))

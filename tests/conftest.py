@@ -1,0 +1,184 @@
+"""What every test may lean on: keys, a closed network, and for few of them a browser, a queue, a worker."""
+
+import ipaddress
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+
+# --- the network ----------------------------------------------------------------------------------
+
+_connect, _connect_ex, _getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+
+
+class NetworkClosed(RuntimeError):
+    """A test (or what it tests) tried to leave this machine."""
+
+
+def _check_address(family: int, address: object) -> None:
+    if family == socket.AF_UNIX or (isinstance(address, tuple) and _is_loopback(address[0])):
+        return
+    raise NetworkClosed(f"Tests may speak to this machine only, not to {address!r}.")
+
+
+def _is_loopback(host: object) -> bool:
+    try:
+        return host in (None, "", "localhost") or ipaddress.ip_address(str(host)).is_loopback
+    except ValueError:
+        return False
+
+
+def _guarded_connect(self: socket.socket, address: object) -> None:
+    _check_address(self.family, address)
+    _connect(self, address)
+
+
+def _guarded_connect_ex(self: socket.socket, address: object) -> int:
+    _check_address(self.family, address)
+    return _connect_ex(self, address)
+
+
+def _guarded_getaddrinfo(host: object, *args: object, **kwargs: object) -> list:
+    name = host.decode() if isinstance(host, bytes) else host
+    if not _is_loopback(name) and name != socket.gethostname():
+        raise NetworkClosed(f"Tests look up no names, not even {name!r}.")
+    return _getaddrinfo(host, *args, **kwargs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes seconds (browser, worker, launcher)")
+    socket.socket.connect = _guarded_connect  # type: ignore[method-assign, assignment]
+    socket.socket.connect_ex = _guarded_connect_ex  # type: ignore[method-assign, assignment]
+    socket.getaddrinfo = _guarded_getaddrinfo  # type: ignore[assignment]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with a browser or a worker share one of two processes: together they would starve each other."""
+    for item in items:
+        if {"browser", "page", "worker"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+            item.add_marker(pytest.mark.slow)
+
+
+# --- the installation -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keys() -> None:
+    """The keys of this run's installation, as `./aid setup` makes them."""
+    from documents import signing, vault
+
+    vault.make_keys(new_installation=True)
+    signing.make_county_key("测试县")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: object) -> None:
+    """Let `transactional_db` empty the tables that are evidence; the triggers on them stay in all other tests."""
+    from django.db import connection
+
+    from accounts import append_only
+
+    flush = connection.ops.execute_sql_flush
+
+    def flush_with_evidence(statements: list[str]) -> None:
+        tables = _tables_held_by_triggers()
+        with connection.schema_editor() as editor:
+            append_only.lift(editor, *tables)
+        flush(statements)
+        with connection.schema_editor() as editor:
+            append_only.lay(editor, *tables)
+
+    connection.ops.execute_sql_flush = flush_with_evidence
+
+
+def _tables_held_by_triggers() -> list[str]:
+    from django.db import connection
+
+    query = {
+        "sqlite": "SELECT DISTINCT tbl_name FROM sqlite_master WHERE type = 'trigger' AND name LIKE '%_no_update'",
+        "postgresql": "SELECT DISTINCT event_object_table FROM information_schema.triggers"
+        " WHERE trigger_name LIKE '%_no_update'",
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(query[connection.vendor])
+        return sorted(row[0] for row in cursor.fetchall())
+
+
+@pytest.fixture(autouse=True)
+def _fresh_state() -> Iterator[None]:
+    """No test sees the request of another in the audit trail."""
+    from accounts import audit
+
+    token = audit.origin.set("")
+    yield
+    audit.origin.reset(token)
+
+
+# --- the browser ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    """Debian's Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        # Root may not use Chromium's sandbox; the pages are our own.
+        chromium = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: object, live_server: object) -> Iterator[object]:
+    """A new visitor: own cookies, Chinese, Beijing time; ends with an error if a page broke the security policy."""
+    context = browser.new_context(locale="zh-CN", timezone_id="Asia/Shanghai", base_url=live_server.url)  # type: ignore[attr-defined]
+    visitor = context.new_page()
+    complaints: list[str] = []
+    visitor.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    visitor.on("pageerror", lambda error: complaints.append(str(error)))
+    visitor.complaints = complaints
+    yield visitor
+    context.close()
+    refused = [text for text in complaints if "Content Security Policy" in text]
+    assert not refused, refused
+
+
+# --- queue and worker -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def queue_url() -> Iterator[str]:
+    """A real queue server: the one of `--services`, or the embedded one on a socket of this run."""
+    from tests.services import embedded_queue
+
+    if not settings.CELERY_BROKER_URL.startswith("memory:"):
+        yield settings.CELERY_BROKER_URL
+        return
+    with embedded_queue(settings.DATA_DIR) as url:
+        yield url
+
+
+@pytest.fixture
+def worker(transactional_db: None, queue_url: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A real worker over this test's database; `.kill()` it as you like, start another with `start_worker`."""
+    process = start_worker(queue_url)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def start_worker(queue_url: str, **env: str) -> "subprocess.Popen[bytes]":
+    """Another worker on this test's database and files; the caller ends it."""
+    from tests.services import worker_environment
+
+    command = [sys.executable, "-m", "celery", "--app", "aidadmin", "--quiet", "worker", "--concurrency", "1"]
+    quiet = ["--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    environment = {**os.environ, **worker_environment(queue_url), **env}
+    return subprocess.Popen([*command, *quiet], env=environment, cwd=settings.BASE_DIR)

@@ -1,0 +1,124 @@
+"""Grades, classes and the words of a roster: one value for many spellings, and nothing guessed."""
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from students import grades, words
+from students.models import Stage
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "stage"),
+    [
+        ("大班", "大班", "preschool"),
+        ("一年级", "一年级", "primary"),
+        ("小学三年级", "三年级", "primary"),
+        ("6年级", "六年级", "primary"),
+        ("七年级", "七年级", "junior"),
+        ("初一", "七年级", "junior"),
+        ("初中二年级", "八年级", "junior"),
+        ("９年级", "九年级", "junior"),
+        ("高一", "高一", "senior"),
+        ("高中三年级", "高三", "senior"),
+        (" 高 二 年级", "高二", "senior"),
+    ],
+)
+def test_grade_spellings(text: str, name: str, stage: str) -> None:
+    grade, findings = grades.read_grade(text)
+    assert grade == grades.Grade(name, stage)
+    assert findings == []
+
+
+@pytest.mark.parametrize("text", ["", "7", "七", "2023级", "初四", "十年级", "=A1", "高级"])
+def test_grade_that_is_not_sure_is_refused(text: str) -> None:
+    grade, findings = grades.read_grade(text)
+    assert grade is None
+    assert findings[0].level == "error"
+
+
+def test_grade_stages_are_those_of_the_register() -> None:
+    assert {grade.stage for grade in grades.GRADES.values()} == set(Stage.values)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("1班", "1班"),
+        ("1", "1班"),
+        ("01班", "1班"),
+        ("（一）班", "1班"),
+        ("七（1）班", "1班"),
+        ("七年级1班", "1班"),
+        ("初一（12）班", "12班"),
+        ("十二班", "12班"),
+        ("七班", "7班"),
+        ("育才班", "育才班"),
+        ("七年级", ""),
+    ],
+)
+def test_class_spellings_of_grade_seven(text: str, label: str) -> None:
+    seven = grades.GRADES["七年级"]
+    assert grades.read_class(text, seven) == (label, [])
+
+
+@given(st.integers(1, 60), st.sampled_from(["{}", "{}班", "({})班", "七{}班", "七年级（{}）班"]))
+def test_class_number_survives_every_spelling(number: int, way: str) -> None:
+    assert grades.class_label(way.format(number), grades.GRADES["七年级"]) == f"{number}班"
+
+
+@pytest.mark.parametrize(("text", "name"), [("七年级1班", "七年级"), ("初一3班", "七年级"), ("高二（3）班", "高二")])
+def test_grade_of_class_where_the_class_says_it(text: str, name: str) -> None:
+    grade = grades.grade_of_class(text)
+    assert grade is not None
+    assert grade.name == name
+
+
+@pytest.mark.parametrize("text", ["1班", "七1班", "小一班", "育才班", ""])
+def test_grade_of_class_is_not_guessed(text: str) -> None:
+    assert grades.grade_of_class(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("住校", "boarding"), ("2", "boarding"), ("走读", "day"), ("1", "day"), ("１", "day"), ("", "")]
+)
+def test_boarding_words_and_codes(text: str, value: str) -> None:
+    assert words.read_boarding(text) == (value, [])
+
+
+@pytest.mark.parametrize("text", ["9", "其他", "半寄宿", "是"])
+def test_boarding_that_decides_nothing_is_refused(text: str) -> None:
+    assert words.read_boarding(text)[1][0].level == "error"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("汉", "汉族"), ("汉族", "汉族"), ("15", "土家族"), ("毛难族", "毛南族"), ("穿青人", "穿青人")]
+)
+def test_ethnicity_names_and_codes(text: str, value: str) -> None:
+    assert words.read_ethnicity(text)[0] == value
+
+
+def test_ethnicities_are_the_fifty_six_in_order() -> None:
+    assert len(words.ETHNICITIES) == 56
+    assert (words.ETHNICITIES[0], words.ETHNICITIES[14], words.ETHNICITIES[55]) == ("汉", "土家", "基诺")
+
+
+@pytest.mark.parametrize("text", ["班主任", "王老师", "同学"])
+def test_relation_of_teachers_and_classmates_is_refused(text: str) -> None:
+    value, findings = words.read_relation(text)
+    assert value == ""
+    assert "不能发到" in findings[0].message
+
+
+@pytest.mark.parametrize("text", ["2014-05-06", "2014/5/6", "2014.5.6", "2014年5月6日", "20140506", "２０１４-05-06"])
+def test_date_spellings(text: str) -> None:
+    assert words.read_date(text) == (dt.date(2014, 5, 6), [])
+
+
+@pytest.mark.parametrize("text", ["2014-02-30", "5/6/2014", "201456", "41765"])
+def test_date_that_is_not_sure_is_refused(text: str) -> None:
+    value, findings = words.read_date(text)
+    assert value is None
+    assert findings[0].level == "error"

@@ -1,0 +1,114 @@
+"""Two people at one application at the same moment, on two real connections: one is first, the other is told."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from accounts import clock
+from accounts.audit import verify_chain
+from subsidies import workflow
+from subsidies.models import Application, DutyHolder, StepTaken
+from subsidies.states import State, Step
+from subsidies.workflow import StaleState, advance
+from tests import cast as casting
+from tests.cast import agree, enrol, refreshed, submitted
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(*deeds: Callable[[], object]) -> list[object]:
+    """Do all of them in threads that start together; what each returned or raised, in order."""
+    start, results = threading.Barrier(len(deeds)), [None] * len(deeds)
+
+    def run(place: int, deed: Callable[[], object]) -> None:
+        try:
+            start.wait(10)
+            results[place] = deed()
+        except Exception as problem:
+            results[place] = problem
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(deeds)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    return results
+
+
+def second_teacher(cast: casting.Cast):
+    return casting.person("teacher_a1b", "代班老师", "class_teacher", cast.class_a1)
+
+
+def test_two_people_take_the_same_step_and_one_is_first(cast, round_) -> None:
+    (row,) = submitted(cast, round_, enrol(cast, cast.class_a1))
+    people = [cast.teacher_a1, second_teacher(cast)]
+    results = at_once(*[lambda p=p: advance(refreshed([row])[0], Step.WITHDRAW, by=p, note="撤回") for p in people])
+    assert sorted(type(result).__name__ for result in results) == ["NoneType", "StaleState"]
+    assert row.steps.filter(step=Step.WITHDRAW).count() == 1
+    assert DutyHolder.objects.filter(application=row).count() == 1 + (results[1] is None)
+    assert verify_chain().broken_at is None
+
+
+def test_withdrawing_and_deciding_at_once_ends_in_one_of_them(cast, round_) -> None:
+    (row,) = submitted(cast, round_, enrol(cast, cast.class_a1))
+    results = at_once(
+        lambda: advance(refreshed([row])[0], Step.WITHDRAW, by=cast.teacher_a1, note="家长不再申请"),
+        lambda: agree(refreshed([row]), "class", cast.class_a1, by=cast.officer_a),
+    )
+    refused = [result for result in results if isinstance(result, Exception)]
+    assert [type(result) for result in refused] == [StaleState]
+    reached = State.CLASS_REVIEWED if results[0] is refused[0] else State.WITHDRAWN
+    assert refreshed([row])[0].state == reached
+    # The meeting that came too late is not on record either.
+    assert row.decisions.count() == (reached == State.CLASS_REVIEWED)
+
+
+def test_two_lists_that_overlap_do_not_wait_in_a_ring(cast, round_) -> None:
+    rows = submitted(cast, round_, *[enrol(cast, cast.class_a1, name=f"学生{n}") for n in range(6)])
+    other = second_teacher(cast)
+    forth, back = rows[:4], list(reversed(rows[2:]))
+    results = at_once(
+        lambda: workflow.advance_all(forth, Step.WITHDRAW, by=cast.teacher_a1, note="撤回"),
+        lambda: workflow.advance_all(back, Step.WITHDRAW, by=other, note="撤回"),
+    )
+    assert {type(result) for result in results} == {int, StaleState}
+    assert Application.objects.filter(state=State.WITHDRAWN).count() == 4
+
+
+def test_the_update_itself_notices_a_colleague_when_nothing_was_locked(cast, round_, monkeypatch) -> None:
+    # The second net: both have read before either writes. (SQLite lets only one into a writing transaction.)
+    (row,) = submitted(cast, round_, enrol(cast, cast.class_a1))
+    people, both_have_read = [cast.teacher_a1, second_teacher(cast)], threading.Barrier(2)
+
+    def read_only(keys) -> list[Application]:
+        rows = list(Application.objects.filter(pk__in=keys).select_related("school", "school_class", "round"))
+        try:
+            both_have_read.wait(1 if connection.vendor == "sqlite" else 10)
+        except threading.BrokenBarrierError:
+            assert connection.vendor == "sqlite"
+        return rows
+
+    monkeypatch.setattr(workflow, "lock", read_only)
+    results = at_once(*[lambda p=p: advance(row, Step.WITHDRAW, by=p, note="撤回") for p in people])
+    assert sorted(type(result).__name__ for result in results) == ["NoneType", "StaleState"]
+    assert StepTaken.objects.filter(application=row, step=Step.WITHDRAW).count() == 1
+
+
+def test_the_race_is_real_without_any_net_both_would_win(cast, round_) -> None:
+    (row,) = submitted(cast, round_, enrol(cast, cast.class_a1))
+    both_have_read = threading.Barrier(2)
+
+    def careless() -> bool:
+        found = Application.objects.get(pk=row.pk)
+        may = found.state == State.SUBMITTED
+        both_have_read.wait(10)
+        if may:
+            Application.objects.filter(pk=row.pk).update(state=State.WITHDRAWN, changed_at=clock.now())
+        return may
+
+    assert at_once(careless, careless) == [True, True]
