@@ -1,5 +1,6 @@
 """Users, units (county → school → class), appointments, and the audit trail."""
 
+import datetime as dt
 import uuid
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -76,6 +77,9 @@ class User(AbstractBaseUser):
     name = models.CharField("姓名", max_length=40)
     is_active = models.BooleanField("启用", default=True)
     must_change_password = models.BooleanField("首次登录须改密码", default=True)
+
+    # Read once per user object; see scopes.current_appointments.
+    appointments_in_force: "tuple[dt.date, list[Appointment]] | None" = None
 
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS = ["name"]

@@ -16,6 +16,7 @@ class Permission(StrEnum):
     VIEW_AUDIT = "view_audit"
     REVEAL_IDENTITY = "reveal_identity"
     # the register
+    EDIT_SCHOOLS = "edit_schools"
     IMPORT_ROSTER = "import_roster"
     EDIT_PUPILS = "edit_pupils"
     # the road of an application
@@ -97,11 +98,12 @@ ROLES: dict[str, Role] = {
             "county_clerk",
             "县资助中心经办",
             UnitLevel.COUNTY,
-            "开启批次，审核学校上报，编制发放批次，登记发放结果，维护标准和工作日历。",
+            "登记学校，开启批次，审核学校上报，编制发放批次，登记发放结果，维护标准和工作日历。",
             frozenset(
                 _SEE
                 | {
                     P.REVEAL_IDENTITY,
+                    P.EDIT_SCHOOLS,
                     P.OPEN_ROUND,
                     P.VERIFY,
                     P.MAKE_BATCH,

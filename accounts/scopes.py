@@ -19,7 +19,7 @@ def current_appointments(user: User) -> list[Appointment]:
     if not user.is_authenticated:
         return []
     today = clock.today()
-    held = getattr(user, "_appointments_in_force", None)
+    held = user.appointments_in_force
     if held is None or held[0] != today:
         rows = (
             Appointment.objects.filter(user=user, starts_on__lte=today, unit__is_active=True)
@@ -28,7 +28,7 @@ def current_appointments(user: User) -> list[Appointment]:
             .order_by("unit__path", "role")
         )
         held = (today, list(rows))
-        user._appointments_in_force = held
+        user.appointments_in_force = held
     return held[1]
 
 

@@ -9,6 +9,7 @@ import datetime as dt
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -48,7 +49,7 @@ ACCOUNTS: tuple[tuple[str, str], ...] = (
     ("youer", "何静 · 第一幼儿园资助专干"),
 )
 # One password for all of them. Known to everybody, which is why only the demo has it.
-PASSWORD = "yunling-demo-2026"
+PASSWORD = "yunling-demo-2026"  # noqa: S105
 SAMPLE_ROSTER = "样例名册-城关小学.xlsx"
 
 _LAST_DAY = dt.date(2026, 10, 12)
@@ -135,9 +136,7 @@ def _people(here: _County) -> _County:
     names = {username: text.split(" · ")[0] for username, text in ACCOUNTS}
     names |= {"ban82": "孙丽华", "youer-xz": "何园长", "daban": "郑小凤"}
     for username, (role, unit) in posts.items():
-        user = User.objects.create_user(
-            username, name=names[username], password=PASSWORD, must_change_password=False
-        )
+        user = User.objects.create_user(username, name=names[username], password=PASSWORD, must_change_password=False)
         Appointment.objects.create(user=user, role=role, unit=unit, starts_on=dt.date(2026, 9, 1))
         here.people[username] = user
     return here
@@ -188,7 +187,10 @@ def _finished_round(here: _County) -> None:
     _decide(round_, school, county.approve, here.people["fuzeren"])
     rows = Application.objects.filter(round=round_, state=State.APPROVED)
     batch = payments.make_batch(
-        round_, expected=len(rows), expected_total=sum(a.amount or 0 for a in rows), by=here.people["jingban"]
+        round_,
+        expected=len(rows),
+        expected_total=sum((a.amount_due for a in rows), Decimal()),
+        by=here.people["jingban"],
     )
     for sheet in batch.sheets.all():
         payout_sheets.produce(sheet.pk)
@@ -238,12 +240,17 @@ def _file(here: _County, round_: Round, school_class: str, teacher: str) -> list
 
 _MEMBERS = (
     ("周明", "校领导"), ("吴桂芳", "年级组长"), ("郑海涛", "任课教师"), ("冯雪", "任课教师"), ("蒋丽", "任课教师"),
-    ("沈国强", "家长代表"), ("韩玉梅", "家长代表"), ("杨天明", "村委会代表"), ("朱敏", "教师代表"), ("秦勇", "教师代表"),
+    ("沈国强", "家长代表"), ("韩玉梅", "家长代表"),
+    ("杨天明", "村委会代表"), ("朱敏", "教师代表"), ("秦勇", "教师代表"),
 )  # fmt: skip
 
 
 def _meet(filed: Iterable[Application], level: str, unit: Unit, *, by: User) -> Meeting:
-    rows = list(Application.objects.filter(pk__in=[a.pk for a in filed]).select_related("school_class", "round__programme", "round__term"))
+    rows = list(
+        Application.objects.filter(pk__in=[a.pk for a in filed]).select_related(
+            "school_class", "round__programme", "round__term"
+        )
+    )
     minutes = reviews.Minutes(
         held_on=clock.today(),
         place="学校会议室",
@@ -251,9 +258,7 @@ def _meet(filed: Iterable[Application], level: str, unit: Unit, *, by: User) -> 
         members=[reviews.Member(name, capacity) for name, capacity in _MEMBERS],
         text="学习资助政策和评议办法，逐一评议申请情况，无记名表决，结果当场宣布。",
     )
-    verdicts = [
-        reviews.Verdict(a, Decision.Verdict.AGREE, votes_for=len(_MEMBERS), votes_against=0) for a in rows
-    ]
+    verdicts = [reviews.Verdict(a, Decision.Verdict.AGREE, votes_for=len(_MEMBERS), votes_against=0) for a in rows]
     return reviews.hold(round_=rows[0].round, unit=unit, level=level, minutes=minutes, verdicts=verdicts, by=by)
 
 
@@ -291,5 +296,3 @@ def _sample_roster() -> None:
     sample[9]["身份证件号"] = f" {sample[9]['身份证件号'][:6]} {sample[9]['身份证件号'][6:].lower()} "
     sample.append(dict(sample[5]))
     (settings.DATA_DIR / SAMPLE_ROSTER).write_bytes(workbook(sample))
-
-

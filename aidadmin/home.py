@@ -221,14 +221,13 @@ def _open_rounds(user: User) -> list[Round]:
 def _first_steps(user: User) -> list[tuple[str, str, str]]:
     """What to begin with when nothing has begun: (sentence, button, address)."""
     steps = []
-    if scopes.reach(user, P.IMPORT_ROSTER) and not scopes.within(
-        RosterImport.objects.all(), user, P.IMPORT_ROSTER, unit="school"
-    ).exists():
+    if (
+        scopes.reach(user, P.IMPORT_ROSTER)
+        and not scopes.within(RosterImport.objects.all(), user, P.IMPORT_ROSTER, unit="school").exists()
+    ):
         steps.append(("先导入本学期学生名册，班主任才能填报。", "导入名册", reverse("roster_import_new")))
     if scopes.reach(user, P.MAKE_BATCH) and not rounds.visible_to(user, P.OPEN_ROUND).exists():
         steps.append(("开启本学期的资助批次，各校就能开始填报。", "开启批次", reverse("round_open")))
     if scopes.reach(user, P.MANAGE_ACCOUNTS):
         steps.append(("人员变动时，在这里开通账号、办理任职交接。", "账号与任职", reverse("people")))
     return steps
-
-

@@ -25,6 +25,7 @@ DOORS: tuple[tuple[str, str, str, Permission | None], ...] = (
     ("资助", "公示", "notices", P.VIEW_CASES),
     ("资助", "发放批次", "batches", P.VIEW_BATCHES),
     ("资助", "学生档案", "dossiers", P.VIEW_CASES),
+    ("规则", "学校", "schools", P.VIEW_CASES),
     ("规则", "项目与标准", "programmes", P.VIEW_CASES),
     ("规则", "工作日历", "calendar", P.VIEW_CASES),
     ("管理", "操作记录", "audit", P.VIEW_AUDIT),

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts import access, audit, scopes
@@ -33,6 +34,23 @@ def current(application: Application) -> Dossier | None:
     return Dossier.objects.filter(application=application).select_related("document").first()
 
 
+def issued(application: Application) -> QuerySet[Dossier]:
+    """All files of the case, the newest first."""
+    return Dossier.objects.filter(application=application).select_related("document__issued_by")
+
+
+def is_current(application: Application) -> bool:
+    """Whether the newest file still says what the records say."""
+    newest = current(application)
+    return newest is not None and newest.digest == _digest(contents(application))
+
+
+def with_number(rows: QuerySet[Application]) -> QuerySet[Application]:
+    """Cases with `number`, that of their newest file ("" without one)."""
+    newest = Dossier.objects.filter(application=OuterRef("pk")).order_by("-pk").values("document__number")[:1]
+    return rows.annotate(number=Coalesce(Subquery(newest), Value("")))
+
+
 def contents(application: Application) -> dict[str, Any]:
     """Everything the file says, gathered from the records (frozen facts first, live rows never)."""
     decisions = (
@@ -52,9 +70,9 @@ def contents(application: Application) -> dict[str, Any]:
             .order_by("notice__published_at")
         ),
         "payments": list(
-            PaymentLine.objects.filter(application=application).select_related(
-                "sheet__batch", "sheet__document", "sheet__paid_by"
-            ).order_by("sheet__batch__made_at", "position")
+            PaymentLine.objects.filter(application=application)
+            .select_related("sheet__batch", "sheet__document", "sheet__paid_by")
+            .order_by("sheet__batch__made_at", "position")
         ),
         "steps": list(StepTaken.objects.filter(application=application).select_related("by").order_by("pk")),
     }
@@ -89,11 +107,15 @@ def _issue(
     application: Application, found: dict[str, Any], digest: str, before: Dossier | None, *, by: User
 ) -> IssuedDocument:
     document = issuing.reserve(IssuedDocument.Kind.DOSSIER, unit=application.school)
-    context = found | _printed(found) | {
-        "number": document.number,
-        "code": document.code,
-        "qr": issuing.qr_svg(document),
-    }
+    context = (
+        found
+        | _printed(found)
+        | {
+            "number": document.number,
+            "code": document.code,
+            "qr": issuing.qr_svg(document),
+        }
+    )
     facts = [
         ["学校", application.school.name],
         ["学期", application.round.term.name],

@@ -115,7 +115,7 @@ def serve(document: IssuedDocument, form: Literal["pdf", "xlsx"] = "pdf", *, inl
     else:
         response = HttpResponse(read_xlsx(document), content_type=XLSX)
     shown = inline and form == "pdf"
-    response["Content-Disposition"] = content_disposition_header(not shown, f"{document.number}.{form}")
+    response["Content-Disposition"] = str(content_disposition_header(not shown, f"{document.number}.{form}"))
     return guard_download(response)
 
 

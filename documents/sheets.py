@@ -204,11 +204,7 @@ def _foot(plan: SheetPlan, top: float, number: int, count: int) -> list[Piece]:
         *(Piece(text, f"left:{_LEFT + x:g}mm;top:{top + 6:g}mm", "sign") for x, text in signatures),
         Piece(NOTE, f"left:{_LEFT}mm;top:{top + 15:g}mm", "small"),
         Piece(code, f"left:{_LEFT}mm;top:203mm", "small"),
-        Piece(
-            f"第 {number} 页　共 {count} 页",
-            f"left:{_LEFT}mm;width:{_EDGES[-1] - _LEFT:g}mm;top:202.4mm",
-            "page-number",
-        ),
+        Piece(f"第 {number} 页　共 {count} 页", middle, "page-number"),
         Piece(f"查验网址 {pdf.page_address()}", f"left:{_EDGES[-1] - 110:g}mm;width:110mm;top:203mm", "small r"),
     ]
 
@@ -216,7 +212,7 @@ def _foot(plan: SheetPlan, top: float, number: int, count: int) -> list[Piece]:
 def _set_columns(rows: Sequence[SheetRow]) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
     """Each column's lines; what is too long leaves its line empty there and is set smaller in its place."""
     columns, tight = [], []
-    table = [_texts(row) for row in rows]
+    table = [printed_texts(row) for row in rows]
     for index, column in enumerate(COLUMNS):
         room = (column.width - 2 * _PADDING) / (_SIZE * _POINT)
         texts = [texts[index] for texts in table]
@@ -256,7 +252,8 @@ def _wrap(text: str, room: float) -> list[str]:
     return [*lines, line]
 
 
-def _texts(row: SheetRow) -> tuple[str, ...]:
+def printed_texts(row: SheetRow) -> tuple[str, ...]:
+    """The line as it is printed, in the order of COLUMNS."""
     return tuple(
         yuan(value) if isinstance(value, Decimal) else " ".join(str(value or "").split()) for value in _values(row)
     )

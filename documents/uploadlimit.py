@@ -48,7 +48,7 @@ class BoundedUploadHandler(FileUploadHandler):
 
     def file_complete(self, file_size: int) -> UploadedFile:
         if self.kept is None:
-            return OversizedFile(self.file_name, file_size)
+            return OversizedFile(self.file_name or "", file_size)
         return InMemoryUploadedFile(
             io.BytesIO(b"".join(self.kept)),
             self.field_name,

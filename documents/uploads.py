@@ -143,7 +143,7 @@ def serve(upload: Upload, *, inline: bool = False) -> HttpResponse:
     """The content for a browser. `inline` shows PDFs and pictures in the page; all else is a download."""
     response = HttpResponse(read(upload), content_type=upload.media_type)
     shown = inline and upload.media_type in _PAPER
-    response["Content-Disposition"] = content_disposition_header(not shown, upload.original_name)
+    response["Content-Disposition"] = str(content_disposition_header(not shown, upload.original_name))
     return guard_download(response)
 
 

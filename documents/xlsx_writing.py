@@ -15,6 +15,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Alignment, Border, Font, Side
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.properties import PageSetupProperties
 
 ColumnKind = Literal["text", "amount", "count", "date"]
@@ -30,6 +31,7 @@ _CORE = (
 )
 _FORMATS: dict[str, str] = {"text": "@", "amount": "0.00", "count": "0", "date": "yyyy-mm-dd"}
 _FONT = "宋体"
+_CHOICE_ROWS = 5000  # how far down a drop-down reaches
 _THIN = Side(style="thin")
 _BOX = Border(left=_THIN, right=_THIN, top=_THIN, bottom=_THIN)
 _CENTRE = Alignment(horizontal="center", vertical="center", wrap_text=True)
@@ -43,6 +45,7 @@ class Column:
     width: float = 12  # in characters of the standard font, as Excel counts
     kind: ColumnKind = "text"
     centred: bool = False
+    choices: tuple[str, ...] = ()  # a drop-down of these words, in a table that is to be filled in
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,12 @@ class _Writer:
         sheet.oddFooter.left.text = _footer_text(self.plan.footer)
         sheet.oddFooter.center.text = "第 &P 页　共 &N 页"
         for index, column in enumerate(self.plan.columns, start=1):
-            sheet.column_dimensions[get_column_letter(index)].width = column.width
+            letter = get_column_letter(index)
+            sheet.column_dimensions[letter].width = column.width
+            if column.choices:
+                words = DataValidation(type="list", formula1=f'"{",".join(column.choices)}"', allow_blank=True)
+                words.add(f"{letter}{header + 1}:{letter}{header + _CHOICE_ROWS}")
+                sheet.data_validations.append(words)
 
     def _line(self, text: str, font: Font, alignment: Alignment, *, height: float) -> None:
         cell = WriteOnlyCell(self.sheet)

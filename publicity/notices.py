@@ -8,6 +8,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,7 +17,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, Sum, When
+from django.db.models.functions import Coalesce
 
 from accounts import access, audit, clock, scopes
 from accounts.models import Unit, User
@@ -38,6 +40,33 @@ class ListChanged(ValidationError):
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A list that waits to be published."""
+
+    round: Round
+    school: Unit
+    count: int
+    total: Decimal
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What publishing today would put up. `blocked` says why it cannot be, "" when it can."""
+
+    lines: list[NoticeLine]
+    days: list[dt.date]
+    day_word: str
+    digest: str
+    shows_amount: bool
+    total: Decimal
+    blocked: str = ""
+
+    @property
+    def ends_on(self) -> dt.date | None:
+        return self.days[-1] if self.days else None
+
+
+@dataclass(frozen=True)
 class Draft:
     """What the officer writes for a notice; the list itself comes from the round."""
 
@@ -54,11 +83,37 @@ def visible_to(user: User) -> QuerySet[Notice]:
     A notice hangs at the school gate, so a class teacher may read the one their own pupils stand on; others
     of the school are not their business.
     """
-    own_lines = scopes.within(
-        NoticeLine.objects.all(), user, Permission.VIEW_CASES, unit="application__school_class"
-    )
+    own_lines = scopes.within(NoticeLine.objects.all(), user, Permission.VIEW_CASES, unit="application__school_class")
     own_schools = scopes.within(Notice.objects.all(), user, Permission.VIEW_CASES, unit="school")
-    return Notice.objects.filter(pk__in=own_lines.values("notice")) | Notice.objects.filter(pk__in=own_schools)
+    return Notice.objects.filter(Q(pk__in=own_lines.values("notice")) | Q(pk__in=own_schools.values("pk")))
+
+
+def listed(user: User) -> QuerySet[Notice]:
+    """`visible_to` for a list: running ones first, with `line_count` and `open_count` (objections being checked)."""
+    lines = NoticeLine.objects.filter(notice=OuterRef("pk")).order_by().values("notice").annotate(n=Count("pk"))
+    unsettled = Objection.objects.filter(line__notice=OuterRef("pk"), state=Objection.State.OPEN).order_by()
+    return (
+        visible_to(user)
+        .annotate(
+            line_count=Coalesce(Subquery(lines.values("n")), 0),
+            open_count=Coalesce(Subquery(unsettled.values("line__notice").annotate(n=Count("pk")).values("n")), 0),
+        )
+        .select_related("school", "round__programme", "round__term")
+        .prefetch_related("round__programme__process_rules")
+        .order_by(Case(When(state=Notice.State.RUNNING, then=0), default=1), "-published_at")
+    )
+
+
+def publishable(user: User) -> list[Choice]:
+    """The lists this person may publish now."""
+    rows = scopes.within(
+        Application.objects.filter(state=State.SCHOOL_REVIEWED), user, Permission.PUBLISH_NOTICE, unit="school"
+    )
+    groups = list(rows.order_by().values("round", "school").annotate(n=Count("pk"), total=Sum("amount")))
+    rounds = Round.objects.select_related("programme", "term", "unit").in_bulk({g["round"] for g in groups})
+    schools = Unit.objects.in_bulk({g["school"] for g in groups})
+    found = [Choice(rounds[g["round"]], schools[g["school"]], g["n"], g["total"]) for g in groups]
+    return sorted(found, key=lambda c: (c.school.path, c.round.term.key, c.round.programme.code))
 
 
 def awaiting(round_: Round, school: Unit) -> QuerySet[Application]:
@@ -67,10 +122,22 @@ def awaiting(round_: Round, school: Unit) -> QuerySet[Application]:
     return rows.order_by("school_class__path", "pupil__name", "pk")
 
 
-def lines_of(round_: Round, school: Unit) -> list[NoticeLine]:
-    """The list as it would be published now (unsaved)."""
-    rule = programmes.process_rule(round_.programme, round_.term)
-    return _lines(list(awaiting(round_, school)), shows_amount=rule.notice_shows_amount)
+def preview(round_: Round, school: Unit) -> Preview:
+    """What publishing today would put up, and for how long; nothing is written."""
+    rows = list(awaiting(round_, school))
+    try:
+        rule = programmes.process_rule(round_.programme, round_.term)
+    except ValidationError as missing:
+        lines = _lines(rows, shows_amount=False)
+        return Preview(lines, [], "", list_digest(lines), False, Decimal("0.00"), "".join(missing.messages))
+    lines = _lines(rows, shows_amount=rule.notice_shows_amount)
+    try:
+        days, blocked = counted_days(round_), ""
+    except ValidationError as missing:
+        days, blocked = [], "".join(missing.messages)
+    total = sum((row.amount for row in rows), Decimal("0.00"))
+    word = rule.get_notice_day_kind_display()
+    return Preview(lines, days, word, list_digest(lines), rule.notice_shows_amount, total, blocked)
 
 
 def propose(round_: Round, school: Unit) -> Draft:
@@ -216,9 +283,35 @@ def days_left(notice: Notice) -> int:
     return sum(day >= clock.today().isoformat() for day in notice.counted_days)
 
 
+def day_word(notice: Notice) -> str:
+    """Which days are counted: 工作日 or 自然日. Asks nothing where the programme's rules are prefetched."""
+    term = notice.round.term.key
+    rules = [rule for rule in notice.round.programme.process_rules.all() if rule.first_term <= term]
+    return max(rules, key=lambda rule: rule.first_term).get_notice_day_kind_display() if rules else "公示日"
+
+
+def day_marks(notice: Notice) -> list[tuple[dt.date, bool]]:
+    """The counted days, each with whether it is over."""
+    days = [dt.date.fromisoformat(day) for day in notice.counted_days]
+    return [(day, day < clock.today()) for day in days]
+
+
+def close_counts(notice: Notice) -> dict[str, int]:
+    """What closing now would do: how many lines it clears, how many it leaves held."""
+    states = Application.objects.filter(notice_lines__notice=notice).order_by().values_list("state", flat=True)
+    found = Counter(states)
+    return {"cleared": found[State.ON_NOTICE], "held": found[State.HELD]}
+
+
 def is_public(notice: Notice) -> bool:
     """Whether the notice still hangs: closed, or past its last day, nobody outside may read a name of it."""
     return notice.state == Notice.State.RUNNING and clock.today() <= notice.ends_on
+
+
+def objections_of(notice: Notice) -> QuerySet[Objection]:
+    """All objections to the notice's lines, those being checked first."""
+    rows = Objection.objects.filter(line__notice=notice).select_related("line", "recorded_by", "settled_by")
+    return rows.order_by(Case(When(state=Objection.State.OPEN, then=0), default=1), "-recorded_at")
 
 
 def open_objections(notice: Notice) -> QuerySet[Objection]:
@@ -241,9 +334,7 @@ def _lines(rows: list[Application], *, shows_amount: bool) -> list[NoticeLine]:
 
 def _shown(lines: list[NoticeLine]) -> list[list]:
     # Unsaved amounts come as the application holds them, saved ones from the database: one form for both.
-    return [
-        [x.position, x.name, x.grade, x.class_name, "" if x.amount is None else f"{x.amount:.2f}"] for x in lines
-    ]
+    return [[x.position, x.name, x.grade, x.class_name, "" if x.amount is None else f"{x.amount:.2f}"] for x in lines]
 
 
 def _birth_dates(rows: list[Application]) -> set[dt.date]:

@@ -25,9 +25,7 @@ def receive(line: NoticeLine, *, received_on: dt.date, channel: str, content: st
     if notice.state == Notice.State.CLOSED:
         raise ValidationError("公示已经结束；之后反映的问题请按投诉举报办理。")
     if not notice.published_on <= received_on <= clock.today():
-        raise ValidationError(
-            {"received_on": f"收到日期应在发布之日（{cn_date(notice.published_on)}）到今天之间。"}
-        )
+        raise ValidationError({"received_on": f"收到日期应在发布之日（{cn_date(notice.published_on)}）到今天之间。"})
     if not content.strip():
         raise ValidationError({"content": "请写明反映了什么问题。"})
     try:

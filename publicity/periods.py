@@ -5,6 +5,7 @@ A year without a recorded calendar is never guessed (weekends alone would be wro
 """
 
 import datetime as dt
+from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -13,6 +14,7 @@ from accounts import access, audit
 from accounts.models import Unit, User
 from accounts.roles import Permission
 
+from . import calendar_text
 from .models import CalendarYear, SpecialDay
 
 _LONGEST = 60  # days looked ahead; no notice and no holiday is longer
@@ -45,6 +47,44 @@ def notice_days(published_on: dt.date, *, count: int, working: bool) -> list[dt.
     raise ValidationError(f"公示天数 {count} 太长，请检查公示规则。")
 
 
+@dataclass(frozen=True)
+class Month:
+    """A month as the calendar page shows it."""
+
+    number: int
+    rest: list[tuple[dt.date, dt.date, str]]  # first, last, name
+    work: list[dt.date]  # weekend days worked
+    working_days: int
+
+
+def special_days(year: int) -> dict[str, dict[dt.date, str]]:
+    """A recorded year's days off and worked weekend days, each with its name."""
+    found: dict[str, dict[dt.date, str]] = {"rest": {}, "work": {}}
+    for row in SpecialDay.objects.filter(day__year=year):
+        found[row.kind][row.day] = row.name
+    return found
+
+
+def months_of(year: int) -> list[Month]:
+    """The twelve months of a recorded year."""
+    return months_from(year, **special_days(year))
+
+
+def months_from(year: int, *, rest: dict[dt.date, str], work: dict[dt.date, str]) -> list[Month]:
+    """The twelve months of a year with these days off and these weekend days worked; asks no database."""
+    first = dt.date(year, 1, 1)
+    days = [first + dt.timedelta(days=n) for n in range(366) if (first + dt.timedelta(days=n)).year == year]
+    return [
+        Month(
+            number,
+            calendar_text.spans({day: name for day, name in rest.items() if day.month == number}),
+            sorted(day for day in work if day.month == number),
+            sum(d.month == number and (d in work or (d.weekday() < 5 and d not in rest)) for d in days),
+        )
+        for number in range(1, 13)
+    ]
+
+
 def is_working_day(day: dt.date) -> bool:
     """Whether people work on the day; weekdays decide where no calendar is recorded (for display only)."""
     kind = SpecialDay.objects.filter(day=day).values_list("kind", flat=True).first()
@@ -60,7 +100,13 @@ def next_working_day(day: dt.date) -> dt.date:
 
 
 def record_year(
-    year: int, *, document: str, rest: dict[dt.date, str], work: dict[dt.date, str], county: Unit | None, by: User | None
+    year: int,
+    *,
+    document: str,
+    rest: dict[dt.date, str],
+    work: dict[dt.date, str],
+    county: Unit | None,
+    by: User | None,
 ) -> None:
     """Record (or replace) a year's holidays and worked weekends as the State Council announced them.
 

@@ -13,8 +13,9 @@ from documents.forms import UploadField
 from documents.models import Upload
 
 from . import privacy, terms
-from .models import BankAccount, Boarding, Category, Circumstance, Enrolment, Term
+from .models import BankAccount, Boarding, Category, Circumstance, Enrolment, School, Stage, Term
 from .rosters import MAX_ROWS
+from .schools import SchoolFacts
 
 
 class CategoryChoice(forms.ModelChoiceField):
@@ -147,3 +148,24 @@ class RosterForm(forms.Form):
         if len(schools) == 1:
             self.fields["school"].initial = schools[0]
             self.fields["school"].empty_label = None
+
+
+class SchoolForm(forms.Form):
+    """A school as the county registers it."""
+
+    name = forms.CharField(label="学校名称", max_length=80)
+    code = forms.CharField(label="学校标识码", max_length=10, help_text="10 位数字，见学籍系统。")
+    stages = forms.MultipleChoiceField(label="学段", choices=Stage.choices, widget=forms.CheckboxSelectMultiple)
+    notice_phone = forms.CharField(
+        label="监督电话", max_length=20, required=False, help_text="印在公示上，例如 0870-2123456。"
+    )
+    notice_contact = forms.CharField(label="意见受理人", max_length=40, required=False)
+    notice_place = forms.CharField(label="公示张贴地点", max_length=80, required=False)
+
+    @staticmethod
+    def initial_of(school: School) -> dict[str, Any]:
+        shown = ("code", "stages", "notice_phone", "notice_contact", "notice_place")
+        return {"name": school.unit.name, **{field: getattr(school, field) for field in shown}}
+
+    def facts(self) -> SchoolFacts:
+        return SchoolFacts(**self.cleaned_data)

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from accounts.templatetags.aid import cn_time
 
-from .models import Enrolment, RosterImport
+from .models import Enrolment, RosterImport, School, Stage
 
 _STATE_BADGES = {"checked": "wait", "applied": "done", "discarded": "note"}
 _LEVELS = {"error": ("stop", "不能导入"), "warning": ("wait", "请核对"), "note": ("note", "说明")}
@@ -100,3 +100,30 @@ class FindingTable(tables.Table):
 
     def render_place(self, record: dict[str, Any]) -> str:
         return f"{record['sheet']} 第 {record['row']} 行"
+
+
+class SchoolTable(tables.Table):
+    """Rows are schools with `class_count`."""
+
+    name = tables.Column("学校", accessor="unit__name", order_by="unit__path")
+    code = tables.Column("学校标识码", attrs={"td": {"class": "tabular"}})
+    stages = tables.Column("学段", orderable=False)
+    class_count = tables.Column("班级", attrs={"td": {"class": "num"}, "th": {"class": "num"}})
+    notice_phone = tables.Column("监督电话", orderable=False)
+    notice_contact = tables.Column("意见受理人", orderable=False)
+    edit = tables.Column("", empty_values=(), orderable=False, attrs={"td": {"class": "actions-cell"}})
+
+    class Meta:
+        model = School
+        fields = ("name", "code", "stages", "class_count", "notice_phone", "notice_contact", "edit")
+        empty_text = "还没有登记学校。由县资助中心经办点右上角“登记学校”。"
+
+    def render_stages(self, value: list[str]) -> str:
+        return "、".join(Stage(stage).label for stage in value)
+
+    def render_edit(self, record: School) -> SafeString:
+        return format_html(
+            '<a class="button button-small" href="{}">修改<span class="visually-hidden">{}</span></a>',
+            reverse("school_edit", args=[record.pk]),
+            record.unit.name,
+        )

@@ -2,9 +2,12 @@
 
 from django.urls import path
 
-from .views import circumstances, pupils, rosters
+from .views import circumstances, pupils, rosters, schools
 
 urlpatterns = [
+    path("schools/", schools.school_list, name="schools"),
+    path("schools/add/", schools.school_add, name="school_add"),
+    path("schools/<int:pk>/", schools.school_edit, name="school_edit"),
     path("pupils/", pupils.pupils, name="pupils"),
     path("pupils/<uuid:pk>/", pupils.pupil, name="pupil"),
     path("pupils/<uuid:pk>/number/", pupils.pupil_reveal, name="pupil_reveal"),

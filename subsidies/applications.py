@@ -150,9 +150,7 @@ def _standing(round_: Round, enrolments: list[Enrolment]) -> dict:
     return {row.pupil_id: row for row in standing}
 
 
-def _save_draft(
-    round_: Round, school_class: Unit, wish: Wish, standing: dict, *, by: User
-) -> tuple[Application, str]:
+def _save_draft(round_: Round, school_class: Unit, wish: Wish, standing: dict, *, by: User) -> tuple[Application, str]:
     """The draft as asked for, and what to write in the trail: "" if it was so already."""
     row = wish.enrolment
     if row.term_id != round_.term_id or row.school_class_id != school_class.pk:
@@ -200,9 +198,7 @@ def _change_draft(application: Application, wish: Wish, round_: Round) -> str:
 
 
 def _entitled(facts: dict, rules, round_: Round, *, grade: str, on: dt.date) -> Entitlement:
-    return entitlement(
-        facts_for_rules(facts, grade), rules, term=round_.term.key, term_name=round_.term.name, on=on
-    )
+    return entitlement(facts_for_rules(facts, grade), rules, term=round_.term.key, term_name=round_.term.name, on=on)
 
 
 def facts_for_rules(facts: dict, grade: str) -> Facts:

@@ -15,8 +15,12 @@ from .states import Duty, State, Step
 
 V = Decision.Verdict
 
-VERIFY_STEPS = {V.AGREE: Step.VERIFY, V.RETURN: Step.RETURN_FROM_COUNTY, V.REJECT: Step.REJECT_AT_COUNTY}
-APPROVE_STEPS = {V.AGREE: Step.APPROVE, V.RETURN: Step.RETURN_TO_CLERK}
+VERIFY_STEPS: dict[str, Step] = {
+    V.AGREE: Step.VERIFY,
+    V.RETURN: Step.RETURN_FROM_COUNTY,
+    V.REJECT: Step.REJECT_AT_COUNTY,
+}
+APPROVE_STEPS: dict[str, Step] = {V.AGREE: Step.APPROVE, V.RETURN: Step.RETURN_TO_CLERK}
 
 
 def awaiting(round_: Round, school: Unit, state: State) -> list[Application]:

@@ -28,7 +28,9 @@ class RoundForm(forms.Form):
     term = forms.ModelChoiceField(Term.objects.all(), label="学期", empty_label="请选择")
     unit = forms.ModelChoiceField(Unit.objects.none(), label="范围", empty_label=None)
     opens_on = forms.DateField(label="填报开始", widget=DayInput)
-    closes_on = forms.DateField(label="填报截止", widget=DayInput, help_text="班主任只能在这段时间内提交申请；以后可以延长。")
+    closes_on = forms.DateField(
+        label="填报截止", widget=DayInput, help_text="班主任只能在这段时间内提交申请；以后可以延长。"
+    )
 
     def __init__(self, *args: Any, units: QuerySet[Unit], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -157,7 +159,7 @@ class ListForm(forms.Form):
     def _add_row(self, application: Application) -> None:
         name, key = application.pupil.name, application.pk
         self.fields[f"verdict_{key}"] = forms.ChoiceField(
-            choices=[("", "按上面统一的结论"), *self.verdicts_offered, ("skip", "暂不处理")],
+            choices=[("", "按统一结论"), *self.verdicts_offered, ("skip", "暂不处理")],
             required=False,
             widget=forms.Select(attrs={"aria-label": f"对{name}的结论"}),
         )
@@ -296,7 +298,9 @@ def unit_label(unit: Unit) -> str:
 
 
 class SignedCopyForm(forms.Form):
-    file = UploadField(kind=Upload.Kind.SIGNED_SHEET, label="签字表扫描件", help_text="把全部页扫描成一个 PDF，或拍成一张照片。")
+    file = UploadField(
+        kind=Upload.Kind.SIGNED_SHEET, label="签字表扫描件", help_text="把全部页扫描成一个 PDF，或拍成一张照片。"
+    )
 
 
 class PaymentForm(forms.Form):

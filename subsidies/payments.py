@@ -42,16 +42,14 @@ def make_batch(round_: Round, *, expected: int, expected_total: Decimal, by: Use
             .select_related("school", "school_class", "pupil", "standard")
             .order_by("school__path", "school_class__path", "pupil__name", "pk")
         )
-        total = sum((a.amount for a in rows), Decimal("0.00"))
+        total = sum((a.amount_due for a in rows), Decimal("0.00"))
         if not rows:
             raise BatchChanged("没有待发放的申请，可能已由他人编入批次，请刷新页面。")
         if (len(rows), total) != (expected, expected_total):
             raise BatchChanged(
                 f"名单已有变化：现在是 {len(rows)} 人、{total:.2f} 元，与您看到的 {expected} 人、{expected_total:.2f} 元不同。请核对后重新编制。"
             )
-        batch = PaymentBatch.objects.create(
-            number=_next_number(round_), round=round_, made_at=clock.now(), made_by=by
-        )
+        batch = PaymentBatch.objects.create(number=_next_number(round_), round=round_, made_at=clock.now(), made_by=by)
         sheets = _open_sheets(batch, rows)
         workflow.advance_all(rows, Step.PUT_IN_BATCH, by=by)
         _fix_lines(sheets, rows)
@@ -133,9 +131,7 @@ def _open_sheets(batch: PaymentBatch, rows: list[Application]) -> dict[int, Payo
     """One sheet per school, each with its number reserved, by the school's key."""
     schools = {row.school_id: row.school for row in rows}
     return {
-        key: PayoutSheet.objects.create(
-            batch=batch, school=school, made_by=batch.made_by, document=_reserve(school)
-        )
+        key: PayoutSheet.objects.create(batch=batch, school=school, made_by=batch.made_by, document=_reserve(school))
         for key, school in schools.items()
     }
 
@@ -166,14 +162,15 @@ def _reserve(school: Unit) -> IssuedDocument:
 
 def snapshot(application: Application, account: BankAccount) -> dict:
     """What the sheet prints of one line: the facts frozen at submitting, the account as it is now."""
-    facts = application.facts
+    facts, standard = application.facts, application.standard
+    assert standard is not None  # submitted with one; a database constraint
     return {
         "name": facts["name"],
         "class": facts["class_name"],
         "roll_last4": facts["roll_last4"],
         "boarding": facts["boarding"],
-        "standard": f"{application.standard.amount:.2f}",
-        "document": application.standard.document,
+        "standard": f"{standard.amount:.2f}",
+        "document": standard.document,
         "holder": account.holder,
         "relation": account.get_relation_display(),
         "bank": account.bank,
@@ -192,6 +189,9 @@ def _open_accounts(rows: Iterable[Application]) -> dict:
 
 def _assert_total(batch: PaymentBatch, count: int, total: Decimal) -> None:
     # Read back what was written: the batch must be exactly the list that was approved.
-    written = batch_totals(PaymentBatch.objects.filter(pk=batch.pk)).get()
-    if (written.line_count, written.total) != (count, total):
-        raise IntegrityError(f"batch {batch.number}: wrote {written.line_count}/{written.total}, meant {count}/{total}")
+    lines = PaymentLine.objects.filter(sheet__batch=batch)
+    written = lines.aggregate(count=Count("pk"), total=Sum("amount"))
+    if (written["count"], written["total"]) != (count, total):
+        raise IntegrityError(
+            f"batch {batch.number}: wrote {written['count']}/{written['total']}, meant {count}/{total}"
+        )

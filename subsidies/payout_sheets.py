@@ -35,7 +35,11 @@ def _free(now: dt.datetime) -> Q:
 
 def waiting() -> list[UUID]:
     """Keys of the sheets some worker should make now: queued, or claimed by one whose lease ran out."""
-    return list(PayoutSheet.objects.filter(_free(timezone.now())).order_by("batch__made_at", "school__path").values_list("pk", flat=True))
+    return list(
+        PayoutSheet.objects.filter(_free(timezone.now()))
+        .order_by("batch__made_at", "school__path")
+        .values_list("pk", flat=True)
+    )
 
 
 def claim(key: UUID) -> int | None:
@@ -62,7 +66,9 @@ def produce(key: UUID) -> bool:
     attempt = claim(key)
     if attempt is None:
         return False
-    sheet = PayoutSheet.objects.select_related("batch__round__programme", "batch__round__term", "batch__made_by", "school", "document").get(pk=key)
+    sheet = PayoutSheet.objects.select_related(
+        "batch__round__programme", "batch__round__term", "batch__made_by", "school", "document"
+    ).get(pk=key)
     try:
         plan = plan_of(sheet)
         pdf, xlsx = sheets.signing_copy_pdf(plan), sheets.signing_copy_xlsx(plan)
@@ -131,9 +137,9 @@ def _issue(sheet: PayoutSheet, attempt: int, plan: sheets.SheetPlan, pdf: bytes,
     ]
     with transaction.atomic():
         # Only the holder of the latest claim may finish: a slow worker whose lease was taken over stops here.
-        finished = PayoutSheet.objects.filter(
-            pk=sheet.pk, state=PayoutSheet.State.RENDERING, attempt=attempt
-        ).update(state=PayoutSheet.State.READY, lease_until=None)
+        finished = PayoutSheet.objects.filter(pk=sheet.pk, state=PayoutSheet.State.RENDERING, attempt=attempt).update(
+            state=PayoutSheet.State.READY, lease_until=None
+        )
         if not finished:
             logger.warning("payout sheet %s: claim %s was taken over, result dropped", sheet.pk, attempt)
             return False

@@ -33,7 +33,7 @@ class Level:
     fewest: str  # the field of ProcessRule with the fewest members
 
 
-LEVELS = {
+LEVELS: dict[str, Level] = {
     Meeting.Level.CLASS: Level(
         "class",
         Permission.HOLD_CLASS_REVIEW,
@@ -84,7 +84,9 @@ class Minutes:
 
 def awaiting(round_: Round, unit: Unit, level: str) -> "list[Application]":
     """The list the next meeting of this level sits over, in class order."""
-    rows = Application.objects.filter(round=round_, state=LEVELS[level].awaiting, school_class__path__startswith=unit.path)
+    rows = Application.objects.filter(
+        round=round_, state=LEVELS[level].awaiting, school_class__path__startswith=unit.path
+    )
     return list(rows.select_related("pupil", "school_class").order_by("school_class__path", "pupil__name", "pk"))
 
 
@@ -103,9 +105,7 @@ def barred(applications: Iterable[Application], level: str, *, by: User) -> set:
     return held
 
 
-def hold(
-    *, round_: Round, unit: Unit, level: str, minutes: Minutes, verdicts: Iterable[Verdict], by: User
-) -> Meeting:
+def hold(*, round_: Round, unit: Unit, level: str, minutes: Minutes, verdicts: Iterable[Verdict], by: User) -> Meeting:
     """Record a meeting with its decisions and move every application accordingly, all or none.
 
     Raises ValidationError when the meeting is too small for the rule, lies in the future, decides nothing,
@@ -118,7 +118,7 @@ def hold(
     if any(not v.application.school_class.path.startswith(unit.path) for v in verdicts):
         raise PermissionDenied(f"名单中有不属于{unit}的申请。")
     with transaction.atomic():
-        workflow.lock(v.application.pk for v in verdicts)
+        workflow.lock(v.application.pk for v in verdicts)  # before decisions point to them
         meeting = _record(round_, unit, level, minutes, by=by)
         _record_decisions(meeting, verdicts)
         audit.record("meeting.hold", meeting, by=by, unit=unit, level=level, decisions=len(verdicts))
@@ -196,6 +196,9 @@ def _record_decisions(meeting: Meeting, verdicts: list[Verdict]) -> None:
 
 def move(verdicts: list[Verdict], steps: dict[str, Step], *, by: User) -> None:
     """Let each application take the step its verdict stands for, with its opinion as the remark."""
+    if any(v.verdict not in steps for v in verdicts):
+        raise ValidationError("有申请的结论不是这一环节可以作出的，请刷新页面后重新选择。")
+    workflow.lock(v.application.pk for v in verdicts)  # all at once, before the first step takes the trail's end
     for verdict, step in steps.items():
         chosen = [v for v in verdicts if v.verdict == verdict]
         if chosen:

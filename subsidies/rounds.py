@@ -64,9 +64,7 @@ def change_window(round_: Round, *, opens_on: dt.date, closes_on: dt.date, by: U
         before = (held.opens_on, held.closes_on)
         held.opens_on, held.closes_on = opens_on, closes_on
         held.save(update_fields=["opens_on", "closes_on"])
-        audit.record(
-            "round.change_window", held, by=by, unit=held.unit, before=before, after=(opens_on, closes_on)
-        )
+        audit.record("round.change_window", held, by=by, unit=held.unit, before=before, after=(opens_on, closes_on))
 
 
 def visible_to(user: User, *permissions: Permission) -> QuerySet[Round]:

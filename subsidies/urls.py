@@ -13,9 +13,7 @@ urlpatterns = [
     path("rounds/<uuid:pk>/", rounds.round_detail, name="round"),
     path("rounds/<uuid:pk>/window/", rounds.round_window, name="round_window"),
     path("rounds/<uuid:pk>/classes/<int:unit>/file/", filing.class_file, name="class_file"),
-    path(
-        "rounds/<uuid:pk>/classes/<int:unit>/review/", reviews.meeting_hold, {"level": "class"}, name="class_review"
-    ),
+    path("rounds/<uuid:pk>/classes/<int:unit>/review/", reviews.meeting_hold, {"level": "class"}, name="class_review"),
     path(
         "rounds/<uuid:pk>/schools/<int:unit>/review/", reviews.meeting_hold, {"level": "school"}, name="school_review"
     ),

@@ -213,7 +213,7 @@ def _roles_over(locked: list[Application], rows: dict, by: User) -> dict:
 # --- Guards: each gets the applications it concerns and raises StepRefused --------------------------
 
 
-def _round_open(applications: list[Application], **_) -> None:
+def _round_open(applications: list[Application], **_: object) -> None:
     today = clock.today()
     for round_ in {a.round for a in applications}:
         if not round_.opens_on <= today <= round_.closes_on:
@@ -223,13 +223,13 @@ def _round_open(applications: list[Application], **_) -> None:
             )
 
 
-def _entitled(applications: list[Application], **_) -> None:
+def _entitled(applications: list[Application], **_: object) -> None:
     lacking = [a for a in applications if not a.amount or not a.standard_id]
     if lacking:
         raise StepRefused(f"{len(lacking)} 份申请没有适用的标准，不能提交：{lacking[0].explanation}")
 
 
-def _reason_given(applications: list[Application], *, note: str, notes: dict, **_) -> None:
+def _reason_given(applications: list[Application], *, note: str, notes: dict, **_: object) -> None:
     lacking = [a for a in applications if not notes.get(a.pk, note).strip()]
     if lacking:
         raise StepRefused(f"请写明原因：{len(lacking)} 份申请没有填写。")
@@ -246,7 +246,7 @@ _VERDICTS = {
 }
 
 
-def _decided_in_meeting(applications: list[Application], *, step: Step, by: User, **_) -> None:
+def _decided_in_meeting(applications: list[Application], *, step: Step, by: User, **_: object) -> None:
     level, verdict = _VERDICTS[step]
     since = {a.pk: a.changed_at for a in applications}
     decided = {
@@ -262,13 +262,13 @@ def _decided_in_meeting(applications: list[Application], *, step: Step, by: User
         raise StepRefused(f"{missing} 份申请在会议记录中没有相应的结论，请先记录{level.label}会议。")
 
 
-def _on_a_notice(applications: list[Application], **_) -> None:
+def _on_a_notice(applications: list[Application], **_: object) -> None:
     lacking = [a for a in applications if a.notice_ends_on is None or a.notice_ends_on < clock.today()]
     if lacking:
         raise StepRefused(f"{len(lacking)} 份申请还没有列入公示，请从“公示”页发布。")
 
 
-def _notice_over(applications: list[Application], **_) -> None:
+def _notice_over(applications: list[Application], **_: object) -> None:
     running = [a for a in applications if a.notice_ends_on is None or clock.today() <= a.notice_ends_on]
     if running:
         last = max((a.notice_ends_on for a in running if a.notice_ends_on), default=None)
@@ -276,13 +276,13 @@ def _notice_over(applications: list[Application], **_) -> None:
         raise StepRefused(f"{len(running)} 份申请公示期未满{until}。")
 
 
-def _notice_running(applications: list[Application], **_) -> None:
+def _notice_running(applications: list[Application], **_: object) -> None:
     over = [a for a in applications if a.notice_ends_on is None or a.notice_ends_on < clock.today()]
     if over:
         raise StepRefused(f"{len(over)} 份申请的公示期已满，请按“核查通过”办理。")
 
 
-def _account_known(applications: list[Application], **_) -> None:
+def _account_known(applications: list[Application], **_: object) -> None:
     pupils = {a.pupil_id for a in applications}
     known = {
         key

@@ -152,7 +152,9 @@ def submitted(cast: Cast, round_: Round, *enrolments: Enrolment) -> list[Applica
 
 
 def teacher_of(cast: Cast, school_class: Unit) -> User:
-    return {cast.class_a1: cast.teacher_a1, cast.class_a2: cast.teacher_a2, cast.class_b1: cast.teacher_b1}[school_class]
+    return {cast.class_a1: cast.teacher_a1, cast.class_a2: cast.teacher_a2, cast.class_b1: cast.teacher_b1}[
+        school_class
+    ]
 
 
 def officer_of(cast: Cast, school: Unit) -> User:
@@ -266,5 +268,3 @@ def _class(school: Unit, name: str, stage: str, grade: str) -> Unit:
     unit = Unit.objects.create(level="class", name=name, parent=school)
     SchoolClass.objects.create(unit=unit, stage=stage, grade=grade)
     return unit
-
-

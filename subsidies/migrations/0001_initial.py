@@ -367,6 +367,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='application',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'returned', 'withdrawn']), models.Q(('amount__gt', 0), ('standard__isnull', False), models.Q(('explanation', ''), _negated=True)), _connector='OR'), name='application_submitted_with_amount_and_reason'),
+            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'returned', 'withdrawn']), models.Q(('amount__gt', 0), ('amount__isnull', False), ('standard__isnull', False), models.Q(('explanation', ''), _negated=True)), _connector='OR'), name='application_submitted_with_amount_and_reason'),
         ),
     ]

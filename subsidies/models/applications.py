@@ -1,6 +1,7 @@
 """Applications, the steps they took, and who held which duty on them."""
 
 import uuid
+from decimal import Decimal
 
 from django.db import models
 from django.db.models import Q
@@ -53,7 +54,8 @@ class Application(models.Model):
             models.CheckConstraint(condition=Q(state__in=State.values), name="application_state_known"),
             models.CheckConstraint(
                 condition=Q(state__in=["draft", "returned", "withdrawn"])
-                | (Q(amount__gt=0) & Q(standard__isnull=False) & ~Q(explanation="")),
+                # "amount > 0" alone is neither true nor false without an amount, and a check passes then.
+                | Q(amount__isnull=False, amount__gt=0, standard__isnull=False) & ~Q(explanation=""),
                 name="application_submitted_with_amount_and_reason",
             ),
         ]
@@ -65,6 +67,13 @@ class Application(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pupil} {self.round}"
+
+    @property
+    def amount_due(self) -> Decimal:
+        """元 for the term, of an application that was submitted (the database holds that it has one)."""
+        if self.amount is None:
+            raise ValueError(f"application {self.pk} was never submitted")
+        return self.amount
 
 
 class StepTaken(models.Model):

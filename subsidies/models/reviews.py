@@ -76,7 +76,9 @@ class Decision(models.Model):
         ordering = ["pk"]
         constraints = [
             models.UniqueConstraint(fields=["meeting", "application"], name="decision_one_per_meeting"),
-            models.CheckConstraint(condition=Q(verdict__in=["agree", "return", "reject"]), name="decision_verdict_known"),
+            models.CheckConstraint(
+                condition=Q(verdict__in=["agree", "return", "reject"]), name="decision_verdict_known"
+            ),
             models.CheckConstraint(
                 condition=Q(verdict="agree") | ~Q(opinion=""), name="decision_against_gives_its_reason"
             ),

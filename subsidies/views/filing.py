@@ -32,7 +32,9 @@ def class_file(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
         else:
             messages.success(
                 request,
-                f"已提交 {count} 名学生的申请，等待班级评议。" if hand_over else f"已保存 {count} 名学生的草稿，还没有提交。",
+                f"已提交 {count} 名学生的申请，等待班级评议。"
+                if hand_over
+                else f"已保存 {count} 名学生的草稿，还没有提交。",
             )
             return redirect("class_file", pk=pk, unit=unit)
     context = {

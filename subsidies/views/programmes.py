@@ -55,6 +55,8 @@ def standard_add(request: HttpRequest, code: str) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            messages.success(request, f"已登记新标准：每学期 {standard.amount:.2f} 元，自 {standard.first_term} 起执行。")
+            messages.success(
+                request, f"已登记新标准：每学期 {standard.amount:.2f} 元，自 {standard.first_term} 起执行。"
+            )
             return redirect("programme", code=code)
     return render(request, "subsidies/standard_add.html", {"programme": programme, "form": form})

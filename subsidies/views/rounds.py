@@ -23,7 +23,6 @@ from ..states import TURN, State
 from ..tables import RoundTable
 from .desks import find_round, show_refusal
 
-
 # States shown in one column of the round's page.
 _GROUPS = {
     "filing": (State.DRAFT, State.RETURNED),

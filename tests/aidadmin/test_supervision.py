@@ -56,11 +56,11 @@ def eventually(fact: Callable[[], object], seconds: float = 20) -> None:
 
 
 @pytest.fixture
-def supervise() -> Iterator[Callable[..., psutil.Popen]]:
-    started: list[psutil.Popen] = []
+def supervise() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    started: list[subprocess.Popen[str]] = []
 
-    def start(*programs: str) -> psutil.Popen:
-        process = psutil.Popen(
+    def start(*programs: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
             [sys.executable, "-c", SUPERVISOR, *programs], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
         started.append(process)
@@ -74,9 +74,13 @@ def supervise() -> Iterator[Callable[..., psutil.Popen]]:
         process.stdout.close()
 
 
-def family(process: psutil.Popen, *, of_at_least: int) -> list[psutil.Process]:
-    eventually(lambda: len(process.children(recursive=True)) >= of_at_least)
-    return process.children(recursive=True)
+def children(process: "subprocess.Popen[str]", *, deep: bool = True) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=deep)
+
+
+def family(process: "subprocess.Popen[str]", *, of_at_least: int) -> list[psutil.Process]:
+    eventually(lambda: len(children(process)) >= of_at_least)
+    return children(process)
 
 
 def gone(processes: list[psutil.Process]) -> bool:
@@ -103,7 +107,7 @@ def test_killing_the_supervisor_leaves_no_process(supervise):
 def test_a_killed_part_is_started_again_without_what_it_left_behind(supervise):
     process = supervise(WITH_CHILD)
     old = family(process, of_at_least=2)
-    process.children()[0].kill()
+    children(process, deep=False)[0].kill()
     eventually(lambda: gone(old))
     new = family(process, of_at_least=2)
     assert not {part.pid for part in old} & {part.pid for part in new}
@@ -122,7 +126,7 @@ def test_a_part_that_will_not_end_is_killed(supervise):
 
 def test_a_part_that_keeps_dying_is_given_up_and_the_others_end(supervise):
     process = supervise(WITH_CHILD, DOOMED)
-    relatives = process.children(recursive=True)
+    relatives = children(process)
     assert process.wait(30) == 0
     said = process.stdout.read()
     assert said.count("乙意外停止（退出码 7）") == 2
@@ -155,18 +159,18 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def serve(data: Path, port: int, output: Path) -> psutil.Popen:
+def serve(data: Path, port: int, output: Path) -> "subprocess.Popen[str]":
     env = {key: value for key, value in os.environ.items() if not key.startswith(("AID_", "DJANGO_"))}
     if env.get("CELERY_BROKER_URL", "").startswith("memory"):
         del env["CELERY_BROKER_URL"]  # the tests' own default: here the real one is meant
     command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(port)]
     with output.open("ab") as file:
-        return psutil.Popen(command, env={**env, "AID_DATA": str(data)}, stdout=file, stderr=file, cwd="/")
+        return subprocess.Popen(command, env={**env, "AID_DATA": str(data)}, stdout=file, stderr=file, cwd="/")
 
 
 def ask(port: int, path: str) -> tuple[int, bytes]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as problem:
         with problem:
@@ -193,20 +197,20 @@ def test_an_installation_from_nothing_to_ctrl_c(tmp_path):
         assert "已被别的程序占用" in (tmp_path / "third").read_text()
         assert not (tmp_path / "elsewhere" / "keys").exists()
 
-        web = next(part for part in process.children() if "gunicorn" in part.cmdline())
+        web = next(part for part in children(process, deep=False) if "gunicorn" in part.cmdline())
         web.kill()
         eventually(lambda: "网页服务意外停止" in output.read_text())
         eventually(lambda: ask(port, "/healthz")[0] == 200, 30)
 
-        relatives = process.children(recursive=True)
+        relatives = children(process)
         process.send_signal(signal.SIGINT)
         assert process.wait(40) == 0, output.read_text()
         assert gone(relatives)
 
-        stat = (data / "static.stamp").stat()
+        collected = (data / "static.stamp").stat().st_mtime_ns
         process = serve(data, port, output)
         eventually(lambda: ask(port, "/healthz")[0] == 200, 60)
-        assert (data / "static.stamp").stat() == stat  # nothing was collected again
+        assert (data / "static.stamp").stat().st_mtime_ns == collected  # nothing was collected again
         assert output.read_text().count("已生成密钥") == 1
     finally:
         process.terminate()

@@ -1,11 +1,18 @@
-"""The county and its people, on the day of the cast."""
+"""The county and its people, on the day of the cast; pages opened as one of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import hypothesis
 import pytest
 import time_machine
+from django.test import Client
 
-from tests.students import scratch_cast as casting
+from accounts.models import User
+from tests import cast as casting
+
+# The same examples every time, and no clock that a busy machine could miss.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("steady")
 
 
 @pytest.fixture
@@ -14,13 +21,11 @@ def cast(db: None) -> Iterator[casting.Cast]:
         yield casting.gather()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def keys() -> None:  # SCRATCH
-    from documents import vault
+@pytest.fixture
+def signed_in() -> Callable[[User], Client]:
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client
 
-    vault.make_keys(new_installation=True)
-
-
-@pytest.fixture(autouse=True)
-def scratch_urls(settings):  # SCRATCH
-    settings.ROOT_URLCONF = "tests.students.scratch_urls"
+    return sign_in

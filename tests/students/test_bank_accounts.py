@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from accounts.models import AuditRow
 from students import bank_accounts, fictitious, privacy, rosters
 from students.models import BankAccount, Pupil
-from tests.students.scratch_cast import TODAY, Cast
+from tests.cast import TODAY, Cast
 from tests.students.workbooks import pupil, workbook
 
 
@@ -18,7 +18,12 @@ def children(cast: Cast) -> list[Pupil]:
 
 
 def change(child: Pupil, by: object, **changes: object) -> BankAccount:
-    values = {"bank": "云岭县农村商业银行", "number": fictitious.card_number(500), "holder": "王五", "relation": "mother"}
+    values = {
+        "bank": "云岭县农村商业银行",
+        "number": fictitious.card_number(500),
+        "holder": "王五",
+        "relation": "mother",
+    }
     return bank_accounts.change(child, by=by, **{**values, **changes})
 
 

@@ -11,7 +11,7 @@ from documents import uploads
 from documents.models import Upload
 from students import circumstances, rosters
 from students.models import Category, Circumstance, Pupil
-from tests.students.scratch_cast import Cast
+from tests.cast import Cast
 from tests.students.workbooks import pupil, workbook
 
 PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import AuditRow
 from students import bank_accounts, circumstances, enrolment, fictitious, rosters
 from students.models import Category, Circumstance, Enrolment, Pupil, Term
-from tests.students.scratch_cast import TODAY, Cast
+from tests.cast import TODAY, Cast
 from tests.students.workbooks import pupil, workbook
 
 
@@ -126,7 +126,12 @@ def test_facts_drop_a_kind_that_ended_without_successor_and_survive_a_circle(pla
 def test_facts_hold_the_account_of_the_day(cast: Cast, place: Enrolment) -> None:
     before = enrolment.facts(place, on=TODAY)["account"]
     new = bank_accounts.change(
-        place.pupil, bank="新银行", number=fictitious.card_number(9), holder="王五", relation="mother", by=cast.officer_a
+        place.pupil,
+        bank="新银行",
+        number=fictitious.card_number(9),
+        holder="王五",
+        relation="mother",
+        by=cast.officer_a,
     )
     after = enrolment.facts(place, on=TODAY)["account"]
     assert before["id"] != after["id"] == str(new.pk)

@@ -12,9 +12,7 @@ from students import fictitious, numbers
 
 TODAY = dt.date(2026, 10, 12)
 births = st.dates(dt.date(2003, 1, 1), dt.date(2023, 12, 31))
-people = st.builds(
-    fictitious.id_number, st.integers(0, 49999), born=births, sex=st.sampled_from(["male", "female"])
-)
+people = st.builds(fictitious.id_number, st.integers(0, 49999), born=births, sex=st.sampled_from(["male", "female"]))
 
 
 def levels(findings: list[numbers.Finding]) -> list[str]:
@@ -65,7 +63,9 @@ def test_id_two_neighbours_exchanged_are_never_taken(number: str, place: int) ->
     st.integers(0, 999),
     st.sampled_from("0123456789X"),
 )
-def test_id_agrees_with_stdnum_where_stdnum_knows_the_region(region: str, born: dt.date, serial: int, last: str) -> None:
+def test_id_agrees_with_stdnum_where_stdnum_knows_the_region(
+    region: str, born: dt.date, serial: int, last: str
+) -> None:
     number = f"{region}{born:%Y%m%d}{serial:03d}{last}"
     try:
         theirs = ric.is_valid(number)

@@ -9,7 +9,7 @@ from accounts.models import AuditRow
 from documents import vault
 from students import bank_accounts, privacy, rosters
 from students.models import BankAccount, Pupil
-from tests.students.scratch_cast import Cast
+from tests.cast import Cast
 from tests.students.workbooks import pupil, workbook
 
 

@@ -11,7 +11,7 @@ from openpyxl import Workbook
 
 from students import fictitious, rosters
 from students.models import Pupil, RosterImport
-from tests.students.scratch_cast import Cast
+from tests.cast import Cast
 from tests.students.workbooks import HEADERS, pupil, saved, upload, workbook
 
 
@@ -46,7 +46,19 @@ def test_rare_characters_and_middle_dots_are_kept(cast: Cast) -> None:
 
 
 def test_columns_in_any_order_under_synonyms_below_titles(cast: Cast) -> None:
-    headers = ("银行卡号", "班级名称", "学生姓名", "就读方式（走读/住校）", "户名", "开户行", "★证件号码", "学籍号", "家长姓名", "户主与学生关系", "备注")
+    headers = (
+        "银行卡号",
+        "班级名称",
+        "学生姓名",
+        "就读方式（走读/住校）",
+        "户名",
+        "开户行",
+        "★证件号码",
+        "学籍号",
+        "家长姓名",
+        "户主与学生关系",
+        "备注",
+    )
     row = pupil(1)
     values = {
         "银行卡号": row["银行账号"], "班级名称": "七年级1班", "学生姓名": row["姓名"], "就读方式（走读/住校）": "住校",

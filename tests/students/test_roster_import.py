@@ -13,7 +13,7 @@ from accounts.models import AuditRow, Unit
 from documents.models import Upload
 from students import bank_accounts, fictitious, privacy, rosters
 from students.models import BankAccount, Circumstance, Enrolment, Pupil, RosterImport, SchoolClass, Term
-from tests.students.scratch_cast import Cast
+from tests.cast import Cast
 from tests.students.workbooks import HEADERS, pupil, upload, workbook
 
 
@@ -87,12 +87,17 @@ def test_changed_row_changes_only_what_changed(cast: Cast) -> None:
     assert counts(again) == (0, 1, 1, 0)
     row = AuditRow.objects.get(action="pupil.change")
     assert row.detail == {"fields": ["phone", "school_class"]}
-    assert Pupil.objects.get(phone_masked=privacy.mask_phone(fictitious.phone_number(77))).enrolments.get().school_class == cast.class_a2
+    assert (
+        Pupil.objects.get(phone_masked=privacy.mask_phone(fictitious.phone_number(77))).enrolments.get().school_class
+        == cast.class_a2
+    )
 
 
 def test_empty_cell_does_not_wipe_what_is_on_record(cast: Cast) -> None:
     bring_in(cast, pupil(1))
-    bare = pupil(1, 全国学籍号=None, 监护人姓名=None, 联系电话=None, 开户银行=None, 银行账号=None, 户名=None, 户主与学生关系=None)
+    bare = pupil(
+        1, 全国学籍号=None, 监护人姓名=None, 联系电话=None, 开户银行=None, 银行账号=None, 户名=None, 户主与学生关系=None
+    )
     again = bring_in(cast, bare)
     assert counts(again) == (0, 0, 1, 0)
     child = Pupil.objects.get()

@@ -135,7 +135,7 @@ def test_who_reviewed_a_returned_case_does_not_fill_it_in_anew(cast, round_) -> 
     (filed,) = walk(cast, submitted(cast, round_, row), State.REPORTED)
     advance(filed, Step.RETURN_FROM_COUNTY, by=cast.clerk, note="缺证明")
     cast.officer_a.appointments.create(role="class_teacher", unit=cast.class_a1, starts_on="2026-09-01")
-    cast.officer_a.__dict__.pop("_appointments_in_force", None)
+    cast.officer_a.__dict__.pop("appointments_in_force", None)
     with pytest.raises(SamePerson):
         save_drafts(round_, cast.class_a1, [Wish(row, reason="补了")], by=cast.officer_a)
     assert refreshed([filed])[0].reason == "家庭收入低"
@@ -194,7 +194,7 @@ def test_a_withdrawn_application_makes_room_for_another(cast, round_) -> None:
 def test_submitting_writes_amount_sentence_and_standard(cast, round_) -> None:
     (filed,) = submitted(cast, round_, enrol(cast, cast.class_a1))
     assert filed.amount == Decimal("750.00") == filed.standard.amount
-    assert filed.explanation.startswith("2026—2027学年秋季学期：该生为初中寄宿学生，属农村低保家庭学生（")
+    assert filed.explanation.startswith("2026—2027学年秋季学期：该生为初中寄宿学生，属农村低保（系统比对，2025年9月1日起有效），")
     assert filed.explanation.endswith("每学期750.00元。")
     assert filed.facts["boarding"] == "boarding"
     assert filed.facts["categories"][0]["code"] == "dibao_rural"
@@ -224,7 +224,7 @@ def test_the_frozen_facts_hold_no_whole_number(cast, round_) -> None:
     row = enrol(cast, cast.class_a1)
     (filed,) = submitted(cast, round_, row)
     text = str(filed.facts)
-    whole = privacy.reveal(row.pupil, "id", by=cast.officer_a, purpose="核对")
+    whole = privacy.reveal(row.pupil, "id", by=cast.officer_a, purpose="check_papers", note="核对花名册")
     assert whole not in text
     assert whole[6:14] not in text.replace(filed.facts["birth_date"], "")
 

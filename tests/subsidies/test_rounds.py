@@ -47,9 +47,10 @@ def test_a_clerk_opens_a_round_for_the_county(cast) -> None:
 
 def test_an_officer_opens_a_round_for_the_own_school(cast) -> None:
     opened = opening(cast, unit=cast.school_a, by=cast.officer_a)
-    every = Round.objects.all()
-    assert list(rounds.rounds_over(every, cast.class_a1)) == [opened]
-    assert list(rounds.rounds_over(every, cast.class_b1)) == []
+    for who in ("officer_a", "teacher_a1", "clerk", "inspector"):
+        assert list(rounds.visible_to(cast.people[who])) == [opened], who
+    for who in ("officer_b", "teacher_b1"):
+        assert list(rounds.visible_to(cast.people[who])) == [], who
 
 
 @pytest.mark.parametrize("who", ["teacher_a1", "principal_a", "head", "inspector", "admin", "officer_b"])

@@ -29,7 +29,7 @@ def file(cast, round_, *names: str, school_class=None) -> list[Application]:
 def appoint(user, role: str, unit) -> None:
     """A second appointment, as in a small county where one person has two chairs."""
     Appointment.objects.create(user=user, role=role, unit=unit, starts_on="2026-09-01")
-    user.__dict__.pop("_appointments_in_force", None)
+    user.__dict__.pop("appointments_in_force", None)
 
 
 def decide(rows, level: str, unit, verdict: str, *, by, opinion: str = "材料不全，请补收入证明。"):
@@ -182,7 +182,7 @@ def test_an_officer_of_another_school_cannot_report(cast, round_) -> None:
 def test_an_ended_appointment_opens_nothing(cast, round_) -> None:
     (row,) = file(cast, round_)
     Appointment.objects.filter(user=cast.teacher_a1).update(ends_on="2026-10-01")
-    cast.teacher_a1.__dict__.pop("_appointments_in_force", None)
+    cast.teacher_a1.__dict__.pop("appointments_in_force", None)
     with pytest.raises(PermissionDenied):
         advance(row, Step.WITHDRAW, by=cast.teacher_a1, note="撤回")
 

@@ -1,0 +1,50 @@
+"""The one page of this app without sign-in: a notice while it hangs. No list of notices: search engines would eat it."""
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+from django_tables2 import RequestConfig
+
+from . import notices
+from .forms import LineFilter
+from .models import Notice
+from .tables import PublicLineTable
+
+LINES_PER_PAGE = 50
+
+View = Callable[..., HttpResponse]
+
+
+def kept_by_nobody(view: View) -> View:
+    """No cache and no search engine keeps the answer: when the notice is over, it is over everywhere."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        response["Cache-Control"] = "no-store"
+        response["X-Robots-Tag"] = "noindex, nofollow, noarchive"
+        return response
+
+    return guarded
+
+
+@login_not_required
+@kept_by_nobody
+@require_safe
+def notice_public(request: HttpRequest, code: str) -> HttpResponse:
+    """A running notice: text, dates, list. Over: 410 and no name. Never there: 404."""
+    notice = get_object_or_404(Notice.objects.select_related("school", "document"), code=code)
+    if not notices.is_public(notice):
+        return render(request, "publicity/notice_over.html", status=410)
+    wanted = LineFilter(request.GET)
+    lines = notice.lines.order_by("position")
+    if wanted.is_valid() and wanted.cleaned_data["q"]:
+        lines = lines.filter(name__icontains=wanted.cleaned_data["q"])
+    table = PublicLineTable(lines, exclude=[] if notice.shows_amount else ["amount"])
+    RequestConfig(request, paginate={"per_page": LINES_PER_PAGE}).configure(table)
+    context = {"notice": notice, "table": table, "filter": wanted, "day_count": len(notice.counted_days)}
+    return render(request, "publicity/notice_public.html", context)

@@ -1,0 +1,116 @@
+"""Lists of notices and of the lines of one."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import django_tables2 as tables
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from accounts.templatetags.aid import cn_date, yuan
+from subsidies.states import State
+from subsidies.tables import state_badge
+
+from . import notices
+from .models import Notice, NoticeLine
+
+_NUM = {"td": {"class": "num"}, "th": {"class": "num"}}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a notice stands, in words: a badge, how long it still runs, and whose turn it is."""
+
+    tone: str
+    label: str
+    sentence: str
+    due: str
+
+
+def standing(notice: Notice, *, open_count: int) -> Standing:
+    """`open_count` is the number of its objections that are still being checked."""
+    left = notices.days_left(notice)
+    checking = f"学校核查 {open_count} 件异议" if open_count else ""
+    if notice.state == Notice.State.CLOSED:
+        return Standing("done", "已结束", f"{cn_date(notice.closed_at)}结束", checking)
+    if left == 0:
+        done = "学校资助专干结束公示并撤下"
+        return Standing("wait", "期满待结束", f"{cn_date(notice.ends_on)}已满", "；".join(filter(None, [checking, done])))
+    word = notices.day_word(notice)
+    from_day = cn_date(notice.ends_on + dt.timedelta(days=1))
+    return Standing("go", "公示中", f"还需 {left} 个{word}，{from_day}起可以结束", checking or "等待期满")
+
+
+class NoticeTable(tables.Table):
+    """Rows come from `notices.listed`: running ones first, then the newest."""
+
+    title = tables.Column("公示")
+    school = tables.Column("学校")
+    published_on = tables.Column("公示期", attrs={"td": {"class": "tabular"}})
+    line_count = tables.Column("人数", attrs=_NUM)
+    state = tables.Column("状态")
+    due = tables.Column("该谁办", empty_values=())
+
+    class Meta:
+        model = Notice
+        fields = ("title", "school", "published_on", "line_count", "state", "due")
+        orderable = False
+        empty_text = "没有符合条件的公示。学校评审通过后，由学校资助专干在这里发布。"
+
+    def render_title(self, record: Notice) -> SafeString:
+        return format_html('<a href="{}">{}</a>', reverse("notice", args=[record.pk]), record.title)
+
+    def render_published_on(self, record: Notice) -> str:
+        return f"{cn_date(record.published_on)} 至 {cn_date(record.ends_on)}"
+
+    def render_state(self, record: Notice) -> SafeString:
+        found = standing(record, open_count=record.open_count)
+        return format_html('<span class="badge badge-{}">{}</span> {}', found.tone, found.label, found.sentence)
+
+    def render_due(self, record: Notice) -> str:
+        return standing(record, open_count=record.open_count).due or "—"
+
+
+class PublicLineTable(tables.Table):
+    """What everybody may see: the allowed columns and nothing else."""
+
+    position = tables.Column("序号", attrs=_NUM)
+    name = tables.Column("姓名")
+    grade = tables.Column("年级")
+    class_name = tables.Column("班级")
+    amount = tables.Column("金额（元）", attrs=_NUM)
+
+    class Meta:
+        model = NoticeLine
+        fields = ("position", "name", "grade", "class_name", "amount")
+        orderable = False
+        empty_text = "名单中没有这个姓名。请核对姓名，或清除筛选后逐页查看。"
+
+    def render_amount(self, record: NoticeLine) -> str:
+        return yuan(record.amount)
+
+
+class LineTable(PublicLineTable):
+    """The lines for the people of the school: with each case's state, and the door to an objection."""
+
+    state = tables.Column("办理状态", accessor="application__state")
+    act = tables.Column("", empty_values=(), attrs={"td": {"class": "actions-cell"}})
+
+    class Meta(PublicLineTable.Meta):
+        fields = ("position", "name", "grade", "class_name", "amount", "state", "act")
+
+    def render_name(self, record: NoticeLine) -> SafeString:
+        return format_html('<a href="{}">{}</a>', reverse("application", args=[record.application_id]), record.name)
+
+    def render_state(self, record: NoticeLine) -> SafeString:
+        return state_badge(record.application.state)
+
+    def render_act(self, record: NoticeLine) -> str | SafeString:
+        if record.application.state != State.ON_NOTICE:
+            return ""
+        return format_html(
+            '<a class="button button-small" href="{}">记录异议<span class="visually-hidden">：{}</span></a>',
+            reverse("objection_new", args=[record.pk]),
+            record.name,
+        )

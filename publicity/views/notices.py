@@ -1,0 +1,198 @@
+"""Notices: the list, publishing one, one with its lines, its photograph, taking it down."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+from django_tables2 import RequestConfig, Table
+
+from accounts import access, scopes
+from accounts.access import desk
+from accounts.models import Unit
+from accounts.roles import Permission
+from documents import issuing, uploads
+from subsidies.views.desks import find_round, show_refusal
+
+from .. import notices as verbs
+from ..forms import LineFilter, NoticeFilter, NoticeForm, PhotoForm
+from ..models import Notice
+from ..tables import LineTable, NoticeTable, PublicLineTable, standing
+
+ROWS_PER_PAGE = 50
+
+
+@require_GET
+@desk(Permission.VIEW_CASES)
+def notice_list(request: HttpRequest) -> HttpResponse:
+    wanted = NoticeFilter(request.GET)
+    rows = verbs.listed(request.user)
+    if wanted.is_valid():
+        text, state = wanted.cleaned_data["q"], wanted.cleaned_data["state"]
+        rows = rows.filter(Q(title__icontains=text) | Q(school__name__icontains=text)) if text else rows
+        rows = rows.filter(state=state) if state else rows
+    table = _configured(NoticeTable(rows), request)
+    may_publish = bool(scopes.reach(request.user, Permission.PUBLISH_NOTICE))
+    return render(request, "publicity/notice_list.html", {"table": table, "filter": wanted, "may_publish": may_publish})
+
+
+@desk(Permission.PUBLISH_NOTICE)
+def notice_new(request: HttpRequest) -> HttpResponse:
+    choices = verbs.publishable(request.user)
+    chosen = _chosen(request, choices)
+    if chosen is None:
+        return render(request, "publicity/notice_choose.html", {"choices": choices, "asked": "round" in request.GET})
+    plan = verbs.preview(chosen.round, chosen.school)
+    draft = verbs.propose(chosen.round, chosen.school)
+    form = NoticeForm(request.POST or None, initial={**vars(draft), "seen": plan.digest})
+    if request.method == "POST" and form.is_valid():
+        try:
+            notice = verbs.publish(
+                chosen.round, chosen.school, form.draft(), by=request.user, seen=form.cleaned_data["seen"]
+            )
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+            plan = verbs.preview(chosen.round, chosen.school)
+            form = form.looking_at(plan.digest)
+        else:
+            messages.success(request, f"公示已发布，共 {len(plan.lines)} 人。请打印张贴，并上传张贴后的照片。")
+            return redirect("notice", pk=notice.pk)
+    return render(request, "publicity/notice_new.html", {"chosen": chosen, "plan": plan, "form": form})
+
+
+@require_GET
+@desk(Permission.VIEW_CASES)
+def notice_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return _page(request, _visible(request, pk), PhotoForm())
+
+
+@require_GET
+@desk(Permission.VIEW_CASES)
+def notice_pdf(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The paper as it hangs on the board: public matter, so looking at it leaves no trace."""
+    return issuing.serve(_visible(request, pk).document)
+
+
+@require_POST
+@desk(Permission.PUBLISH_NOTICE)
+def notice_close(request: HttpRequest, pk: UUID) -> HttpResponse:
+    notice = _visible(request, pk, may=Permission.PUBLISH_NOTICE)
+    try:
+        cleared, held = verbs.close(notice, by=request.user)
+    except ValidationError as refusal:
+        messages.error(request, "".join(refusal.messages))
+    else:
+        still = f"另有 {held} 人的异议还在核查，核查完毕后单独办理。" if held else ""
+        messages.success(request, f"公示已结束，{cleared} 人无异议，可以上报县中心。{still}请撤下张贴的名单。")
+    return redirect("notice", pk=pk)
+
+
+@desk(Permission.VIEW_CASES)
+def notice_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The photograph of the board (GET); a new one (POST)."""
+    notice = _visible(request, pk, may=Permission.PUBLISH_NOTICE if request.method == "POST" else None)
+    if request.method != "POST":
+        if notice.photo is None:
+            raise Http404
+        return uploads.serve(notice.photo, inline=True)
+    form = PhotoForm(request.POST, request.FILES)
+    if form.is_valid():
+        try:
+            verbs.attach_photo(notice, form.cleaned_data["file"], by=request.user)
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, "公示照片已存档。")
+            return redirect("notice", pk=pk)
+    return _page(request, notice, form)
+
+
+# --- small parts ----------------------------------------------------------------------------------
+
+
+def _visible(request: HttpRequest, pk: UUID, *, may: Permission | None = None) -> Notice:
+    """The notice, if it exists for this person (404), and they may act on it where that is asked (403)."""
+    rows = verbs.visible_to(request.user).select_related(
+        "school", "round__programme", "round__term", "document", "photo", "published_by", "closed_by"
+    )
+    notice = get_object_or_404(rows, pk=pk)
+    if may is not None:
+        access.require(request.user, may, notice.school)
+    return notice
+
+
+def _page(request: HttpRequest, notice: Notice, photo_form: PhotoForm) -> HttpResponse:
+    of_school = scopes.allows(request.user, Permission.VIEW_CASES, notice.school)
+    may_act = scopes.allows(request.user, Permission.PUBLISH_NOTICE, notice.school)
+    wanted = LineFilter(request.GET)
+    objections = list(verbs.objections_of(notice)) if of_school else []
+    open_count = verbs.open_objections(notice).count()
+    context = {
+        "notice": notice,
+        "standing": standing(notice, open_count=open_count),
+        "days": verbs.day_marks(notice),
+        "day_word": verbs.day_word(notice),
+        "line_count": notice.lines.count(),
+        "table": _lines(request, notice, wanted, of_school=of_school, may_act=may_act),
+        "filter": wanted,
+        "of_school": of_school,
+        "may_act": may_act,
+        "may_close": may_act and notice.state == Notice.State.RUNNING and not verbs.days_left(notice),
+        "close_counts": verbs.close_counts(notice),
+        "objections": objections,
+        "photo_form": photo_form,
+        "may_photo": may_act and not (notice.photo and notice.state == Notice.State.CLOSED),
+        "public_url": settings.PUBLIC_URL + reverse("notice_public", args=[notice.code])
+        if verbs.is_public(notice)
+        else "",
+        "untouched": verbs.digest_now(notice) == notice.digest,
+    }
+    return render(request, "publicity/notice_detail.html", context)
+
+
+def _lines(request: HttpRequest, notice: Notice, wanted: LineFilter, *, of_school: bool, may_act: bool) -> Table:
+    """The lines as far as the person may read them; a class teacher sees what hangs on the wall."""
+    rows = notice.lines.select_related("application").order_by("position")
+    if wanted.is_valid() and wanted.cleaned_data["q"]:
+        rows = rows.filter(name__icontains=wanted.cleaned_data["q"])
+    hidden = [] if notice.shows_amount else ["amount"]
+    if not of_school:
+        return _configured(PublicLineTable(rows, exclude=hidden), request)
+    if not may_act or notice.state == Notice.State.CLOSED:
+        hidden = [*hidden, "act"]
+    return _configured(LineTable(rows, exclude=hidden), request)
+
+
+def _configured(table: Table, request: HttpRequest) -> Table:
+    RequestConfig(request, paginate={"per_page": ROWS_PER_PAGE}).configure(table)
+    return table
+
+
+def _chosen(request: HttpRequest, choices: list[verbs.Choice]) -> verbs.Choice | None:
+    """Which list is meant: the one asked for by ?round=&school=, or the only one there is."""
+    if "round" not in request.GET:
+        return choices[0] if len(choices) == 1 else None
+    round_ = find_round(request, _uuid(request.GET["round"]))
+    schools = {choice.school for choice in choices if choice.round == round_}
+    if "school" in request.GET:
+        schools &= {_school(request, request.GET["school"])}
+    return next((c for c in choices if c.round == round_ and c.school in schools and len(schools) == 1), None)
+
+
+def _school(request: HttpRequest, key: str) -> Unit:
+    if not key.isascii() or not key.isdigit():
+        raise Http404
+    schools = Unit.objects.filter(level=Unit.Level.SCHOOL)
+    return access.fetch(schools, request.user, Permission.PUBLISH_NOTICE, unit="", pk=key)
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Http404 from None

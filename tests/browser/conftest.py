@@ -1,0 +1,55 @@
+"""A running installation, and people at their browsers."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .installation import Installation, running
+from .person import Person
+
+
+@pytest.fixture(scope="session")
+def county(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation with people and classes and no pupil yet, as it really runs: web, worker, clock, queue."""
+    place = tmp_path_factory.mktemp("walk") / "county"
+    with running(place, filled_by="tests.browser.two_counties", queue_number=5) as installation:
+        yield installation
+        assert "Traceback" not in installation.log, installation.log
+
+
+@pytest.fixture(scope="session")
+def demo_county(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """What `./aid demo` starts on the first day: cases at every desk."""
+    with running(tmp_path_factory.mktemp("walk") / "demo", queue_number=6) as installation:
+        yield installation
+        assert "Traceback" not in installation.log, installation.log
+
+
+@pytest.fixture(scope="module")
+def people(browser: object, county: Installation) -> Iterator[Callable[..., Person]]:
+    """`people("clerk")` is that person, signed in, at the same browser each time they are asked for."""
+    present: dict[str, Person] = {}
+
+    def somebody(username: str) -> Person:
+        if username not in present:
+            present[username] = Person(browser, county.address).sign_in(username)  # type: ignore[arg-type]
+        return present[username]
+
+    yield somebody
+    for person in present.values():
+        person.leave()
+
+
+@pytest.fixture
+def stranger(browser: object, county: Installation) -> Iterator[Person]:
+    """Somebody without an account, on a phone."""
+    visitor = Person(browser, county.address, viewport={"width": 390, "height": 844})  # type: ignore[arg-type]
+    yield visitor
+    visitor.leave()
+
+
+@pytest.fixture
+def papers(tmp_path: Path) -> Path:
+    """Where this test's downloads go."""
+    return tmp_path
