@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.db.models import Q
 
 from accounts import clock, scopes
@@ -136,7 +137,8 @@ class RosterForm(forms.Form):
     file = UploadField(
         kind=Upload.Kind.ROSTER,
         label="名册文件",
-        help_text=f"Excel 工作簿（.xlsx），不超过 10 MB，每张表不超过 {MAX_ROWS} 行；列的顺序不限，可直接用学籍系统导出的表。",
+        help_text=f"Excel 工作簿（.xlsx），不超过 {settings.UPLOAD_MAX_BYTES // 1024 // 1024} MB，"
+        f"每张表不超过 {MAX_ROWS} 行；列的顺序不限，可直接用学籍系统导出的表。",
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:

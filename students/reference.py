@@ -85,7 +85,9 @@ def load() -> dict[str, int]:
     added = {"terms": sum(_add_term(year, half) for year in range(_FIRST_YEAR, _LAST_YEAR + 1) for half in (1, 2))}
     added["categories"] = sum(_add_kind(rank * 10, kind) for rank, kind in enumerate(KINDS, start=1))
     if any(added.values()):
-        audit.record("reference.load", "students.reference", by=None, **added)
+        audit.record(
+            "reference.load", "students.reference", by=None, terms=added["terms"], categories=added["categories"]
+        )
     return added
 
 

@@ -93,6 +93,8 @@ def apply_roster(roster_import: RosterImport, *, by: User) -> RosterImport:
     access.require(by, Permission.IMPORT_ROSTER, school)
     with transaction.atomic():
         _settle(roster_import, RosterImport.State.APPLIED, applied_at=clock.now(), applied_by=by)
+        # Only a roster that was thrown away has no file, and that one did not pass the door above.
+        assert roster_import.file is not None
         outcome = import_roster(uploads.read(roster_import.file), school=school, term=term, by=by, dry_run=False)
         if not outcome.accepted:
             raise ValidationError("这份名册里没有一行可以导入，什么都没有保存。请按表中的说明改好后重新上传。")

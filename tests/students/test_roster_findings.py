@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from students import fictitious, rosters
+from students import rosters
 from students.models import Pupil, RosterImport
 from tests.cast import Cast
 from tests.students.workbooks import HEADERS, pupil, saved, upload, workbook
@@ -103,7 +103,7 @@ def last_digit_changed(number: str) -> str:
     ("changes", "column", "message"),
     [
         ({"身份证件号": last_digit_changed(pupil(1)["身份证件号"])}, "身份证件号", "校验码不对"),
-        ({"身份证件号": int(fictitious.id_number(0, born=dt.date(2014, 3, 6), sex="male")[:17] + "0")}, "身份证件号", "数字格式"),
+        ({"身份证件号": int(pupil(1)["身份证件号"][:17] + "0")}, "身份证件号", "数字格式"),
         ({"身份证件号": "5.39900201403E+17"}, "身份证件号", "科学计数法"),
         ({"身份证件号": "=1+1"}, "身份证件号", "公式"),
         ({"身份证件号": None}, "身份证件号", "没有证件号"),
@@ -307,13 +307,13 @@ cells = st.one_of(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.fixed_dictionaries({header: cells for header in HEADERS}), max_size=4))
+@given(st.lists(st.fixed_dictionaries(dict.fromkeys(HEADERS, cells)), max_size=4))
 def test_any_rows_give_counts_that_add_up_or_a_sentence(cast: Cast, rows: list[dict[str, Any]]) -> None:
     try:
         content = workbook(*rows)
         found = rosters.import_roster(content, school=cast.school_a, term=cast.term, by=cast.officer_a, dry_run=True)
     except ValidationError as refusal:
-        assert refusal.messages
+        assert refusal.messages  # noqa: PT017 (either is right: a sentence, or counts)
     else:
         assert found.total == found.new + found.changed + found.same + found.refused
         assert found.refused == len({(f["sheet"], f["row"]) for f in found.findings if f["level"] == "error"})

@@ -1,0 +1,114 @@
+"""Too large a file: nothing of it is kept, and the form still knows what was typed."""
+
+import io
+import tracemalloc
+
+import pytest
+from django import forms
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import RequestFactory
+
+from documents.forms import UploadField, UploadsField
+from documents.models import Upload
+from documents.uploadlimit import OversizedFile
+
+LIMIT = 10 * 1024 * 1024
+
+
+class Endless(io.RawIOBase):
+    """A request body of any size that is never in memory."""
+
+    def __init__(self, head: bytes, filling: int, tail: bytes) -> None:
+        self.parts = [head, filling, tail]
+
+    def read(self, size: int = -1) -> bytes:
+        assert size > 0, "the body must never be asked for whole"
+        while self.parts:
+            part = self.parts[0]
+            if isinstance(part, int):
+                taken = min(size, part)
+                self.parts[0] = part - taken
+                if taken:
+                    return b"x" * taken
+            else:
+                self.parts[0] = part[size:]
+                if part:
+                    return part[:size]
+            self.parts.pop(0)
+        return b""
+
+
+def post(size: int, name: str = "a.pdf"):
+    """A form with a typed note and a file of that size, as a browser sends it."""
+    head = (
+        '--X\r\nContent-Disposition: form-data; name="note"\r\n\r\n打字的内容\r\n'
+        f'--X\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/pdf\r\n\r\n'
+    ).encode()
+    tail = b"\r\n--X--\r\n"
+    environment = {
+        "CONTENT_TYPE": "multipart/form-data; boundary=X",
+        "CONTENT_LENGTH": len(head) + size + len(tail),
+        "wsgi.input": Endless(head, size, tail),
+    }
+    return RequestFactory().post("/", **environment)
+
+
+class NoteForm(forms.Form):
+    note = forms.CharField()
+    file = UploadField(kind=Upload.Kind.EVIDENCE)
+
+
+def test_two_hundred_megabytes_are_refused_in_little_memory():
+    tracemalloc.start()
+    request = post(200 * 1024 * 1024)
+    form = NoteForm(request.POST, request.FILES)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert form.errors["file"] == [
+        "这个文件有 200.0 MB，超过单个文件 10 MB 的上限，没有保存。"
+        "请压缩图片、降低扫描分辨率（150–200 dpi 即可）或分成几个文件后再上传。"
+    ]
+    assert form["note"].value() == "打字的内容"
+    assert isinstance(request.FILES["file"], OversizedFile)
+    assert peak < 3 * LIMIT
+
+
+def test_a_file_at_the_limit_is_kept_whole():
+    request = post(LIMIT)
+    assert NoteForm(request.POST, request.FILES).is_valid()
+    assert request.FILES["file"].read() == b"x" * LIMIT
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("a.xlsm", "带宏"), ("a.docx", "另存为 PDF"), ("a.heic", "兼容性最佳"), ("a", "没有扩展名"), ("a.pdf.exe", ".exe")],
+)
+def test_a_wrong_extension_is_refused_with_the_cure(name, sentence):
+    form = NoteForm({"note": "x"}, {"file": SimpleUploadedFile(name, b"x")})
+    assert sentence in form.errors["file"][0]
+
+
+def test_an_empty_file_and_no_file_are_told_apart():
+    assert "0 字节" in NoteForm({"note": "x"}, {"file": SimpleUploadedFile("a.pdf", b"")}).errors["file"][0]
+    assert NoteForm({"note": "x"}, {}).errors["file"] == ["请选择要上传的文件。"]
+
+
+def test_several_files_together_have_a_bound_too():
+    boundary = '--X\r\nContent-Disposition: form-data; name="file"; filename="{}.pdf"\r\n\r\n'
+    body = b"".join(boundary.format(n).encode() + b"x" * LIMIT + b"\r\n" for n in range(5)) + b"--X--\r\n"
+    request = RequestFactory().generic("POST", "/", body, content_type="multipart/form-data; boundary=X")
+    kept = [not isinstance(file, OversizedFile) for file in request.FILES.getlist("file")]
+    assert kept == [True, True, True, True, False]
+
+
+def test_a_field_for_several_files_cleans_to_a_list():
+    field = UploadsField(kind=Upload.Kind.MINUTES, required=False)
+    files = [SimpleUploadedFile(f"{n}.jpg", b"x") for n in range(3)]
+    assert field.clean(files) == files
+    assert field.clean([]) == []
+    with pytest.raises(forms.ValidationError, match="选择"):
+        UploadsField(kind=Upload.Kind.MINUTES).clean([])
+
+
+def test_the_dialogue_offers_the_right_extensions():
+    assert 'accept=".pdf,.jpg,.png,.jpeg"' in str(NoteForm()["file"])

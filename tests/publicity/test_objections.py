@@ -1,0 +1,144 @@
+"""Objections: one line is held, the rest runs on; the finding decides."""
+
+import datetime as dt
+
+import pytest
+from django.core.exceptions import PermissionDenied, ValidationError
+
+from accounts import clock
+from accounts.models import AuditRow
+from publicity import notices, objections
+from publicity.models import Objection
+from subsidies.models import Application, StepTaken
+from subsidies.states import State
+from tests import cast as casting
+from tests.cast import refreshed
+
+
+@pytest.fixture
+def line(notice):
+    return notice.lines.get(name="张小明")
+
+
+def receive(line, by, **changes):
+    given = {"received_on": clock.today(), "channel": "来电", "content": "家中有轿车"} | changes
+    return objections.receive(line, **given, by=by)
+
+
+def settle(objection, by, *, upheld=False, finding="入户核查，车辆是借用。"):
+    objections.settle(objection, upheld=upheld, finding=finding, by=by)
+
+
+def states(rows: list[Application]) -> dict[str, str]:
+    return {a.facts["name"]: a.state for a in refreshed(rows)}
+
+
+def test_an_objection_holds_its_line_only(cast, reviewed, line):
+    receive(line, cast.officer_a)
+    assert states(reviewed) == {"张小明": State.HELD, "䶮𬎆": State.ON_NOTICE, "阿依古丽·买买提": State.ON_NOTICE}
+
+
+def test_what_was_said_stays_out_of_trail_and_steps(cast, line):
+    receive(line, cast.officer_a, content="张建国开宝马，13812345678")
+    told = str(list(AuditRow.objects.values())) + str(list(StepTaken.objects.values()))
+    assert "宝马" not in told
+    assert "13812345678" not in told
+
+
+def test_while_the_notice_runs_an_unfounded_objection_puts_the_line_back(cast, reviewed, line):
+    settle(receive(line, cast.officer_a), cast.officer_a)
+    assert states(reviewed)["张小明"] == State.ON_NOTICE
+
+
+def test_after_the_last_day_an_unfounded_objection_clears_the_line(cast, reviewed, line):
+    objection = receive(line, cast.officer_a)
+    clock.set_demo_day(dt.date(2026, 10, 20))
+    settle(objection, cast.officer_a)
+    assert states(reviewed)["张小明"] == State.CLEARED
+
+
+def test_after_closing_too(cast, reviewed, notice, line):
+    objection = receive(line, cast.officer_a)
+    clock.set_demo_day(dt.date(2026, 10, 20))
+    notices.close(notice, by=cast.officer_a)
+    settle(objection, cast.officer_a)
+    assert set(states(reviewed).values()) == {State.CLEARED}
+
+
+def test_a_founded_objection_ends_the_application(cast, reviewed, line):
+    objection = receive(line, cast.officer_a)
+    settle(objection, cast.officer_a, upheld=True, finding="查实购有车辆。")
+    objection.refresh_from_db()
+    assert states(reviewed)["张小明"] == State.REJECTED
+    assert (objection.state, objection.settled_by) == (Objection.State.UPHELD, cast.officer_a)
+    assert StepTaken.objects.get(step="reject_after_check").note == "查实购有车辆。"
+
+
+def test_one_line_has_one_open_objection(cast, line):
+    receive(line, cast.officer_a)
+    with pytest.raises(ValidationError, match="已有一件异议在核查"):
+        receive(line, cast.officer_a)
+    assert Objection.objects.count() == 1
+
+
+def test_a_line_put_back_may_be_disputed_again(cast, reviewed, line):
+    settle(receive(line, cast.officer_a), cast.officer_a)
+    receive(line, cast.officer_a, content="另有一事")
+    assert states(reviewed)["张小明"] == State.HELD
+
+
+def test_settling_twice_is_refused(cast, line):
+    objection = receive(line, cast.officer_a)
+    settle(objection, cast.officer_a)
+    with pytest.raises(ValidationError, match="已由他人办结"):
+        settle(objection, cast.officer_a, upheld=True)
+
+
+def test_a_finding_is_needed(cast, reviewed, line):
+    objection = receive(line, cast.officer_a)
+    with pytest.raises(ValidationError, match="请写明核查情况和结论"):
+        settle(objection, cast.officer_a, finding="  ")
+    assert states(reviewed)["张小明"] == State.HELD
+
+
+@pytest.mark.parametrize("day", [dt.date(2026, 10, 11), dt.date(2026, 10, 13)])
+def test_it_was_received_between_publishing_and_today(cast, line, day):
+    with pytest.raises(ValidationError, match="收到日期应在发布之日（2026年10月12日）到今天之间"):
+        receive(line, cast.officer_a, received_on=day)
+
+
+def test_nothing_was_said_is_no_objection(cast, line):
+    with pytest.raises(ValidationError, match="请写明反映了什么问题"):
+        receive(line, cast.officer_a, content=" ")
+
+
+def test_after_closing_it_is_a_complaint_no_objection(cast, reviewed, line):
+    casting.close(cast, reviewed)
+    with pytest.raises(ValidationError, match="公示已经结束；之后反映的问题请按投诉举报办理"):
+        receive(type(line).objects.get(pk=line.pk), cast.officer_a)
+
+
+@pytest.mark.parametrize("who", ["teacher_a1", "principal_a", "clerk", "inspector", "officer_b", "admin"])
+def test_only_the_schools_own_officer_takes_and_settles(cast, line, who):
+    with pytest.raises(PermissionDenied):
+        receive(line, cast.people[who])
+    objection = receive(line, cast.officer_a)
+    with pytest.raises(PermissionDenied):
+        settle(objection, cast.people[who])
+
+
+def test_a_pupil_shown_again_waits_for_the_later_notice(cast, reviewed, notice, line):
+    """Cleared after a check, returned by the county, published anew: closing the first notice leaves it alone."""
+    from subsidies import applications, workflow
+    from subsidies.states import Step
+
+    objection = receive(line, cast.officer_a)
+    clock.set_demo_day(dt.date(2026, 10, 20))
+    settle(objection, cast.officer_a)
+    one = [a for a in refreshed(reviewed) if a.facts["name"] == "张小明"]
+    workflow.advance_all(one, Step.REPORT, by=cast.officer_a)
+    workflow.advance_all(one, Step.RETURN_FROM_COUNTY, by=cast.clerk, note="材料不全")
+    applications.submit(one, by=cast.teacher_a1)
+    casting.walk(cast, one, State.ON_NOTICE)
+    assert notices.close(notice, by=cast.officer_a) == (2, 0)
+    assert states(reviewed) == {"张小明": State.ON_NOTICE, "䶮𬎆": State.CLEARED, "阿依古丽·买买提": State.CLEARED}
