@@ -18,7 +18,7 @@ from django.core.management.base import OutputWrapper
 from accounts import clock
 from accounts.models import Appointment, Unit, User
 from documents import issuing
-from publicity import notices, objections
+from publicity import notices, objections, periods
 from publicity import reference as publicity_reference
 from publicity.models import Notice
 from students import reference as students_reference
@@ -218,7 +218,6 @@ def _running_round(here: _County) -> None:
     _meet(first, "school", school, by=head)
     notice = _through_notice(here, round_, "chuzhong", dispute=True)
     workflow.advance_all(_cleared(notice), Step.REPORT, by=officer)
-    clock.set_demo_day(dt.date(2026, 10, 8))
     second = _file(here, round_, "ban81", "ban81")
     _meet(second, "class", here.classes["ban81"], by=officer)
     clock.set_demo_day(dt.date(2026, 10, 9))
@@ -272,7 +271,7 @@ def _through_notice(here: _County, round_: Round, school: str, *, dispute: bool 
         objections.receive(
             line, received_on=clock.today(), channel="来电", content="反映该生家庭近期购置了车辆，请核实。", by=officer
         )
-    clock.set_demo_day(notice.ends_on + dt.timedelta(days=1))
+    clock.set_demo_day(periods.next_working_day(notice.ends_on))
     notices.close(notice, by=officer)
     return notice
 

@@ -1,7 +1,5 @@
 """Every address of the system."""
 
-from importlib.util import find_spec
-
 from django.urls import include, path
 
 from . import health, home
@@ -11,9 +9,15 @@ urlpatterns = [
     path("demo/clock/", home.demo_clock_advance, name="demo_clock_advance"),
     path("healthz", health.live, name="healthz"),
     path("readyz", health.ready, name="readyz"),
-    *[
-        path("", include(f"{app}.urls"))
-        for app in ("accounts", "documents", "students", "subsidies", "publicity", "archives")
-        if find_spec(f"{app}.urls")
-    ],
+    path("", include("accounts.urls")),
+    path("", include("documents.urls")),
+    path("", include("students.urls")),
+    path("", include("subsidies.urls")),
+    path("", include("publicity.urls")),
+    path("", include("archives.urls")),
 ]
+
+handler400 = "aidadmin.errors.bad_request"
+handler403 = "aidadmin.errors.permission_denied"
+handler404 = "aidadmin.errors.page_not_found"
+handler500 = "aidadmin.errors.server_error"

@@ -8,6 +8,9 @@ from accounts import words
 from subsidies.states import TRANSITIONS, State
 
 ACTIONS = {
+    "circumstance.read_evidence": "查看困难证明",
+    "pupil.enrol": "编入学期名册",
+    "pupil.change": "更新学生信息",
     "county.create": "建立县",
     "school.add": "登记学校",
     "school.change": "修改学校信息",
@@ -50,6 +53,21 @@ ACTIONS = {
 }
 
 DETAILS = {
+    "amount": "金额（元）",
+    "categories": "困难类别",
+    "category": "困难类别",
+    "code": "代码",
+    "ends_on": "截止",
+    "field": "项目",
+    "fields": "更新项",
+    "first_term": "执行学期",
+    "from": "原状态",
+    "note": "事由",
+    "purpose": "用途",
+    "source": "来源",
+    "stages": "学段",
+    "terms": "学期",
+    "to": "新状态",
     "after": "改为",
     "attempt": "次数",
     "before": "原为",
@@ -89,6 +107,8 @@ DETAILS = {
 }
 
 SUBJECTS = {
+    "accounts.unit": "单位",
+    "students.school": "学校",
     "archives.dossier": "学生档案",
     "documents.issueddocument": "文件",
     "documents.upload": "上传文件",

@@ -88,7 +88,8 @@ class _ByLocalName(dict):
 
     def __missing__(self, name: str) -> Callable | None:
         handler = self.get(name.rpartition(":")[2])
-        self[name] = handler
+        if len(self) < 1000:  # a file may hold a million names
+            self[name] = handler
         return handler
 
 

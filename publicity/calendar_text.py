@@ -17,7 +17,8 @@ _LONGEST_SPAN = 16  # days; longer is a slip of the pen
 
 _WEEKDAY = r"(?:[(]?\s?(?:周|星期|礼拜)(?P<{0}weekday>[一二三四五六日天])\s?[)]?)?"
 _FIRST = re.compile(
-    r"(?:(?P<year>\d{4})\s?[-/.年]\s?)?(?P<month>\d{1,2})\s?[-/.月]\s?(?P<day>\d{1,2})\s?[日号]?\s?" + _WEEKDAY.format("")
+    r"(?:(?P<year>\d{4})\s?[-/.年]\s?)?(?P<month>\d{1,2})\s?[-/.月]\s?(?P<day>\d{1,2})\s?[日号]?\s?"
+    + _WEEKDAY.format("")
 )
 # After 至 the month may be left out: 1月1日至3日.
 _LAST = re.compile(
@@ -154,5 +155,7 @@ def _date(number: int, match: re.Match, *, year: int, month: int = 0) -> dt.date
         raise ValidationError(f"第 {number} 行的 {day:%Y-%m-%d} 不在 {year} 年；跨年的假期请分别录入两个年份。")
     weekday = WEEKDAYS[day.weekday()]
     if match["weekday"] and match["weekday"].replace("天", "日") != weekday:
-        raise ValidationError(f"第 {number} 行写的是周{match['weekday']}，但 {year} 年{spoken(day)}是周{weekday}，请核对。")
+        raise ValidationError(
+            f"第 {number} 行写的是周{match['weekday']}，但 {year} 年{spoken(day)}是周{weekday}，请核对。"
+        )
     return day

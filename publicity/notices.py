@@ -244,7 +244,7 @@ def check_text(draft: Draft, *, school: Unit, birth_dates: Collection[dt.date] =
             errors[name] = "公示不能缺少这一项，请填写。"
         elif name != "phone" and (found := wording.refusal(text, birth_dates=birth_dates, own_names=[school.name])):
             errors[name] = found
-    if "phone" not in errors and (found := wording.phone_refusal(draft.phone)):
+    if "phone" not in errors and (found := wording.phone_refusal(draft.phone, birth_dates=birth_dates)):
         errors["phone"] = found
     if errors:
         raise ValidationError(errors)

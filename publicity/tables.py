@@ -36,7 +36,9 @@ def standing(notice: Notice, *, open_count: int) -> Standing:
         return Standing("done", "已结束", f"{cn_date(notice.closed_at)}结束", checking)
     if left == 0:
         done = "学校资助专干结束公示并撤下"
-        return Standing("wait", "期满待结束", f"{cn_date(notice.ends_on)}已满", "；".join(filter(None, [checking, done])))
+        return Standing(
+            "wait", "期满待结束", f"{cn_date(notice.ends_on)}已满", "；".join(filter(None, [checking, done]))
+        )
     word = notices.day_word(notice)
     from_day = cn_date(notice.ends_on + dt.timedelta(days=1))
     return Standing("go", "公示中", f"还需 {left} 个{word}，{from_day}起可以结束", checking or "等待期满")

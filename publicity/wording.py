@@ -22,8 +22,12 @@ _SPACED_DATE = re.compile(r"(?<!\d)\d{4}\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,
 _RUN = re.compile(r"[A-Za-z]?\d(?:[ \t\-—]{0,2}\d)+[Xx]?")
 # A village group, or a flat: where a family lives, not where a school stands.
 _HOME = re.compile(r"村[^，。；、\s]{0,8}\d+\s?组|\d+\s?村民小组|\d+\s?[栋幢][^，。；\s]{0,4}单元|单元\s?\d+\s?[室号]")
-_PHONE = re.compile(r"[\d\-—() 、/转]{5,40}")
-_LONGEST_PHONE = 11  # digits of a number that does not begin with 0
+# A landline with or without area code and extension, a mobile, a 400 or 800 number, a short one such as 12345.
+_ONE_PHONE = (
+    r"(?:(?:\(0\d{2,3}\)|0\d{2,3}[ \-]?)?[2-9]\d{6,7}(?:(?:转|-)\d{1,6})?"
+    r"|1[3-9]\d[ \-]?\d{4}[ \-]?\d{4}|[48]00-?\d{3}-?\d{4}|1\d{4})"
+)
+_PHONES = re.compile(rf"{_ONE_PHONE}(?:[ 、,;/]+{_ONE_PHONE})*")
 
 
 def refusal(text: str, *, birth_dates: Collection[dt.date] = (), own_names: Collection[str] = ()) -> str:
@@ -46,14 +50,12 @@ def refusal(text: str, *, birth_dates: Collection[dt.date] = (), own_names: Coll
     return ""
 
 
-def phone_refusal(text: str) -> str:
+def phone_refusal(text: str, *, birth_dates: Collection[dt.date] = ()) -> str:
     """Why the text is no public telephone number; "" when it is one (or several)."""
     text = unicodedata.normalize("NFKC", text).strip()
-    runs = [re.sub(r"\D", "", run) for run in _RUN.findall(text)]
-    # An identity or card number is longer than any telephone number without an area code.
-    too_long = any(len(run) > _LONGEST_PHONE and not run.startswith("0") for run in runs)
-    if not _PHONE.fullmatch(text) or not runs or too_long:
-        return "监督电话只填对外公布的电话号码，例如 0870-2123456。"
+    # A date written tight has the shape of a number without area code.
+    if not _PHONES.fullmatch(text) or any(day in birth_dates for day in _dates(text)):
+        return "监督电话只填对外公布的电话号码，例如 0870-2123456；有几个的，用顿号隔开。"
     return ""
 
 

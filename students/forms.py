@@ -65,7 +65,12 @@ class PupilSearch(forms.Form):
         max_length=60,
         required=False,
         widget=forms.TextInput(
-            attrs={"type": "search", "autocomplete": "off", "placeholder": "姓名、完整证件号或学籍号、号码末四位"}
+            attrs={
+                "type": "search",
+                "size": 36,
+                "autocomplete": "off",
+                "placeholder": "姓名、完整证件号或学籍号、号码末四位",
+            }
         ),
     )
 

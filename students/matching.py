@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from accounts.models import Unit
+from accounts.redaction import redact
 
 from . import enrolment, grades, privacy
 from .models import BankAccount, Category, Circumstance, Enrolment, Pupil, School, SchoolClass, Stage, Term
@@ -178,9 +179,11 @@ def _known_categories(row: RosterRow, register: Register) -> None:
         category = register.categories.get(name)
         if category is None:
             names = "、".join(register.categories)
-            row.say("categories", [error(f"“{name[:20]}”不是本学期有效的困难类别。", f"请改成下列之一：{names}。")])
+            row.say(
+                "categories", [error(f"“{redact(name)[:20]}”不是本学期有效的困难类别。", f"请改成下列之一：{names}。")]
+            )
         elif category.needs_evidence and not row.evidence:
-            row.say("evidence", [error(f"“{name}”没有写证明。", "请填写证明名称和编号。")])
+            row.say("evidence", [error(f"“{category}”没有写证明。", "请填写证明名称和编号。")])
 
 
 def _roll_belongs_to(row: RosterRow, pupil: Pupil | None, register: Register) -> None:

@@ -81,6 +81,7 @@ def findings_sheet(roster: RosterImport, findings: list[dict[str, Any]]) -> byte
     titles = (
         xlsx.Column("表", 14),
         xlsx.Column("行", 8, "count"),
+        xlsx.Column("学生", 14),
         xlsx.Column("列", 16),
         xlsx.Column("结果", 10),
         xlsx.Column("内容", 22),
@@ -91,6 +92,7 @@ def findings_sheet(roster: RosterImport, findings: list[dict[str, Any]]) -> byte
         [
             finding["sheet"],
             finding["row"],
+            finding.get("who", ""),
             finding["column"],
             _LEVELS[finding["level"]],
             finding["value"],

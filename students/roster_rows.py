@@ -66,7 +66,8 @@ class RosterRow:
     def say(self, key: str, findings: Iterable[Finding], **more: Any) -> None:
         """Add findings about one of the columns of this row."""
         for finding in findings:
-            self.findings.append(entry(finding, self.sheet, self.number, key, self.values.get(key, ""), **more))
+            place = {"who": self.name, **more}
+            self.findings.append(entry(finding, self.sheet, self.number, key, self.values.get(key, ""), **place))
 
     @property
     def content(self) -> tuple[Any, ...]:
@@ -103,7 +104,7 @@ def read_rows(layout: Layout, *, on: dt.date) -> tuple[list[RosterRow], list[dic
     rows, notes = [], []
     sheet = layout.sheet.name
     if layout.ignored:
-        notes.append(note(sheet, f"没有读取这些列：{'、'.join(layout.ignored)}。"))
+        notes.append(note(sheet, f"没有读取这些列：{redact('、'.join(layout.ignored))[:300]}。"))
     if "categories" in layout.places and "evidence" not in layout.places:
         notes.append(
             note(

@@ -87,6 +87,7 @@ class FindingTable(tables.Table):
 
     level = tables.Column("结果", orderable=False)
     place = tables.Column("位置", orderable=False, empty_values=(), attrs={"td": {"class": "nowrap"}})
+    who = tables.Column("学生", orderable=False, attrs={"td": {"class": "nowrap"}})
     column = tables.Column("列", orderable=False, attrs={"td": {"class": "nowrap"}})
     value = tables.Column("内容", orderable=False, attrs={"td": {"class": "tabular"}})
     message = tables.Column("原因", orderable=False)

@@ -54,6 +54,8 @@ def add_standard(standard: Standard, *, county: Unit, by: User) -> Standard:
     lie before an existing one of the same case (a gap or an overlap nobody asked for).
     """
     access.require(by, Permission.EDIT_STANDARDS, county)
+    standard.recorded_by = by
+    standard.clean_fields()  # before anything is reckoned from its terms
     with transaction.atomic():
         programme = Programme.objects.select_for_update().get(pk=standard.programme_id)
         same = programme.standards.filter(stage=standard.stage, boarding=standard.boarding, tier=standard.tier)
@@ -64,7 +66,6 @@ def add_standard(standard: Standard, *, county: Unit, by: User) -> Standard:
         # Also a row with an end of its own, if that lies after the new beginning: two amounts would fit one case.
         running = same.filter(Q(last_term="") | Q(last_term__gte=standard.first_term))
         running.update(last_term=term_before(standard.first_term))
-        standard.recorded_by = by
         standard.full_clean()
         standard.save()
         audit.record(

@@ -84,17 +84,19 @@ def django_db_setup(django_db_setup: None, django_db_blocker: object) -> None:
 
     from accounts import append_only
 
-    flush = connection.ops.execute_sql_flush
+    # On the class: once a browser runs, Django keeps a second connection for the same thread.
+    kind = type(connection.ops)
+    flush = kind.execute_sql_flush
 
-    def flush_with_evidence(statements: list[str]) -> None:
+    def flush_with_evidence(self: object, statements: list[str]) -> None:
         tables = _tables_held_by_triggers()
         with connection.schema_editor() as editor:
             append_only.lift(editor, *tables)
-        flush(statements)
+        flush(self, statements)
         with connection.schema_editor() as editor:
             append_only.lay(editor, *tables)
 
-    connection.ops.execute_sql_flush = flush_with_evidence
+    kind.execute_sql_flush = flush_with_evidence
 
 
 def _tables_held_by_triggers() -> list[str]:

@@ -43,8 +43,8 @@ class Person:
 
     def sign_in(self, username: str, password: str = PASSWORD) -> "Person":
         self.open("/login/")
-        self.page.get_by_label("用户名").fill(username)
-        self.page.get_by_label("密码", exact=True).fill(password)
+        self.page.get_by_label("账号").fill(username)
+        self.page.get_by_label("密码").fill(password)
         self.press("登录")
         assert "/login/" not in self.page.url, self.text
         return self

@@ -96,7 +96,7 @@ def workbook(pupils: Iterable[Pupil]) -> bytes:
     sheet.title = "学生信息"
     sheet.append(["2026年秋季学期学生名册"])
     sheet.append([])
-    sheet.append([HEADERS[column] if column in HEADERS else column for column in HEADERS])
+    sheet.append([HEADERS[column] for column in HEADERS])
     for pupil in pupils:
         sheet.append([pupil.get("就读方式" if column == "是否住校" else column, "") for column in HEADERS])
     kept = io.BytesIO()

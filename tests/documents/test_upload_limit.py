@@ -42,7 +42,8 @@ def post(size: int, name: str = "a.pdf"):
     """A form with a typed note and a file of that size, as a browser sends it."""
     head = (
         '--X\r\nContent-Disposition: form-data; name="note"\r\n\r\n打字的内容\r\n'
-        f'--X\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/pdf\r\n\r\n'
+        f'--X\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        "Content-Type: application/pdf\r\n\r\n"
     ).encode()
     tail = b"\r\n--X--\r\n"
     environment = {
@@ -81,7 +82,13 @@ def test_a_file_at_the_limit_is_kept_whole():
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("a.xlsm", "带宏"), ("a.docx", "另存为 PDF"), ("a.heic", "兼容性最佳"), ("a", "没有扩展名"), ("a.pdf.exe", ".exe")],
+    [
+        ("a.xlsm", "带宏"),
+        ("a.docx", "另存为 PDF"),
+        ("a.heic", "兼容性最佳"),
+        ("a", "没有扩展名"),
+        ("a.pdf.exe", ".exe"),
+    ],
 )
 def test_a_wrong_extension_is_refused_with_the_cure(name, sentence):
     form = NoteForm({"note": "x"}, {"file": SimpleUploadedFile(name, b"x")})

@@ -23,7 +23,7 @@ def save(book: Workbook) -> bytes:
 
 
 def replace(content: bytes, **parts: bytes | None) -> bytes:
-    """The package with some parts exchanged or added ("xl/styles.xml" as xl__styles_xml is not needed: use a dict)."""
+    """The package with some parts exchanged or added."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
         for name in {**dict.fromkeys(old.namelist()), **parts}:
@@ -99,7 +99,6 @@ def test_a_mac_workbook_counts_its_days_from_1904():
 
 
 def test_elements_with_a_prefix_are_read(make_book):
-    xml = f'<x:worksheet xmlns:{NS[5:]}="y" xmlns:x="z"><x:sheetData><x:row r="2"><x:c r="B2" t="inlineStr">'
     xml = '<x:worksheet xmlns:x="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><x:sheetData><x:row r="2">'
     xml += '<x:c r="B2" t="inlineStr"><x:is><x:t>王</x:t></x:is></x:c></x:row></x:sheetData></x:worksheet>'
     (row,) = xlsx.read(replace(make_book(["x"]), **{SHEET: xml.encode()}))[0].rows
@@ -107,7 +106,7 @@ def test_elements_with_a_prefix_are_read(make_book):
 
 
 def test_cells_without_references_follow_one_another(make_book):
-    content = with_rows(make_book, '<row><c><v>1</v></c><c/><c><v>3</v></c></row><row><c><v>4</v></c></row>')
+    content = with_rows(make_book, "<row><c><v>1</v></c><c/><c><v>3</v></c></row><row><c><v>4</v></c></row>")
     assert [(row.number, [c.text for c in row.cells]) for row in xlsx.read(content)[0].rows] == [
         (1, ["1", "", "3"]),
         (2, ["4", "", ""]),

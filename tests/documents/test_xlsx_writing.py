@@ -41,7 +41,9 @@ def test_amounts_are_numbers_with_two_places_and_long_numbers_are_text():
 
 
 def test_the_sheet_is_ready_to_print():
-    sheet = opened(xlsx.write([plan(title="花名册", above=["学校：城关中学"], frozen_columns=1, footer="发放〔2026〕1号")]))
+    sheet = opened(
+        xlsx.write([plan(title="花名册", above=["学校：城关中学"], frozen_columns=1, footer="发放〔2026〕1号")])
+    )
     assert sheet.freeze_panes == "B4"
     assert sheet.print_title_rows == "$3:$3"
     assert (sheet.page_setup.orientation, int(sheet.page_setup.paperSize)) == ("landscape", 9)

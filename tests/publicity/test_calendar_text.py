@@ -96,7 +96,9 @@ def test_a_worked_weekday_is_a_slip_of_the_pen():
 
 
 @given(
-    st.dictionaries(st.dates(dt.date(2027, 1, 1), dt.date(2027, 12, 31)), st.sampled_from(["元旦", "春节", "国庆节、中秋节"]))
+    st.dictionaries(
+        st.dates(dt.date(2027, 1, 1), dt.date(2027, 12, 31)), st.sampled_from(["元旦", "春节", "国庆节、中秋节"])
+    )
 )
 def test_what_is_written_is_read_back(days):
     # A run longer than any holiday is refused on reading.

@@ -60,17 +60,34 @@ def test_a_school_may_sign_with_its_own_name():
 
 
 @pytest.mark.parametrize(
-    "text", ["0870-2123456", "（0870）2123456转8001", "0870-2123456、0870-2654321", "13812345678", "400-800-1234"]
+    "text",
+    ["0870-2123456", "（0870）2123456转8001", "0870-2123456、0870-2654321", "13812345678", "400-800-1234", "12345"],
 )
 def test_public_telephone_numbers_pass(text):
     assert phone_refusal(text) == ""
 
 
 @pytest.mark.parametrize(
-    "text", ["", "  ", "张老师", "0870-2123456 张老师", "530399201305061234", "6228 4804 0256 4890 018", "------", "0870-2123456\n低保"]
+    "text",
+    [
+        "",
+        "  ",
+        "张老师",
+        "0870-2123456 张老师",
+        "530399201305061234",
+        "6228 4804 0256 4890 018",
+        "0870-2123456 6228480402564890018",
+        "0870-2123456 2013-05-06",
+        "------",
+        "0870-2123456\n低保",
+    ],
 )
 def test_anything_else_is_no_telephone_number(text):
     assert phone_refusal(text)
+
+
+def test_a_birthday_has_the_shape_of_a_number_and_is_refused():
+    assert phone_refusal("20130506", birth_dates={BORN})
 
 
 @given(st.text(max_size=80))

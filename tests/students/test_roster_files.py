@@ -44,7 +44,7 @@ def test_findings_sheet_names_place_reason_and_remedy(cast: Cast) -> None:
     checked = rosters.check_roster(upload(content), school=cast.school_a, term=cast.term, by=cast.officer_a)
     (sheet,) = xlsx.read(roster_files.findings_sheet(checked, checked.findings))
     texts = [[cell.text for cell in row.cells] for row in sheet.rows]
-    assert texts[3][:4] == ["表", "行", "列", "结果"]
-    assert texts[4][:5] == ["名册", "2", "姓名", "不能导入", "=1+1"]
-    assert texts[5][:4] == ["名册", "3", "班级", "不能导入"]
-    assert all(row[5] and row[6] for row in texts[4:])
+    assert texts[3][:5] == ["表", "行", "学生", "列", "结果"]
+    assert texts[4][:6] == ["名册", "2", "", "姓名", "不能导入", "=1+1"]
+    assert texts[5][:5] == ["名册", "3", pupil(2)["姓名"], "班级", "不能导入"]
+    assert all(row[6] and row[7] for row in texts[4:])

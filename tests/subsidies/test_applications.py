@@ -17,6 +17,7 @@ from subsidies.models import Application, Programme, Round
 from subsidies.states import State, Step
 from subsidies.workflow import SamePerson, StaleState, StepRefused, advance
 from tests.cast import TODAY, enrol, open_round, refreshed, submitted, walk
+from tests.subsidies.shortcuts import walk_on
 
 
 def draft(cast, round_, row, **wish) -> Application:
@@ -132,7 +133,7 @@ def test_a_grade_the_programme_does_not_have(cast, round_) -> None:
 
 def test_who_reviewed_a_returned_case_does_not_fill_it_in_anew(cast, round_) -> None:
     row = enrol(cast, cast.class_a1)
-    (filed,) = walk(cast, submitted(cast, round_, row), State.REPORTED)
+    (filed,) = walk_on(cast, submitted(cast, round_, row), State.REPORTED)
     advance(filed, Step.RETURN_FROM_COUNTY, by=cast.clerk, note="缺证明")
     cast.officer_a.appointments.create(role="class_teacher", unit=cast.class_a1, starts_on="2026-09-01")
     cast.officer_a.__dict__.pop("appointments_in_force", None)
@@ -250,7 +251,7 @@ def test_submitting_again_is_refused_and_freezes_nothing_anew(cast, round_) -> N
 
 def test_filing_again_after_a_return_freezes_what_is_known_then(cast, round_) -> None:
     row = enrol(cast, cast.class_a1)
-    (filed,) = walk(cast, submitted(cast, round_, row), State.REPORTED)
+    (filed,) = walk_on(cast, submitted(cast, round_, row), State.REPORTED)
     advance(filed, Step.RETURN_FROM_COUNTY, by=cast.clerk, note="就读方式与名册不符")
     row = enrolment.set_boarding(row, "day", by=cast.teacher_a1)
     (filed,) = submitted(cast, round_, row)

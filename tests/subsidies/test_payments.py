@@ -19,7 +19,8 @@ from subsidies.payments import BatchChanged, make_batch, record_payment, upload_
 from subsidies.states import State, Step
 from subsidies.workflow import StaleState, StepRefused, advance
 from tests import cast as casting
-from tests.cast import batch, enrol, refreshed, scan, submitted, walk
+from tests.cast import batch, enrol, refreshed, scan, submitted
+from tests.subsidies import shortcuts
 
 DAY = dt.timedelta(days=1)
 
@@ -29,7 +30,7 @@ def approved(cast, round_, *pupils: tuple[str, str], school_class=None, account:
     place = school_class or cast.class_a1
     pupils = pupils or (("张一", "boarding"), ("张二", "day"), ("张三", "boarding"))
     rows = [enrol(cast, place, name=name, boarding=boarding, account=account) for name, boarding in pupils]
-    return walk(cast, submitted(cast, round_, *rows), State.APPROVED)
+    return shortcuts.approved(cast, submitted(cast, round_, *rows))
 
 
 def ready(cast, round_) -> PayoutSheet:
@@ -86,16 +87,14 @@ def test_batches_of_one_term_are_numbered_on(cast, round_) -> None:
         assert batch(cast, round_).number == f"FF-2026-2027-1-{number}"
 
 
-@pytest.mark.parametrize(
-    ("expected", "total"), [(2, "1875.00"), (3, "1874.99"), (3, "1875.01"), (4, "2250.00"), (0, "0.00")]
-)
-def test_another_list_than_the_clerk_saw_makes_nothing(cast, round_, expected, total) -> None:
+def test_another_list_than_the_clerk_saw_makes_nothing(cast, round_) -> None:
     rows = approved(cast, round_)
-    with pytest.raises(BatchChanged) as refused:
-        make_batch(round_, expected=expected, expected_total=Decimal(total), by=cast.clerk)
-    assert refused.value.messages == [
-        f"名单已有变化：现在是 3 人、1875.00 元，与您看到的 {expected} 人、{total} 元不同。请核对后重新编制。"
-    ]
+    for expected, total in ((2, "1875.00"), (3, "1874.99"), (3, "1875.01"), (4, "2250.00"), (0, "0.00")):
+        with pytest.raises(BatchChanged) as refused:
+            make_batch(round_, expected=expected, expected_total=Decimal(total), by=cast.clerk)
+        assert refused.value.messages == [
+            f"名单已有变化：现在是 3 人、1875.00 元，与您看到的 {expected} 人、{total} 元不同。请核对后重新编制。"
+        ]
     assert not PaymentBatch.objects.exists()
     assert not PaymentLine.objects.exists()
     assert not IssuedDocument.objects.filter(kind="payout_sheet").exists()
@@ -118,11 +117,11 @@ def test_a_pupil_without_an_account_stops_the_batch(cast, round_) -> None:
     assert {row.state for row in refreshed(rows)} == {State.APPROVED}
 
 
-@pytest.mark.parametrize("who", ["head", "inspector", "officer_a", "principal_a", "teacher_a1", "admin"])
-def test_only_a_clerk_makes_a_batch(cast, round_, who) -> None:
+def test_only_a_clerk_makes_a_batch(cast, round_) -> None:
     approved(cast, round_, ("张一", "boarding"))
-    with pytest.raises(PermissionDenied):
-        make_batch(round_, expected=1, expected_total=Decimal("750.00"), by=cast.people[who])
+    for who in ("head", "inspector", "officer_a", "principal_a", "teacher_a1", "admin"):
+        with pytest.raises(PermissionDenied):
+            make_batch(round_, expected=1, expected_total=Decimal("750.00"), by=cast.people[who])
     assert not PaymentBatch.objects.exists()
 
 
@@ -191,13 +190,13 @@ def test_the_database_refuses_a_second_line_for_an_application(cast, round_) -> 
         another_line(row.lines.get())
 
 
-@pytest.mark.parametrize("amount", ["750.00", "0.00"])
-def test_a_line_that_reverses_carries_a_negative_amount(cast, round_, amount) -> None:
+def test_a_line_that_reverses_carries_a_negative_amount(cast, round_) -> None:
     (row,) = approved(cast, round_, ("张一", "boarding"))
     batch(cast, round_)
     line = row.lines.get()
-    with pytest.raises(IntegrityError), transaction.atomic():
-        another_line(line, reverses=line, amount=Decimal(amount))
+    for amount in ("750.00", "0.00"):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            another_line(line, reverses=line, amount=Decimal(amount))
 
 
 def test_a_mistake_is_put_right_by_one_opposite_line(cast, round_) -> None:
@@ -229,11 +228,11 @@ def test_the_officer_uploads_and_may_put_a_better_scan_in_its_place(cast, round_
     assert AuditRow.objects.filter(action="sheet.upload_signed").count() == 2
 
 
-@pytest.mark.parametrize("who", ["officer_b", "principal_a", "clerk", "teacher_a1"])
-def test_others_do_not_upload(cast, round_, who) -> None:
+def test_others_do_not_upload(cast, round_) -> None:
     sheet = ready(cast, round_)
-    with pytest.raises(PermissionDenied):
-        upload_signed_copy(sheet, scan(), by=cast.people[who])
+    for who in ("officer_b", "principal_a", "clerk", "teacher_a1"):
+        with pytest.raises(PermissionDenied):
+            upload_signed_copy(sheet, scan(), by=cast.people[who])
 
 
 def test_a_file_that_is_no_scan_leaves_the_sheet_as_it_was(cast, round_) -> None:
@@ -274,11 +273,11 @@ def test_who_made_the_batch_does_not_record_its_payment(cast, round_) -> None:
         )
 
 
-@pytest.mark.parametrize("who", ["officer_a", "principal_a", "inspector", "admin"])
-def test_others_do_not_record_payments(cast, round_, who) -> None:
+def test_others_do_not_record_payments(cast, round_) -> None:
     sheet = signed(cast, round_)
-    with pytest.raises(PermissionDenied):
-        pay(sheet, cast.people[who])
+    for who in ("officer_a", "principal_a", "inspector", "admin"):
+        with pytest.raises(PermissionDenied):
+            pay(sheet, cast.people[who])
 
 
 def test_no_payment_before_the_signed_copy(cast, round_) -> None:

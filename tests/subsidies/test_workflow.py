@@ -17,6 +17,7 @@ from subsidies.states import Duty, State, Step
 from subsidies.workflow import SamePerson, StaleState, StepRefused, advance, advance_all
 from tests import cast as casting
 from tests.cast import agree, enrol, refreshed, submitted, teacher_of, walk
+from tests.subsidies.shortcuts import walk_on
 
 V = Decision.Verdict
 
@@ -72,7 +73,7 @@ def test_the_whole_road_from_draft_to_paid(cast, round_) -> None:
 
 
 def test_each_step_leaves_one_row_in_the_history_and_one_in_the_trail(cast, round_) -> None:
-    (row,) = walk(cast, file(cast, round_), State.APPROVED)
+    (row,) = walk_on(cast, file(cast, round_), State.APPROVED)
     steps = [f"application.{step}" for step in row.steps.values_list("step", flat=True)]
     trail = AuditRow.objects.filter(subject=f"subsidies.application:{row.pk}").order_by("number")
     assert list(trail.values_list("action", flat=True)) == ["application.draft", *steps]
@@ -127,7 +128,7 @@ def test_one_of_a_list_in_the_wrong_state_stops_all(cast, round_, whole) -> None
 
 
 def test_a_step_taken_twice_is_taken_once(cast, round_) -> None:
-    (row,) = walk(cast, file(cast, round_), State.CLEARED)
+    (row,) = walk_on(cast, file(cast, round_), State.CLEARED)
     stale = refreshed([row])
     advance(row, Step.REPORT, by=cast.officer_a)
     with pytest.raises(StaleState):
@@ -174,7 +175,7 @@ def test_the_right_role_over_another_class_is_refused(cast, round_, whole, who) 
 
 
 def test_an_officer_of_another_school_cannot_report(cast, round_) -> None:
-    (row,) = walk(cast, file(cast, round_), State.CLEARED)
+    (row,) = walk_on(cast, file(cast, round_), State.CLEARED)
     with pytest.raises(PermissionDenied):
         advance(row, Step.REPORT, by=cast.officer_b)
 
@@ -218,7 +219,7 @@ def test_who_held_the_class_review_does_not_hold_the_school_review(cast, round_,
 
 
 def test_who_verified_does_not_approve_even_with_both_roles(cast, round_, whole) -> None:
-    (row,) = walk(cast, file(cast, round_), State.VERIFIED)
+    (row,) = walk_on(cast, file(cast, round_), State.VERIFIED)
     appoint(cast.clerk, "county_head", cast.county)
     before = whole()
     with pytest.raises(SamePerson, match="1 份申请的县级审核"):
@@ -285,7 +286,7 @@ def test_a_returned_application_is_filed_again_and_goes_on_with_the_same_people(
 
 
 def test_a_return_from_the_county_walks_the_whole_road_again(cast, round_) -> None:
-    (row,) = walk(cast, file(cast, round_), State.REPORTED)
+    (row,) = walk_on(cast, file(cast, round_), State.REPORTED)
     advance(row, Step.RETURN_FROM_COUNTY, by=cast.clerk, note="缺监护人账户证明")
     assert row.state == State.RETURNED
     assert row.steps.last().note == "缺监护人账户证明"
@@ -305,7 +306,7 @@ def test_a_decision_of_an_earlier_meeting_does_not_count_after_a_return(cast, ro
 
 
 def test_the_head_sends_back_to_the_clerk_and_approves_later(cast, round_) -> None:
-    (row,) = walk(cast, file(cast, round_), State.VERIFIED)
+    (row,) = walk_on(cast, file(cast, round_), State.VERIFIED)
     advance(row, Step.RETURN_TO_CLERK, by=cast.head, note="请核对双学籍")
     advance(row, Step.VERIFY, by=cast.clerk)
     advance(row, Step.APPROVE, by=cast.head)
@@ -401,7 +402,7 @@ def test_a_held_line_stays_when_the_notice_closes_and_is_cleared_by_the_check(ca
 
 
 def test_if_the_trail_cannot_be_written_nothing_happens(cast, round_, whole) -> None:
-    rows = walk(cast, file(cast, round_, "张一", "张二"), State.CLEARED)
+    rows = walk_on(cast, file(cast, round_, "张一", "张二"), State.CLEARED)
     before = whole()
     AuditHead.objects.update(number=0)  # the next row gets a number that is taken: the insert fails
     with pytest.raises(IntegrityError):

@@ -27,6 +27,7 @@ class Command(BaseCommand):
 
     def say(self, text: str) -> None:
         self.stdout.write(text)
+        self.stdout.flush()  # a log file or a service manager is to see it now
 
     def announce(self, plan: Plan) -> None:
         lines = ["", f"  演示县已启动：{plan.address}", ""]

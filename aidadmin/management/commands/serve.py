@@ -20,4 +20,8 @@ class Command(BaseCommand):
         if unknown := sorted(set(chosen) - set(PARTS)):
             raise CommandError(f"没有这些部分：{'、'.join(unknown)}。可以选的有：{'、'.join(PARTS)}。")
         plan = Plan(settings.DATA_DIR, host, port, demo=False, parts=chosen)
-        run(plan, say=self.stdout.write, announce=lambda plan: self.stdout.write(f"系统已启动：{plan.address}"))
+        run(plan, say=self.say, announce=lambda plan: self.say(f"系统已启动：{plan.address}"))
+
+    def say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()  # a log file or a service manager is to see it now

@@ -1,0 +1,140 @@
+"""One county with a case in every state, and one person of every role: what the matrix is asked about.
+
+Everything a school must not let out carries the school's own mark in its name: 甲 for the first, 乙 for the second.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from accounts import clock
+from accounts.models import Unit, User
+from aidadmin.demo_roster import ClassPlan, rows, workbook
+from archives import dossiers
+from publicity import notices, objections
+from students import circumstances, rosters
+from students.models import Category
+from subsidies import payout_sheets
+from subsidies.states import State
+from tests import cast as casting
+
+# Columns of the matrix, in order.
+ROLES = (
+    "teacher",  # of the class
+    "other_teacher",  # of another class of the school
+    "officer",
+    "principal",
+    "other_officer",  # of another school of the county
+    "clerk",
+    "head",
+    "inspector",
+    "admin",
+    "far_clerk",  # of another county
+    "idle",  # an account without any appointment
+    "stranger",  # not signed in
+)
+
+
+@dataclass
+class County:
+    people: dict[str, User | None]
+    subjects: dict[str, Any]  # by the name of the keyword in addresses or of the page
+    pupils: dict[str, list[str]]  # by school: names that belong to it alone
+
+
+def build() -> County:
+    cast = casting.gather()
+    people: dict[str, User | None] = {
+        "teacher": cast.teacher_a1,
+        "other_teacher": cast.teacher_a2,
+        "officer": cast.officer_a,
+        "principal": cast.principal_a,
+        "other_officer": cast.officer_b,
+        "clerk": cast.clerk,
+        "head": cast.head,
+        "inspector": cast.inspector,
+        "admin": cast.admin,
+        "far_clerk": _far_clerk(),
+        "idle": User.objects.create_user("idle", name="无任职", password=casting.PASSWORD, must_change_password=False),
+        "stranger": None,
+    }
+    names = [f"甲{letter}" for letter in "子丑寅卯辰巳午未"]
+    pupils = [casting.enrol(cast, cast.class_a1, name=name) for name in names]
+    elsewhere = [casting.enrol(cast, cast.class_b1, name=f"乙{letter}") for letter in "子丑"]
+    round_ = casting.open_round(cast)
+    cases = dict(zip(names, casting.submitted(cast, round_, *pupils[:7]), strict=False))
+    other_cases = casting.submitted(cast, round_, *elsewhere)
+
+    subjects = _paid_and_payable(cast, cases, other_cases)
+    subjects |= _on_notice(cast, cases)
+    subjects |= _rosters(cast)
+    evidence = circumstances.add(
+        pupils[0].pupil,
+        category=Category.objects.get(code="disabled"),
+        source="collected",
+        evidence="残疾证",
+        evidence_file=casting.scan("残疾证.pdf"),
+        valid_from=dt.date(2026, 9, 1),
+        by=cast.officer_a,
+    )
+    subjects |= {
+        "pupil": pupils[0].pupil,
+        "circumstance": evidence,
+        "round": round_,
+        "class": cast.class_a1,
+        "school": cast.school_a,
+        "waiting": cases["甲午"],  # submitted
+        "person": cast.officer_a,
+        "appointment": cast.officer_a.appointments.get(),
+        "programme": round_.programme,
+    }
+    return County(people, subjects, {"a": names, "b": [row.pupil.name for row in elsewhere]})
+
+
+def _far_clerk() -> User:
+    far = Unit.objects.create(level="county", name="平川县")
+    return casting.person("far_clerk", "外县经办", "county_clerk", far)
+
+
+def _paid_and_payable(cast: casting.Cast, cases: dict, other_cases: list) -> dict[str, Any]:
+    """One case paid; then a batch of two schools whose sheets are ready and signed."""
+    paid = casting.walk(cast, [cases["甲子"]], State.PAID)[0]
+    payable = casting.walk(cast, [cases["甲丑"]], State.APPROVED)
+    casting.walk(cast, other_cases, State.APPROVED)
+    batch = casting.batch(cast, payable[0].round)
+    for sheet in batch.sheets.all():
+        payout_sheets.produce(sheet.pk)
+    return {
+        "application": paid,
+        "notice_over": paid.notice_lines.get().notice,
+        "sheet": payable[0].lines.get().sheet,
+        "paid_sheet": paid.lines.get().sheet,
+        "batch": batch,
+        "meeting": paid.decisions.first().meeting,
+        "dossier": dossiers.compile_dossier(paid, by=cast.officer_a),
+    }
+
+
+def _on_notice(cast: casting.Cast, cases: dict) -> dict[str, Any]:
+    """A running notice: one line without trouble, one with an objection; cases waiting at other desks."""
+    casting.walk(cast, [cases["甲寅"], cases["甲卯"]], State.SCHOOL_REVIEWED)
+    rows = casting.refreshed([cases["甲寅"], cases["甲卯"]])
+    notice = casting.publish(cast, rows)
+    notices.attach_photo(notice, casting.scan("公示照片.pdf"), by=cast.officer_a)
+    held = rows[1].notice_lines.get()
+    objection = objections.receive(
+        held, received_on=clock.today(), channel="来电", content="反映情况不符", by=cast.officer_a
+    )
+    casting.walk(cast, [cases["甲辰"]], State.CLASS_REVIEWED)
+    casting.walk(cast, [cases["甲巳"]], State.SCHOOL_REVIEWED)
+    return {"notice": notice, "line": rows[0].notice_lines.get(), "objection": objection}
+
+
+def _rosters(cast: casting.Cast) -> dict[str, Any]:
+    """One roster that waits for the officer's word."""
+    content = workbook(rows([ClassPlan("七年级", "七年级1班", 2, 2013)], first_serial=30_000))
+    file = SimpleUploadedFile("名册.xlsx", content)
+    return {"roster": rosters.check_roster(file, school=cast.school_a, term=cast.term, by=cast.officer_a)}
+
