@@ -3,7 +3,7 @@
 import django_tables2 as tables
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from accounts.templatetags.aid import yuan
 from subsidies.models import Application
@@ -38,4 +38,4 @@ class DossierTable(tables.Table):
         return state_badge(record.state)
 
     def render_number(self, record: Application) -> str | SafeString:
-        return record.number or format_html('<span class="muted">未生成</span>')
+        return record.number or mark_safe('<span class="muted">未生成</span>')

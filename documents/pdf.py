@@ -72,7 +72,7 @@ def refuse_missing_glyphs(texts: Iterable[str]) -> None:
     more = f"，等共 {len(missing)} 处" if len(missing) > _MOST_NAMED else ""
     raise CannotPrint(
         f"有的字现有字体打印不出来：{named}{more}。没有生成文件。"
-        "请先核对是不是录入错误；如果字没有错，请系统管理员把含有这个字的字体放进字体目录（FONT_DIR）后重新生成。"
+        "请先核对是不是录入错误；如果字没有错，请系统管理员把含有这个字的字体放进字体目录（AID_FONTS）后重新生成。"
     )
 
 

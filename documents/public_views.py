@@ -47,8 +47,8 @@ def verify(request: HttpRequest) -> HttpResponse:
     """Enter a code (?code=), or upload a file to compare it."""
     if code := request.GET.get("code"):
         return redirect("verify_code", code=verification.normalise_code(code)[:40] or "-")
-    form = CompareForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
+    form = CompareForm(request.POST, request.FILES) if request.method == "POST" else CompareForm()
+    if form.is_bound and form.is_valid():
         return _answer(request, verification.compare(form.cleaned_data["file"].read()))
     return render(request, "documents/verify.html", {"form": form})
 

@@ -14,7 +14,8 @@ from .vault import VaultError
 from .xlsx_package import BROKEN, open_package
 
 _CODE = re.compile(r"[2-9A-HJKMNP-Z]{16}")
-_CODE_IN_BYTES = re.compile(rb"/verify/([2-9A-HJKMNP-Z]{16})/")
+# In a signature's text the slash may be written as \\057.
+_CODE_IN_BYTES = re.compile(rb"verify(?:/|\\057)([2-9A-HJKMNP-Z]{16})(?:/|\\057)")
 _MOST_CANDIDATES = 50
 
 

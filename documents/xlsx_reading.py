@@ -31,6 +31,7 @@ MAX_TEXT = 20_000_000  # characters in one workbook
 # 5000 rows of 60 filled cells are 300 000 cells and up to 900 000 elements; reading stops at about two seconds.
 _MAX_CELLS = 400_000
 _MAX_ELEMENTS = 1_200_000
+_MAX_DEPTH = 100  # real parts nest a dozen deep; the parser remembers every open element
 _CHUNK = 64 * 1024
 # What Excel shows of a number: fifteen significant digits.
 _SHOWN = Context(prec=15)
@@ -100,6 +101,7 @@ class _Workbook:
         self.package = package
         self.elements_left = _MAX_ELEMENTS
         self.cells_left = _MAX_CELLS
+        self.depth = 0
         self.characters_left = MAX_TEXT
         home = self._find_workbook()
         self._targets = self._relations(home)
@@ -120,10 +122,12 @@ class _Workbook:
 
         def start(name: str, attributes: dict[str, str]) -> None:
             self.elements_left -= 1
+            self.depth += 1
             if handler := starts[name]:
                 handler(attributes)
 
         def end(name: str) -> None:
+            self.depth -= 1
             if handler := ends[name]:
                 handler()
 
@@ -138,6 +142,8 @@ class _Workbook:
             raise damaged() from error
 
     def _refuse_too_many(self) -> None:
+        if self.depth > _MAX_DEPTH:
+            raise damaged()
         if self.elements_left < 0 or self.cells_left < 0:
             raise WorkbookRefused("这个工作簿里的单元格太多（空的、只有格式的也算）。" + _TOO_MUCH)
 

@@ -67,8 +67,13 @@ class WorksheetPlan:
 def write(sheets: Sequence[WorksheetPlan], *, keywords: str = "") -> bytes:
     """The sheets as an .xlsx file. `keywords` stands in the file's properties; no author, no times."""
     book = Workbook(write_only=True)
-    for plan in sheets:
-        _Writer(book, plan).write()
+    try:
+        for plan in sheets:
+            _Writer(book, plan).write()
+    except BaseException:
+        for sheet in book.worksheets:  # what openpyxl has begun it must end
+            sheet.close()
+        raise
     raw = io.BytesIO()
     book.save(raw)
     return _without_time(raw.getvalue(), keywords)

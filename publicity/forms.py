@@ -49,7 +49,7 @@ class SeenForm(forms.Form):
 class NoticeForm(SeenForm):
     """The text of a notice. What it must not say is asked by the verb, which knows the list."""
 
-    title = forms.CharField(label="标题", max_length=120)
+    title = forms.CharField(label="标题", max_length=120, widget=_long(2))
     body = forms.CharField(
         label="正文",
         max_length=2000,
@@ -59,6 +59,10 @@ class NoticeForm(SeenForm):
     phone = forms.CharField(label="监督电话", max_length=40, help_text="对外公布的电话，例如 0870-2123456。")
     contact = forms.CharField(label="意见受理人", max_length=40, help_text="部门或经办人，例如“学校资助办”。")
     place = forms.CharField(label="张贴地点", max_length=80, help_text="校内显著位置，例如“校门口公示栏”。")
+
+    def clean_title(self) -> str:
+        # Long titles wrap while they are typed; where a line breaks on paper is decided there.
+        return " ".join(self.cleaned_data["title"].split())
 
     def draft(self) -> Draft:
         return Draft(**{name: text for name, text in self.cleaned_data.items() if name != "seen"})

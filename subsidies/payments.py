@@ -49,10 +49,10 @@ def make_batch(round_: Round, *, expected: int, expected_total: Decimal, by: Use
             raise BatchChanged(
                 f"名单已有变化：现在是 {len(rows)} 人、{total:.2f} 元，与您看到的 {expected} 人、{expected_total:.2f} 元不同。请核对后重新编制。"
             )
+        workflow.refuse_without_account(rows)
         batch = PaymentBatch.objects.create(number=_next_number(round_), round=round_, made_at=clock.now(), made_by=by)
-        sheets = _open_sheets(batch, rows)
+        _fix_lines(_open_sheets(batch, rows), rows)
         workflow.advance_all(rows, Step.PUT_IN_BATCH, by=by)
-        _fix_lines(sheets, rows)
         _assert_total(batch, len(rows), total)
         audit.record("batch.make", batch, by=by, unit=round_.unit, lines=len(rows), total=total)
     return batch
@@ -95,8 +95,8 @@ def upload_signed_copy(sheet: PayoutSheet, file: UploadedFile, *, by: User) -> N
 def record_payment(sheet: PayoutSheet, *, paid_on: dt.date, voucher: str, by: User) -> None:
     """Record that the sheet's money was paid on a day under a voucher; its applications become paid.
 
-    Raises PermissionDenied when the recorder made the batch, ValidationError when the signed copy is
-    or the voucher is missing, the day lies in the future or before the batch, or it was already recorded.
+    Raises PermissionDenied when the recorder made the batch, ValidationError when the signed copy or
+    the voucher is missing, the day lies in the future or before the batch, or it was already recorded.
     """
     access.require(by, Permission.RECORD_PAYMENT, sheet.school)
     if by.pk == sheet.made_by_id:
@@ -113,11 +113,11 @@ def record_payment(sheet: PayoutSheet, *, paid_on: dt.date, voucher: str, by: Us
             raise ValidationError("学校还没有上传签字表，不能登记发放。")
         if paid_on < timezone.localdate(held.batch.made_at):
             raise ValidationError({"paid_on": "到账日期不能早于批次编制日期。"})
-        lines = held.lines.filter(reverses__isnull=True).select_related("application")
-        workflow.advance_all([line.application for line in lines], Step.PAY, by=by, note=f"凭证号 {voucher}")
         held.state, held.paid_on, held.voucher = PayoutSheet.State.PAID, paid_on, voucher
         held.paid_at, held.paid_by = clock.now(), by
         held.save(update_fields=["state", "paid_on", "voucher", "paid_at", "paid_by"])
+        lines = held.lines.filter(reverses__isnull=True).select_related("application")
+        workflow.advance_all([line.application for line in lines], Step.PAY, by=by, note=f"凭证号 {voucher}")
         audit.record("sheet.record_payment", held, by=by, unit=held.school, paid_on=paid_on, voucher=voucher)
 
 

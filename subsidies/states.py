@@ -79,6 +79,8 @@ class Guard(StrEnum):
     NOTICE_OVER = "公示期满"
     NOTICE_RUNNING = "公示期未满"
     ACCOUNT_KNOWN = "有收款账户"
+    ON_A_SHEET = "已列入发放表"
+    PAYMENT_RECORDED = "发放表已由编制人以外的人登记到账"
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,8 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(T.REJECT_AT_COUNTY, S.REPORTED, S.REJECTED, P.VERIFY, D.VERIFICATION, (G.REASON_GIVEN,)),
     Transition(T.APPROVE, S.VERIFIED, S.APPROVED, P.APPROVE, D.APPROVAL),
     Transition(T.RETURN_TO_CLERK, S.VERIFIED, S.REPORTED, P.APPROVE, D.APPROVAL, (G.REASON_GIVEN,)),
-    Transition(T.PUT_IN_BATCH, S.APPROVED, S.IN_BATCH, P.MAKE_BATCH, None, (G.ACCOUNT_KNOWN,)),
-    Transition(T.PAY, S.IN_BATCH, S.PAID, P.RECORD_PAYMENT),
+    Transition(T.PUT_IN_BATCH, S.APPROVED, S.IN_BATCH, P.MAKE_BATCH, None, (G.ACCOUNT_KNOWN, G.ON_A_SHEET)),
+    Transition(T.PAY, S.IN_BATCH, S.PAID, P.RECORD_PAYMENT, None, (G.PAYMENT_RECORDED,)),
 )
 
 # Whose turn it is: the permission whose holders have something to do, None where the road ends.

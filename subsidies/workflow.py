@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.roles import ROLES
 from students.models import BankAccount
 
-from .models import Application, Decision, DutyHolder, Meeting, StepTaken
+from .models import Application, Decision, DutyHolder, Meeting, PaymentLine, PayoutSheet, StepTaken
 from .states import Duty, Guard, State, Step, Transition
 from .states import transition as look_up
 
@@ -282,7 +282,12 @@ def _notice_running(applications: list[Application], **_: object) -> None:
         raise StepRefused(f"{len(over)} 份申请的公示期已满，请按“核查通过”办理。")
 
 
-def _account_known(applications: list[Application], **_: object) -> None:
+def _account_known(applications: list[Application], **_) -> None:
+    refuse_without_account(applications)
+
+
+def refuse_without_account(applications: Iterable[Application]) -> None:
+    """Raise StepRefused when a pupil of the list has no account in use."""
     pupils = {a.pupil_id for a in applications}
     known = {
         key
@@ -291,6 +296,21 @@ def _account_known(applications: list[Application], **_: object) -> None:
     }
     if lacking := pupils - known:
         raise StepRefused(f"{len(lacking)} 名学生没有登记收款账户，请学校先在学生页补录账户，再编入批次。")
+
+
+def _on_a_sheet(applications: list[Application], **_) -> None:
+    if lacking := len(applications) - _lines_of(applications):
+        raise StepRefused(f"{lacking} 份申请没有列入发放表，请从“发放”页编制批次。")
+
+
+def _payment_recorded(applications: list[Application], **_) -> None:
+    if lacking := len(applications) - _lines_of(applications, sheet__state=PayoutSheet.State.PAID):
+        raise StepRefused(f"{lacking} 份申请所在的发放表还没有登记到账，请从“发放”页登记。")
+
+
+def _lines_of(applications: list[Application], **which) -> int:
+    lines = PaymentLine.objects.filter(reverses__isnull=True, **which)
+    return sum(lines.filter(application__in=chunk).count() for chunk in _chunks([a.pk for a in applications]))
 
 
 _GUARDS: dict[Guard, Callable[..., None]] = {
@@ -302,4 +322,6 @@ _GUARDS: dict[Guard, Callable[..., None]] = {
     Guard.NOTICE_OVER: _notice_over,
     Guard.NOTICE_RUNNING: _notice_running,
     Guard.ACCOUNT_KNOWN: _account_known,
+    Guard.ON_A_SHEET: _on_a_sheet,
+    Guard.PAYMENT_RECORDED: _payment_recorded,
 }

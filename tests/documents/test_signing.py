@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from documents import pdf, signing
 from documents.vault import VaultError
@@ -79,20 +80,20 @@ def test_the_signature_names_the_demo_countys_day(paper, settings, tmp_path):
 
     settings.DEMO, settings.DATA_DIR = True, tmp_path
     clock.set_demo_day(dt.date(2027, 9, 1))
-    assert signing.check(signing.sign(paper)).signed_at.astimezone(dt.timezone(dt.timedelta(hours=8))).date() in (
-        dt.date(2027, 9, 1),
-    )
+    assert timezone.localdate(signing.check(signing.sign(paper)).signed_at) == dt.date(2027, 9, 1)
 
 
 def test_one_changed_byte_is_reported_wherever_it_is(signed):
     places = random.Random(20260305)
+    begin = signed.rindex(b"/Contents <")
+    end = signed.index(b">", begin)
     for _ in range(200):
         place = places.randrange(len(signed))
         changed = bytearray(signed)
         changed[place] ^= places.randrange(1, 256)
         # The padding of the signature itself may change without harm to it; the hash of the file catches that.
         report = signing.check(bytes(changed))
-        assert not report.valid or signed[place : place + 1] in b"0123456789abcdefABCDEF", place
+        assert not report.valid or begin < place < end, place
 
 
 def test_bytes_added_at_the_end_are_reported(signed):

@@ -60,8 +60,8 @@ def test_no_line_is_wider_than_its_column():
 
 
 def test_a_name_without_glyph_stops_the_sheet_and_is_named(make_plan):
-    with pytest.raises(pdf.CannotPrint, match="U\\+30729"):
-        sheets.signing_copy_pdf(make_plan(3, names=["王\U00030729"]))
+    with pytest.raises(pdf.CannotPrint, match="U\\+31350"):
+        sheets.signing_copy_pdf(make_plan(3, names=["王\U00031350"]))
 
 
 def test_a_total_that_is_not_the_sum_of_the_lines_stops_the_sheet(make_plan):

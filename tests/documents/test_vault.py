@@ -122,7 +122,7 @@ def test_many_processes_making_keys_agree_on_one(own_keys):
 
 
 @pytest.mark.django_db
-def test_a_lost_key_is_not_replaced_while_sealed_data_exists(own_keys, upload):
+def test_a_lost_key_is_not_replaced_while_sealed_data_exists(upload, own_keys):
     vault.make_keys(new_installation=True)
     (own_keys / "files-1.key").unlink()
     with pytest.raises(VaultError, match="密钥备份"):

@@ -277,7 +277,7 @@ def test_settling_an_objection(as_user, cast, objection, result, state):
 
 
 def test_settling_needs_result_and_finding(as_user, cast, objection):
-    page = as_user(cast.officer_a).post(reverse("objection_settle", args=[objection.pk]), {})
+    page = as_user(cast.officer_a).post(reverse("objection_settle", args=[objection.pk]), {"finding": ""})
     assert set(page.context["form"].errors) == {"result", "finding"}
 
 

@@ -152,6 +152,23 @@ def test_the_line_holds_the_account_masked_only(cast, round_) -> None:
     assert "*" in account.number_masked
 
 
+def test_no_case_comes_into_a_batch_but_by_a_line(cast, round_) -> None:
+    (row,) = approved(cast, round_, ("张一", "boarding"))
+    with pytest.raises(StepRefused) as refused:
+        advance(row, Step.PUT_IN_BATCH, by=cast.clerk)
+    assert refused.value.messages == ["1 份申请没有列入发放表，请从“发放”页编制批次。"]
+
+
+def test_no_case_is_paid_but_by_its_sheet(cast, round_) -> None:
+    (row,) = approved(cast, round_, ("张一", "boarding"))
+    batch(cast, round_)
+    for who in ("clerk", "clerk2", "head"):
+        with pytest.raises(StepRefused) as refused:
+            advance(row, Step.PAY, by=cast.people[who])
+        assert refused.value.messages == ["1 份申请所在的发放表还没有登记到账，请从“发放”页登记。"]
+    assert refreshed([row])[0].state == State.IN_BATCH
+
+
 # --- lines are written once ------------------------------------------------------------------------
 
 

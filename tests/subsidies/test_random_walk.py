@@ -27,6 +27,8 @@ from tests.cast import Cast, enrol, minutes, scan
 STEPS = 220
 PAIRS = {(row.step.value, row.source.value): row.target.value for row in TRANSITIONS}
 
+AGAINST = {Step.WITHDRAW, Step.HOLD, Step.REJECT_AFTER_CHECK, Step.REJECT_AT_COUNTY, Step.RETURN_FROM_COUNTY}
+
 
 class Walk:
     """One seeded walk: people, pupils and what they try."""
@@ -55,28 +57,34 @@ class Walk:
         """One or a few cases, mostly such as the deed is about."""
         rows = list(Application.objects.select_related("school_class", "school", "round__programme", "round__term"))
         fitting = [row for row in rows if row.state in states]
-        rows = fitting if fitting and self.luck.random() < 0.85 else rows
+        rows = self.mostly(fitting, rows)
         return self.luck.sample(rows, k=min(len(rows), self.luck.choice([1, 1, 1, 2, 3])))
 
     def somebody(self, permission: Permission | None, unit) -> User:
         """Mostly one of those whose turn it is."""
         able = [person for person in self.people if permission and scopes.allows(person, permission, unit)]
-        return self.luck.choice(able if able and self.luck.random() < 0.85 else self.people)
+        return self.luck.choice(self.mostly(able, self.people))
+
+    def mostly(self, fitting: list, anything: list) -> list:
+        return fitting if fitting and self.luck.random() < 0.85 else anything
 
     # What people try. Each may be refused.
 
     def file(self) -> None:
-        row = self.luck.choice(self.pupils)
+        gone = Application.objects.exclude(state__in=[*ENDED_WITHOUT_AID, State.DRAFT, State.RETURNED])
+        busy = set(gone.values_list("enrolment", flat=True))
+        row = self.luck.choice(self.mostly([row for row in self.pupils if row.pk not in busy], self.pupils))
         who = self.somebody(Permission.FILE_APPLICATION, row.school_class)
         wish = applications.Wish(row, reason=f"理由{self.luck.random()}")
         drafts = applications.save_drafts(self.round, row.school_class, [wish], by=who)
         applications.submit(drafts, by=self.luck.choice([who, who, self.luck.choice(self.people)]))
 
     def meet(self) -> None:
-        level = self.luck.choice(list(reviews.LEVELS.values()))
+        levels, states = list(reviews.LEVELS.values()), set(Application.objects.values_list("state", flat=True))
+        level = self.luck.choice(self.mostly([level for level in levels if level.awaiting in states], levels))
         rows = self.some(level.awaiting)
         verdicts = [
-            reviews.Verdict(row, self.luck.choice([*[Decision.Verdict.AGREE] * 9, *Decision.Verdict]), opinion="经评议")
+            reviews.Verdict(row, self.luck.choice([*[Decision.Verdict.AGREE] * 15, *Decision.Verdict]), opinion="经评议")
             for row in rows
         ]
         unit = rows[0].school_class if level.code == "class" else rows[0].school
@@ -89,8 +97,8 @@ class Walk:
         rows = self.some(*set(State) - {State.DRAFT, State.SUBMITTED, State.CLASS_REVIEWED, State.PAID})
         onward = [row.step for row in TRANSITIONS if row.source == rows[0].state]
         if self.luck.random() < 0.9:
-            onward = [step for step in onward if step not in (Step.WITHDRAW, Step.REJECT_AT_COUNTY)]
-        step = self.luck.choice(onward if onward and self.luck.random() < 0.85 else list(Step))
+            onward = [step for step in onward if step not in AGAINST]
+        step = self.luck.choice(self.mostly(onward, list(Step)))
         row = transition(step, rows[0].state)
         by = self.somebody(row.permission if row else None, rows[0].school_class)
         workflow.advance_all(rows, step, by=by, note=self.luck.choice(["", "写明的原因", "写明的原因"]))
