@@ -6,7 +6,10 @@ from re import Match
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 # Of what the packages bring only this is served: no source maps, no right-to-left sheets, no scripts of Bootstrap.
-NOT_SERVED = ["*.map", "*.rtl.*", "bootstrap*.js", "*.esm.*"]
+NOT_SERVED = [
+    *("*.map", "*.rtl.*", "*.esm.*", "bootstrap*.js", "bootstrap.*", "bootstrap-grid*", "bootstrap-utilities*"),
+    *("paleblue", "django_htmx/ext", "ext", "htm*x-4*"),
+]
 
 
 class AssetStorage(CompressedManifestStaticFilesStorage):

@@ -69,7 +69,8 @@ def bare_table(plan: sheets.SheetPlan) -> bytes:
     )
     style = (
         "@page{size:A4 landscape;margin:12mm 12mm 12mm 14mm}html{font:9pt 'Noto Sans CJK SC'}"
-        "table{border-collapse:collapse;table-layout:fixed;width:271mm}td,th{border:.2mm solid;padding:0 .8mm}tr{height:8.5mm}"
+        "table{border-collapse:collapse;table-layout:fixed;width:271mm}td,th{border:.2mm solid;padding:0 .8mm}"
+        "tr{height:8.5mm}"
     )
     page = f"<style>{style}</style><table>{columns}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     return HTML(string=page).write_pdf()

@@ -135,7 +135,7 @@ def preview(round_: Round, school: Unit) -> Preview:
         days, blocked = counted_days(round_), ""
     except ValidationError as missing:
         days, blocked = [], "".join(missing.messages)
-    total = sum((row.amount for row in rows), Decimal("0.00"))
+    total = sum((row.amount for row in rows if row.amount is not None), Decimal("0.00"))
     word = rule.get_notice_day_kind_display()
     return Preview(lines, days, word, list_digest(lines), rule.notice_shows_amount, total, blocked)
 

@@ -114,6 +114,8 @@ def record_year(
     outside the year or is both rest and work. Notices already published keep the days they were counted by.
     """
     if by is not None:
+        if county is None:
+            raise ValueError("A person records a year for their county.")
         access.require(by, Permission.EDIT_CALENDAR, county)
     outside = [d for d in (*rest, *work) if d.year != year]
     if outside:

@@ -1,4 +1,4 @@
-"""The one page of this app without sign-in: a notice while it hangs. No page lists them, no search engine keeps them."""
+"""The one page of this app without sign-in: a notice while it hangs. No page lists them."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -137,4 +137,3 @@ def _rosters(cast: casting.Cast) -> dict[str, Any]:
     content = workbook(rows([ClassPlan("七年级", "七年级1班", 2, 2013)], first_serial=30_000))
     file = SimpleUploadedFile("名册.xlsx", content)
     return {"roster": rosters.check_roster(file, school=cast.school_a, term=cast.term, by=cast.officer_a)}
-

@@ -157,9 +157,7 @@ def test_a_pupil_is_aided_once_across_schools_and_the_other_school_is_not_named(
     elsewhere = moved_to_b(cast, row)
     with pytest.raises(ValidationError) as refused:
         save_drafts(round_, cast.class_b1, [Wish(elsewhere)], by=cast.teacher_b1)
-    assert refused.value.messages == [
-        "张一 在本学期已有这个项目的申请，不能重复填报；请向县资助中心核实。"
-    ]
+    assert refused.value.messages == ["张一 在本学期已有这个项目的申请，不能重复填报；请向县资助中心核实。"]
     assert Application.objects.count() == 1
 
 
@@ -195,7 +193,9 @@ def test_a_withdrawn_application_makes_room_for_another(cast, round_) -> None:
 def test_submitting_writes_amount_sentence_and_standard(cast, round_) -> None:
     (filed,) = submitted(cast, round_, enrol(cast, cast.class_a1))
     assert filed.amount == Decimal("750.00") == filed.standard.amount
-    assert filed.explanation.startswith("2026—2027学年秋季学期：该生为初中寄宿学生，属农村低保（系统比对，2025年9月1日起有效），")
+    assert filed.explanation.startswith(
+        "2026—2027学年秋季学期：该生为初中寄宿学生，属农村低保（系统比对，2025年9月1日起有效），"
+    )
     assert filed.explanation.endswith("每学期750.00元。")
     assert filed.facts["boarding"] == "boarding"
     assert filed.facts["categories"][0]["code"] == "dibao_rural"

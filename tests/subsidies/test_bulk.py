@@ -66,9 +66,7 @@ def test_questions_do_not_grow_with_the_list(cast, round_) -> None:
 def test_one_step_of_300_takes_a_handful_of_questions(cast, round_) -> None:
     filed = drafts(cast, round_, 300)
     applications.submit(filed, by=cast.teacher_a1)
-    count, seconds = asked(
-        lambda: workflow.advance_all(filed, Step.WITHDRAW, by=cast.teacher_a1, note="批次作废")
-    )
+    count, seconds = asked(lambda: workflow.advance_all(filed, Step.WITHDRAW, by=cast.teacher_a1, note="批次作废"))
     print(f"advance_all: 300 in {count} queries, {seconds:.2f} s")
     assert count <= 30
     assert StepTaken.objects.filter(step=Step.WITHDRAW).count() == 300

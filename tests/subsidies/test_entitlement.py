@@ -60,7 +60,9 @@ def asked(
     on: dt.date | None = None,
 ) -> Entitlement:
     facts = Facts(stage, boarding, grade, hardships or (DIBAO,))
-    return entitlement(facts, rules, term=term, term_name=term_label(term), on=on or DAYS.get(term, dt.date(2026, 3, 2)))
+    return entitlement(
+        facts, rules, term=term, term_name=term_label(term), on=on or DAYS.get(term, dt.date(2026, 3, 2))
+    )
 
 
 # --- amounts to the fen ----------------------------------------------------------------------------
@@ -138,9 +140,7 @@ def test_the_sentence_names_case_category_rule_document_and_dates() -> None:
 def test_the_sentence_of_an_ended_standard_names_its_last_term() -> None:
     found = asked(term="2023-2024-1", stage="primary")
     assert found.document == OLD
-    assert found.sentence.endswith(
-        f"按{OLD}（自2011年秋季学期至2023年秋季学期执行），每学期500.00元。"
-    )
+    assert found.sentence.endswith(f"按{OLD}（自2011年秋季学期至2023年秋季学期执行），每学期500.00元。")
 
 
 def test_two_categories_are_both_named_and_paid_once() -> None:
@@ -230,9 +230,7 @@ def test_the_key_of_the_standard_used_is_told() -> None:
 
 # --- whatever the facts ----------------------------------------------------------------------------
 
-terms = st.builds(
-    lambda year, half: f"{year}-{year + 1}-{half}", st.integers(2012, 2030), st.sampled_from(["1", "2"])
-)
+terms = st.builds(lambda year, half: f"{year}-{year + 1}-{half}", st.integers(2012, 2030), st.sampled_from(["1", "2"]))
 days = st.dates(dt.date(2012, 1, 1), dt.date(2031, 12, 31))
 kinds = st.sampled_from([DIBAO, ORPHAN, MARGIN, Hardship("unknown", "别的", "系统比对", dt.date(2012, 1, 1), None)])
 facts_of_any_pupil = st.builds(
@@ -250,7 +248,9 @@ def _found(facts: Facts, rules: ProgrammeRules, term: str, on: dt.date) -> Entit
 
 
 @given(facts_of_any_pupil, programmes, terms, days)
-def test_the_amount_is_exactly_that_of_one_standard(facts: Facts, rules: ProgrammeRules, term: str, on: dt.date) -> None:
+def test_the_amount_is_exactly_that_of_one_standard(
+    facts: Facts, rules: ProgrammeRules, term: str, on: dt.date
+) -> None:
     found = _found(facts, rules, term, on)
     if found.amount is None:
         assert found.standard is None

@@ -13,10 +13,10 @@ from django.utils import timezone
 from accounts.models import AuditRow
 from documents import issuing
 from documents.models import IssuedDocument
+from students import privacy
 from subsidies import payout_sheets, tasks
 from subsidies.models import PayoutSheet
 from subsidies.payout_sheets import MOST_ATTEMPTS, claim, produce, progress_of, retry, waiting
-from students import privacy
 from tests.cast import batch, enrol, submitted
 from tests.subsidies import shortcuts
 

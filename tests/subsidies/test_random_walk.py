@@ -84,7 +84,9 @@ class Walk:
         level = self.luck.choice(self.mostly([level for level in levels if level.awaiting in states], levels))
         rows = self.some(level.awaiting)
         verdicts = [
-            reviews.Verdict(row, self.luck.choice([*[Decision.Verdict.AGREE] * 15, *Decision.Verdict]), opinion="经评议")
+            reviews.Verdict(
+                row, self.luck.choice([*[Decision.Verdict.AGREE] * 15, *Decision.Verdict]), opinion="经评议"
+            )
             for row in rows
         ]
         unit = rows[0].school_class if level.code == "class" else rows[0].school
@@ -172,7 +174,9 @@ class Walk:
         rows = {row.pk: row for row in Application.objects.all()}
         for key, row in rows.items():
             if row.state not in (State.DRAFT, State.RETURNED, State.WITHDRAWN):
-                assert self.frozen.setdefault((key, row.steps.filter(step=Step.SUBMIT).count()), row.amount) == row.amount
+                assert (
+                    self.frozen.setdefault((key, row.steps.filter(step=Step.SUBMIT).count()), row.amount) == row.amount
+                )
         self.check_history(rows)
         self.check_people()
         self.check_money(rows)
@@ -184,7 +188,9 @@ class Walk:
             assert PAIRS[taken.step, taken.source] == taken.target
             at[taken.application_id] = taken.target
         assert {key: row.state for key, row in rows.items()} == {key: at.get(key, State.DRAFT) for key in rows}
-        assert AuditRow.objects.filter(action__in=[f"application.{s}" for s in Step]).count() == StepTaken.objects.count()
+        assert (
+            AuditRow.objects.filter(action__in=[f"application.{s}" for s in Step]).count() == StepTaken.objects.count()
+        )
 
     def check_people(self) -> None:
         held = Counter(DutyHolder.objects.values_list("application", "by"))

@@ -257,7 +257,10 @@ def test_one_of_a_list_that_is_the_own_case_stops_the_meeting(cast, round_, whol
 
 def test_the_database_itself_refuses_a_second_duty(cast, round_) -> None:
     (row,) = file(cast, round_)
-    with pytest.raises(IntegrityError, match=r"duty_one_per_person_and_application|application_id"), transaction.atomic():
+    with (
+        pytest.raises(IntegrityError, match=r"duty_one_per_person_and_application|application_id"),
+        transaction.atomic(),
+    ):
         DutyHolder.objects.create(application=row, by=cast.teacher_a1, duty=Duty.APPROVAL)
     assert holders(row) == {"filing": "teacher_a1"}
 
@@ -378,7 +381,11 @@ def test_reporting_before_the_notice_is_over_is_impossible(cast, round_) -> None
 def test_an_objection_holds_its_line_alone(cast, round_) -> None:
     one, two = walk(cast, file(cast, round_, "张一", "张二"), State.ON_NOTICE)
     objection = objections.receive(
-        one.notice_lines.get(), received_on=casting.TODAY, channel="phone", content="反映家庭情况不实", by=cast.officer_a
+        one.notice_lines.get(),
+        received_on=casting.TODAY,
+        channel="phone",
+        content="反映家庭情况不实",
+        by=cast.officer_a,
     )
     assert [row.state for row in refreshed([one, two])] == [State.HELD, State.ON_NOTICE]
     objections.settle(objection, upheld=False, finding="走访核实，情况属实。", by=cast.officer_a)
@@ -388,7 +395,11 @@ def test_an_objection_holds_its_line_alone(cast, round_) -> None:
 def test_a_held_line_stays_when_the_notice_closes_and_is_cleared_by_the_check(cast, round_) -> None:
     one, two = walk(cast, file(cast, round_, "张一", "张二"), State.ON_NOTICE)
     objection = objections.receive(
-        one.notice_lines.get(), received_on=casting.TODAY, channel="phone", content="反映家庭情况不实", by=cast.officer_a
+        one.notice_lines.get(),
+        received_on=casting.TODAY,
+        channel="phone",
+        content="反映家庭情况不实",
+        by=cast.officer_a,
     )
     casting.close(cast, [two])
     assert [row.state for row in refreshed([one, two])] == [State.HELD, State.CLEARED]
@@ -433,7 +444,9 @@ def test_the_state_is_written_in_one_place() -> None:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if writing.search(line)]
         if found := [line for line in lines if "Application" in line]:
             hits[path.name] = found
-    written = {name: [line for line in lines if "update(" in line or ".state =" in line] for name, lines in hits.items()}
+    written = {
+        name: [line for line in lines if "update(" in line or ".state =" in line] for name, lines in hits.items()
+    }
     assert {name: lines for name, lines in written.items() if lines} == {
         "workflow.py": [
             "moved = Application.objects.filter(pk__in=chunk, state=row.source).update(state=row.target, changed_at=at)"
