@@ -188,7 +188,8 @@ def _change_draft(application: Application, wish: Wish, round_: Round) -> str:
         raise ValidationError(f"{wish.enrolment.pupil} 在本学期已有这个项目的申请，不能重复填报；请向县资助中心核实。")
     if application.state not in (State.DRAFT, State.RETURNED):
         raise ValidationError(
-            f"{wish.enrolment.pupil} 的申请已经提交（{application.get_state_display()}），不能再改；如有错误请联系评议人退回。"
+            f"{wish.enrolment.pupil} 的申请已经提交（{application.get_state_display()}），不能再改；"
+            "如有错误请联系评议人退回。"
         )
     if (application.grade, application.reason) == (wish.grade, wish.reason):
         return ""

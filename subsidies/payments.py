@@ -47,7 +47,8 @@ def make_batch(round_: Round, *, expected: int, expected_total: Decimal, by: Use
             raise BatchChanged("没有待发放的申请，可能已由他人编入批次，请刷新页面。")
         if (len(rows), total) != (expected, expected_total):
             raise BatchChanged(
-                f"名单已有变化：现在是 {len(rows)} 人、{total:.2f} 元，与您看到的 {expected} 人、{expected_total:.2f} 元不同。请核对后重新编制。"
+                f"名单已有变化：现在是 {len(rows)} 人、{total:.2f} 元，"
+                f"与您看到的 {expected} 人、{expected_total:.2f} 元不同。请核对后重新编制。"
             )
         workflow.refuse_without_account(rows)
         batch = PaymentBatch.objects.create(number=_next_number(round_), round=round_, made_at=clock.now(), made_by=by)
@@ -149,7 +150,7 @@ def _fix_lines(sheets: dict[int, PayoutSheet], rows: list[Application]) -> None:
                 application=row,
                 account=account,
                 position=positions[row.school_id],
-                amount=row.amount,
+                amount=row.amount_due,
                 snapshot=snapshot(row, account),
             )
         )

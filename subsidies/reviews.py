@@ -109,7 +109,8 @@ def hold(*, round_: Round, unit: Unit, level: str, minutes: Minutes, verdicts: I
     """Record a meeting with its decisions and move every application accordingly, all or none.
 
     Raises ValidationError when the meeting is too small for the rule, lies in the future, decides nothing,
-    counts more votes than members, or gives no reason for a return or refusal; PermissionDenied when the recorder may not decide on one.
+    counts more votes than members, or gives no reason for a return or refusal; PermissionDenied when the
+    recorder may not decide on one.
     """
     kind, verdicts = LEVELS[level], list(verdicts)
     access.require(by, kind.permission, unit)

@@ -21,7 +21,8 @@ def open_round(
     """Open a programme for a term over a county or a school; teachers file from `opens_on` to `closes_on`.
 
     Raises ValidationError when the same programme and term is already open over this unit, above or below
-    it, when the programme is switched off, when no standard or no procedure covers the term, or when the days are the wrong way round.
+    it, when the programme is switched off, when no standard or no procedure covers the term, or when the days
+    are the wrong way round.
     """
     access.require(by, Permission.OPEN_ROUND, unit)
     if unit.level == Unit.Level.CLASS:

@@ -6,7 +6,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts import clock
-from accounts.templatetags.aid import cn_date, yuan
+from accounts.templatetags.aid import badge, cn_date, yuan
 
 from .models import Application, PaymentBatch, PaymentLine, Round
 from .states import State
@@ -35,7 +35,7 @@ TONES = {
 
 def state_badge(state: str) -> SafeString:
     known = State(state)
-    return format_html('<span class="badge badge-{}">{}</span>', TONES[known], known.label)
+    return badge(TONES[known], known.label)
 
 
 class RoundTable(tables.Table):
@@ -59,11 +59,11 @@ class RoundTable(tables.Table):
     def render_status(self, record: Round) -> SafeString:
         today = clock.today()
         if today < record.opens_on:
-            return format_html('<span class="badge badge-wait">未开始</span>')
+            return badge("wait", "未开始")
         if today > record.closes_on:
-            return format_html('<span class="badge badge-done">填报已截止</span>')
+            return badge("done", "填报已截止")
         left = (record.closes_on - today).days
-        return format_html('<span class="badge badge-go">填报中，还有 {} 天</span>', left)
+        return badge("go", f"填报中，还有 {left} 天")
 
 
 class ApplicationTable(tables.Table):

@@ -282,7 +282,7 @@ def _notice_running(applications: list[Application], **_: object) -> None:
         raise StepRefused(f"{len(over)} 份申请的公示期已满，请按“核查通过”办理。")
 
 
-def _account_known(applications: list[Application], **_) -> None:
+def _account_known(applications: list[Application], **_: object) -> None:
     refuse_without_account(applications)
 
 
@@ -298,17 +298,17 @@ def refuse_without_account(applications: Iterable[Application]) -> None:
         raise StepRefused(f"{len(lacking)} 名学生没有登记收款账户，请学校先在学生页补录账户，再编入批次。")
 
 
-def _on_a_sheet(applications: list[Application], **_) -> None:
+def _on_a_sheet(applications: list[Application], **_: object) -> None:
     if lacking := len(applications) - _lines_of(applications):
         raise StepRefused(f"{lacking} 份申请没有列入发放表，请从“发放”页编制批次。")
 
 
-def _payment_recorded(applications: list[Application], **_) -> None:
+def _payment_recorded(applications: list[Application], **_: object) -> None:
     if lacking := len(applications) - _lines_of(applications, sheet__state=PayoutSheet.State.PAID):
         raise StepRefused(f"{lacking} 份申请所在的发放表还没有登记到账，请从“发放”页登记。")
 
 
-def _lines_of(applications: list[Application], **which) -> int:
+def _lines_of(applications: list[Application], **which: object) -> int:
     lines = PaymentLine.objects.filter(reverses__isnull=True, **which)
     return sum(lines.filter(application__in=chunk).count() for chunk in _chunks([a.pk for a in applications]))
 

@@ -3,6 +3,7 @@
 Everything a school must not let out carries the school's own mark in its name: 甲 for the first, 乙 for the second.
 """
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,8 @@ from archives import dossiers
 from publicity import notices, objections
 from students import circumstances, rosters
 from students.models import Category
-from subsidies import payout_sheets
+from subsidies import payout_sheets, reviews
+from subsidies.models import Application, Decision, Meeting
 from subsidies.states import State
 from tests import cast as casting
 
@@ -127,9 +129,23 @@ def _on_notice(cast: casting.Cast, cases: dict) -> dict[str, Any]:
     objection = objections.receive(
         held, received_on=clock.today(), channel="来电", content="反映情况不符", by=cast.officer_a
     )
-    casting.walk(cast, [cases["甲辰"]], State.CLASS_REVIEWED)
     casting.walk(cast, [cases["甲巳"]], State.SCHOOL_REVIEWED)
-    return {"notice": notice, "line": rows[0].notice_lines.get(), "objection": objection}
+    meeting = _photographed_meeting(cast, cases["甲辰"])
+    return {
+        "notice": notice,
+        "line": rows[0].notice_lines.get(),
+        "objection": objection,
+        "photographed": meeting,
+        "photo": meeting.photos.get(),
+    }
+
+
+def _photographed_meeting(cast: casting.Cast, case: Application) -> Meeting:
+    minutes = dataclasses.replace(casting.minutes(), photos=[casting.scan("会议照片.pdf")])
+    verdict = reviews.Verdict(case, Decision.Verdict.AGREE)
+    return reviews.hold(
+        round_=case.round, unit=case.school_class, level="class", minutes=minutes, verdicts=[verdict], by=cast.officer_a
+    )
 
 
 def _rosters(cast: casting.Cast) -> dict[str, Any]:

@@ -96,8 +96,10 @@ class Person:
     def being_refused(self) -> Iterator[None]:
         """Within this block an answer of 400 and more is what the test is about."""
         self.refusals_expected = True
-        yield
-        self.refusals_expected = False
+        try:
+            yield
+        finally:
+            self.refusals_expected = False
 
     def look(self) -> None:
         """Look at the page as it stands now."""

@@ -71,8 +71,17 @@ def test_one_row_for_all_beside_rows_for_boarders_and_day_pupils_is_refused(cast
     assert "两种写法不能并存" in refusal(cast, new(preschool, stage="preschool", boarding="day"))
 
 
-@pytest.mark.parametrize("changed", [{"amount": Decimal("0.00")}, {"amount": Decimal("-1.00")}, {"document": ""},
-                                     {"first_term": "2027"}, {"amount": Decimal("312.505")}, {"stage": "college"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"amount": Decimal("0.00")},
+        {"amount": Decimal("-1.00")},
+        {"amount": Decimal("312.505")},
+        {"document": ""},
+        {"first_term": "2027"},
+        {"stage": "college"},
+    ],
+)
 def test_a_standard_that_makes_no_sense_is_refused(cast, living_aid, changed) -> None:
     assert refusal(cast, new(living_aid, **changed))
 

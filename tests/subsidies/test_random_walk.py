@@ -216,6 +216,5 @@ def test_whatever_people_try_the_books_stay_right(cast, round_, seed) -> None:
     walk = Walk(cast, round_, seed)
     walk.go()
     assert verify_chain().broken_at is None
-    print(f"seed {seed}: {dict(walk.moved)}, reached {Counter(Application.objects.values_list('state', flat=True))}")
     assert walk.moved["step"] > 0
     assert walk.moved["refused"] > 0

@@ -105,7 +105,6 @@ def test_each_sheet_exists_once_after_the_worker_was_killed_twice(cast, round_, 
     until(lambda: set(states()) == {S.READY})
 
     attempts = list(PayoutSheet.objects.values_list("attempt", flat=True))
-    print(f"attempts of the {SHEETS} sheets: {sorted(attempts)}")
     assert 2 <= max(attempts) <= MOST_ATTEMPTS  # some were taken over from the dead
     documents = IssuedDocument.objects.filter(kind="payout_sheet")
     assert {document.number for document in documents} == numbers

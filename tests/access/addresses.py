@@ -1,0 +1,91 @@
+"""Every address of the system, with the record it is asked for: always one of the first school's first class."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from .county import County
+
+
+def named_patterns() -> Iterator[URLPattern]:
+    """Every pattern of the URLconf, through all includes."""
+    waiting = list(get_resolver().url_patterns)
+    while waiting:
+        pattern = waiting.pop(0)
+        if isinstance(pattern, URLResolver):
+            waiting += pattern.url_patterns
+        else:
+            yield pattern
+
+
+def address(name: str, county: County) -> str:
+    return reverse(name, kwargs=_keywords(county).get(name, {}))
+
+
+def _keywords(county: County) -> dict[str, dict[str, Any]]:
+    s = county.subjects
+    in_class = {"pk": s["round"].pk, "unit": s["class"].pk}
+    in_school = {"pk": s["round"].pk, "unit": s["school"].pk}
+    pupil, roster, sheet, round_ = ({"pk": s[name].pk} for name in ("pupil", "roster", "sheet", "round"))
+    notice, case, batch = ({"pk": s[name].pk} for name in ("notice", "application", "batch"))
+    person = {"pk": s["person"].pk}
+    return {
+        # accounts
+        "person": person,
+        "person_appoint": {**person, "role": "principal"},
+        "person_reset_password": person,
+        "person_disable": person,
+        "person_enable": person,
+        "appointment_end": {"pk": s["appointment"].pk},
+        # documents
+        "verify_code": {"code": s["sheet"].document.code},
+        # students
+        "school_edit": {"pk": s["school"].pk},
+        "pupil": pupil,
+        "pupil_reveal": pupil,
+        "account_change": pupil,
+        "boarding_change": pupil,
+        "circumstance_add": pupil,
+        "circumstance_end": {"pk": s["circumstance"].pk},
+        "circumstance_evidence": {"pk": s["circumstance"].pk},
+        "roster_import": roster,
+        "roster_import_apply": roster,
+        "roster_import_discard": roster,
+        "roster_findings": roster,
+        # subsidies
+        "programme": {"code": s["programme"].code},
+        "standard_add": {"code": s["programme"].code},
+        "round": round_,
+        "round_window": round_,
+        "batch_make": round_,
+        "class_file": in_class,
+        "class_review": in_class,
+        "school_review": in_school,
+        "school_report": in_school,
+        "school_verify": in_school,
+        "school_approve": in_school,
+        "meeting": {"pk": s["meeting"].pk},
+        "meeting_photo": {"pk": s["photographed"].pk, "photo": s["photo"].pk},
+        "application": case,
+        "application_withdraw": {"pk": s["waiting"].pk},
+        "batch": batch,
+        "batch_progress": batch,
+        "sheet": sheet,
+        "sheet_pdf": sheet,
+        "sheet_xlsx": sheet,
+        "sheet_sign": sheet,
+        "sheet_signed_copy": {"pk": s["paid_sheet"].pk},
+        "sheet_pay": sheet,
+        "sheet_retry": sheet,
+        # publicity
+        "notice_public": {"code": s["notice"].code},
+        "notice": notice,
+        "notice_pdf": notice,
+        "notice_close": notice,
+        "notice_photo": notice,
+        "objection_new": {"line": s["line"].pk},
+        "objection_settle": {"pk": s["objection"].pk},
+        # archives
+        "dossier": case,
+    }
