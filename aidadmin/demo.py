@@ -18,7 +18,7 @@ from django.core.management.base import OutputWrapper
 
 from accounts import clock
 from accounts.models import Appointment, Unit, User
-from documents import issuing
+from documents import issuing, signing
 from publicity import notices, objections, periods
 from publicity import reference as publicity_reference
 from publicity.models import Notice
@@ -69,6 +69,7 @@ class _County:
 def build(*, out: OutputWrapper) -> None:
     """Fill an empty database with the demo county, telling `out` what is being done."""
     clock.set_demo_day(dt.date(2026, 9, 7))
+    signing.make_county_key("云岭县学生资助中心", replace=True)
     students_reference.load()
     subsidies_reference.load()
     publicity_reference.load()

@@ -91,7 +91,7 @@ COLUMNS = (
 _ALIGN = {"l": "left", "c": "center", "r": "right"}
 _AMOUNT = 6  # the column the totals stand in
 _EDGES = [_LEFT + sum(column.width for column in COLUMNS[:index]) for index in range(len(COLUMNS) + 1)]
-NOTE = "一人一行，由领取人本人签字并按手印，不得代签；领取人不是收款人的，在备注栏写明原因。账号只显示首尾，供核对。"
+NOTE = "一人一行，由领取人本人签字并按手印，不得代签；领取人不是收款人的，在备注栏写明原因。账号只显示后四位，供核对。"
 
 
 def signing_copy_pdf(plan: SheetPlan) -> bytes:

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import clock, scopes
 from accounts.access import desk, fetch, require
@@ -108,6 +108,7 @@ def fetch_place(user: User, pupil: UUID, may: P | None = None) -> Enrolment:
     return fetch(places, user, P.VIEW_PUPILS, unit="school_class", may=may, pupil_id=pupil)
 
 
+@require_safe
 @desk(P.VIEW_PUPILS)
 def pupil(request: HttpRequest, pk: UUID) -> HttpResponse:
     place = fetch_place(request.user, pk)

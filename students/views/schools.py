@@ -5,6 +5,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
 from django_tables2 import RequestConfig
 
 from accounts import access, scopes
@@ -18,6 +19,7 @@ from ..models import School
 from ..tables import SchoolTable
 
 
+@require_safe
 @desk(Permission.VIEW_CASES)
 def school_list(request: HttpRequest) -> HttpResponse:
     rows = School.objects.select_related("unit").annotate(

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
 from django_tables2 import RequestConfig
 
 from accounts import access, scopes
@@ -21,6 +22,7 @@ from ..tables import ApplicationTable
 from .desks import show_refusal
 
 
+@require_safe
 @desk(Permission.VIEW_CASES)
 def application_list(request: HttpRequest) -> HttpResponse:
     units = Unit.objects.exclude(level=Unit.Level.COUNTY).select_related("parent")
@@ -52,6 +54,7 @@ def _narrow(rows, wanted: dict):
     return rows
 
 
+@require_safe
 @desk(Permission.VIEW_CASES)
 def application_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     application = _find(request, pk)

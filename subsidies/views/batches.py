@@ -10,7 +10,7 @@ from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 from django_tables2 import RequestConfig
 
 from accounts import access, audit, clock, scopes
@@ -30,6 +30,7 @@ from .desks import find_round, show_refusal
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
+@require_safe
 @desk(Permission.VIEW_BATCHES)
 def batch_list(request: HttpRequest) -> HttpResponse:
     sheets = _visible_sheets(request)
@@ -61,11 +62,13 @@ def batch_make(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "subsidies/batch_make.html", context)
 
 
+@require_safe
 @desk(Permission.VIEW_BATCHES)
 def batch_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "subsidies/batch_detail.html", _batch_context(request, pk))
 
 
+@require_safe
 @desk(Permission.VIEW_BATCHES)
 def batch_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The part of the batch's page that changes while sheets are made; asked for again every two seconds."""
@@ -88,6 +91,7 @@ def _batch_context(request: HttpRequest, pk: UUID) -> dict:
     }
 
 
+@require_safe
 @desk(Permission.VIEW_BATCHES)
 def sheet_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     sheet = _find_sheet(request, pk)
@@ -109,6 +113,7 @@ def sheet_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "subsidies/sheet_detail.html", context)
 
 
+@require_safe
 @desk(Permission.VIEW_BATCHES)
 def sheet_file(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
     """The issued PDF or XLSX, as issued, byte by byte."""
@@ -139,6 +144,7 @@ def sheet_sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "subsidies/sheet_sign.html", {"sheet": sheet, "form": form})
 
 
+@require_safe
 @desk(Permission.VIEW_BATCHES)
 def sheet_signed_copy(request: HttpRequest, pk: UUID) -> HttpResponse:
     sheet = _find_sheet(request, pk)

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_safe
 
 from accounts import scopes
 from accounts.access import desk
@@ -17,6 +18,7 @@ from ..models import Programme
 from .desks import show_refusal
 
 
+@require_safe
 @desk(Permission.VIEW_CASES)
 def programme_list(request: HttpRequest) -> HttpResponse:
     rows = Programme.objects.prefetch_related("standards")
@@ -26,6 +28,7 @@ def programme_list(request: HttpRequest) -> HttpResponse:
     return render(request, "subsidies/programme_list.html", {"programmes": rows})
 
 
+@require_safe
 @desk(Permission.VIEW_CASES)
 def programme_detail(request: HttpRequest, code: str) -> HttpResponse:
     programme = get_object_or_404(Programme, code=code)

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
 
 from accounts import access
 from accounts.access import desk
@@ -68,6 +69,7 @@ def _summary(meeting: Meeting) -> str:
     return f"会议已记录：{'，'.join(counts)}。"
 
 
+@require_safe
 @desk(Permission.VIEW_CASES)
 def meeting_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     meeting = access.fetch(
@@ -86,6 +88,7 @@ def meeting_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "subsidies/meeting_detail.html", context)
 
 
+@require_safe
 @desk(Permission.VIEW_CASES)
 def meeting_photo(request: HttpRequest, pk: UUID, photo: UUID) -> HttpResponse:
     meeting = access.fetch(Meeting.objects.all(), request.user, Permission.VIEW_CASES, unit="unit", pk=pk)

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
 from django_tables2 import RequestConfig
 
 from accounts import access, clock, scopes
@@ -32,6 +33,7 @@ _GROUPS = {
 }
 
 
+@require_safe
 @desk(Permission.VIEW_CASES)
 def round_list(request: HttpRequest) -> HttpResponse:
     table = RoundTable(verbs.visible_to(request.user, Permission.VIEW_CASES))
@@ -71,6 +73,7 @@ def round_window(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "subsidies/round_window.html", {"round": round_, "form": form})
 
 
+@require_safe
 @desk(Permission.VIEW_CASES)
 def round_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     round_ = find_round(request, pk)

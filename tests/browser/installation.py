@@ -39,6 +39,11 @@ class Installation:
         return (self.data.parent / f"{self.data.name}.log").read_text(encoding="utf-8")
 
     @property
+    def errors_logged(self) -> list[str]:
+        """Lines in which a process said that it failed. (A refusal is only a warning.)"""
+        return [line for line in self.log.splitlines() if " ERROR " in line or " CRITICAL " in line]
+
+    @property
     def is_sqlite(self) -> bool:
         return "DATABASE_URL" not in self.env
 

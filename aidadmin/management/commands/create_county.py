@@ -8,6 +8,7 @@ from django.db import transaction
 
 from accounts import appointments, audit, clock, people
 from accounts.models import Unit
+from documents import signing
 from publicity import reference as publicity_reference
 from students import reference as students_reference
 from subsidies import reference as subsidies_reference
@@ -35,6 +36,8 @@ class Command(BaseCommand):
                 appointments.appoint(user, role="system_admin", unit=unit, starts_on=clock.today(), by=None)
         except ValidationError as refusal:
             raise CommandError(" ".join(refusal.messages)) from None
+        # From now on papers are signed in the county's name; an authority's key may take its place (signing_key).
+        signing.make_county_key(f"{county.strip()}学生资助中心", replace=True)
         self.stdout.write(
             f"{county}已建立。系统管理员账号 {admin}，首次密码 {password}（只显示这一次，登录后须修改）。"
         )

@@ -1,0 +1,315 @@
+"""Every address × every role: what a GET and an empty POST answer. An address without a row fails.
+
+All addresses point at records of the first school's first class (`addresses`), so a column reads as a sentence:
+the officer of another school gets 404 wherever a record lies outside their school, 403 where the desk is not theirs.
+"""
+
+import copy
+import re
+from html import unescape
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from .addresses import address, named_patterns
+from .county import ROLES, County
+
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("access")]
+
+# 200 the page · 302 done, on to the next page · 403 not your desk · 404 does not exist for you · 405 not this way ·
+# login: sign in first.
+GET = """
+#                      teacher other_t officer princip other_o clerk   head    inspect admin   far_cl  idle    stranger
+home                   200     200     200     200     200     200     200     200     200     200     200     login
+demo_clock_advance     405     405     405     405     405     405     405     405     405     405     405     login
+healthz                200     200     200     200     200     200     200     200     200     200     200     200
+readyz                 200     200     200     200     200     200     200     200     200     200     200     200
+login                  302     302     302     302     302     302     302     302     302     302     302     200
+logout                 405     405     405     405     405     405     405     405     405     405     405     login
+password_change        200     200     200     200     200     200     200     200     200     200     200     login
+roles                  200     200     200     200     200     200     200     200     200     200     200     login
+
+people                 403     403     403     403     403     403     403     403     200     403     403     login
+person_create          403     403     403     403     403     403     403     403     200     403     403     login
+person                 403     403     403     403     403     403     403     403     200     403     403     login
+person_appoint         403     403     403     403     403     403     403     403     200     403     403     login
+person_reset_password  405     405     405     405     405     405     405     405     405     405     405     login
+person_disable         405     405     405     405     405     405     405     405     405     405     405     login
+person_enable          405     405     405     405     405     405     405     405     405     405     405     login
+appointment_end        403     403     403     403     403     403     403     403     200     403     403     login
+audit                  403     403     403     403     403     403     200     200     403     403     403     login
+audit_verify           405     405     405     405     405     405     405     405     405     405     405     login
+
+verify                 200     200     200     200     200     200     200     200     200     200     200     200
+verify_code            200     200     200     200     200     200     200     200     200     200     200     200
+
+schools                200     200     200     200     200     200     200     200     403     200     403     login
+school_add             403     403     403     403     403     200     403     403     403     200     403     login
+school_edit            403     403     403     403     403     200     403     403     403     404     403     login
+pupils                 200     200     200     200     200     200     200     200     403     200     403     login
+pupil                  200     404     200     200     404     200     200     200     403     404     403     login
+pupil_reveal           403     403     200     403     404     200     403     403     403     404     403     login
+account_change         403     404     200     403     404     403     403     403     403     403     403     login
+boarding_change        200     404     200     403     404     403     403     403     403     403     403     login
+circumstance_add       200     404     200     403     404     403     403     403     403     403     403     login
+circumstance_end       200     404     200     403     404     403     403     403     403     403     403     login
+circumstance_evidence  200     404     200     403     404     200     403     403     403     404     403     login
+roster_imports         403     403     200     403     200     200     200     403     403     200     403     login
+roster_import_new      403     403     200     403     200     403     403     403     403     403     403     login
+roster_template        403     403     200     403     200     403     403     403     403     403     403     login
+roster_import          403     403     200     403     404     200     200     403     403     404     403     login
+roster_import_apply    405     405     405     405     405     405     405     405     405     405     405     login
+roster_import_discard  405     405     405     405     405     405     405     405     405     405     405     login
+roster_findings        403     403     200     403     404     200     200     403     403     404     403     login
+
+programmes             200     200     200     200     200     200     200     200     403     200     403     login
+programme              200     200     200     200     200     200     200     200     403     200     403     login
+standard_add           403     403     403     403     403     200     403     403     403     200     403     login
+rounds                 200     200     200     200     200     200     200     200     403     200     403     login
+round_open             403     403     200     403     200     200     403     403     403     200     403     login
+round                  200     200     200     200     200     200     200     200     403     404     403     login
+round_window           403     403     403     403     403     200     403     403     403     404     403     login
+class_file             200     404     403     403     403     403     403     403     403     403     403     login
+class_review           200     404     200     403     404     403     403     403     403     403     403     login
+school_review          404     404     200     200     404     403     403     403     403     403     403     login
+school_report          403     403     200     403     404     403     403     403     403     403     403     login
+school_verify          403     403     403     403     403     200     403     403     403     404     403     login
+school_approve         403     403     403     403     403     403     200     403     403     403     403     login
+batch_make             403     403     403     403     403     200     403     403     403     404     403     login
+meeting                200     404     200     200     404     200     200     200     403     404     403     login
+meeting_photo          200     404     200     200     404     200     200     200     403     404     403     login
+applications           200     200     200     200     200     200     200     200     403     200     403     login
+application            200     404     200     200     404     200     200     200     403     404     403     login
+application_withdraw   200     404     403     403     403     403     403     403     403     403     403     login
+batches                403     403     200     200     200     200     200     200     403     200     403     login
+batch                  403     403     200     200     200     200     200     200     403     404     403     login
+batch_progress         403     403     200     200     200     200     200     200     403     404     403     login
+sheet                  403     403     200     200     404     200     200     200     403     404     403     login
+sheet_pdf              403     403     200     200     404     200     200     200     403     404     403     login
+sheet_xlsx             403     403     200     200     404     200     200     200     403     404     403     login
+sheet_sign             403     403     200     403     404     403     403     403     403     403     403     login
+sheet_signed_copy      403     403     200     200     404     200     200     200     403     404     403     login
+sheet_pay              403     403     403     403     403     200     200     403     403     404     403     login
+sheet_retry            403     403     403     403     403     405     403     403     403     405     403     login
+
+notice_public          200     200     200     200     200     200     200     200     200     200     200     200
+notices                200     200     200     200     200     200     200     200     403     200     403     login
+notice_new             403     403     200     403     200     403     403     403     403     403     403     login
+notice                 200     404     200     200     404     200     200     200     403     404     403     login
+notice_pdf             200     404     200     200     404     200     200     200     403     404     403     login
+notice_close           405     405     405     405     405     405     405     405     405     405     405     login
+notice_photo           200     404     200     200     404     200     200     200     403     404     403     login
+objection_new          403     403     200     403     404     403     403     403     403     403     403     login
+objection_settle       403     403     200     403     404     403     403     403     403     403     403     login
+calendar               200     200     200     200     200     200     200     200     403     200     403     login
+calendar_record        403     403     403     403     403     200     403     403     403     200     403     login
+
+dossiers               200     200     200     200     200     200     200     200     403     200     403     login
+dossier                200     404     200     200     404     200     200     200     403     404     403     login
+"""
+
+# An empty form: 200 is the form again, with what is missing. Addresses that only show something answer 405.
+POST = """
+#                      teacher other_t officer princip other_o clerk   head    inspect admin   far_cl  idle    stranger
+demo_clock_advance     302     302     302     302     302     302     302     302     302     302     302     login
+login                  302     302     302     302     302     302     302     302     302     302     302     200
+logout                 302     302     302     302     302     302     302     302     302     302     302     login
+password_change        200     200     200     200     200     200     200     200     200     200     200     login
+
+person_create          403     403     403     403     403     403     403     403     200     403     403     login
+person_appoint         403     403     403     403     403     403     403     403     200     403     403     login
+person_reset_password  403     403     403     403     403     403     403     403     200     403     403     login
+person_disable         403     403     403     403     403     403     403     403     302     403     403     login
+person_enable          403     403     403     403     403     403     403     403     302     403     403     login
+appointment_end        403     403     403     403     403     403     403     403     200     403     403     login
+audit_verify           403     403     403     403     403     403     302     302     403     403     403     login
+
+verify                 200     200     200     200     200     200     200     200     200     200     200     200
+
+school_add             403     403     403     403     403     200     403     403     403     200     403     login
+school_edit            403     403     403     403     403     200     403     403     403     404     403     login
+pupils                 302     302     302     302     302     302     302     302     403     302     403     login
+pupil_reveal           403     403     200     403     404     200     403     403     403     404     403     login
+account_change         403     404     200     403     404     403     403     403     403     403     403     login
+boarding_change        200     404     200     403     404     403     403     403     403     403     403     login
+circumstance_add       200     404     200     403     404     403     403     403     403     403     403     login
+circumstance_end       200     404     200     403     404     403     403     403     403     403     403     login
+roster_import_new      403     403     200     403     200     403     403     403     403     403     403     login
+roster_import_apply    403     403     302     403     404     403     403     403     403     403     403     login
+roster_import_discard  403     403     302     403     404     403     403     403     403     403     403     login
+
+standard_add           403     403     403     403     403     200     403     403     403     200     403     login
+round_open             403     403     200     403     200     200     403     403     403     200     403     login
+round_window           403     403     403     403     403     200     403     403     403     404     403     login
+class_file             200     404     403     403     403     403     403     403     403     403     403     login
+class_review           200     404     200     403     404     403     403     403     403     403     403     login
+school_review          404     404     200     200     404     403     403     403     403     403     403     login
+school_report          403     403     302     403     404     403     403     403     403     403     403     login
+school_verify          403     403     403     403     403     200     403     403     403     404     403     login
+school_approve         403     403     403     403     403     403     200     403     403     403     403     login
+batch_make             403     403     403     403     403     200     403     403     403     404     403     login
+application_withdraw   200     404     403     403     403     403     403     403     403     403     403     login
+sheet_sign             403     403     200     403     404     403     403     403     403     403     403     login
+sheet_pay              403     403     403     403     403     200     200     403     403     404     403     login
+sheet_retry            403     403     403     403     403     302     403     403     403     404     403     login
+
+notice_new             403     403     200     403     200     403     403     403     403     403     403     login
+notice_close           403     403     302     403     404     403     403     403     403     403     403     login
+notice_photo           403     404     200     403     404     403     403     403     403     404     403     login
+objection_new          403     403     200     403     404     403     403     403     403     403     403     login
+objection_settle       403     403     200     403     404     403     403     403     403     403     403     login
+calendar_record        403     403     403     403     403     200     403     403     403     200     403     login
+
+dossier                200     404     200     200     404     200     200     200     403     404     403     login
+"""
+
+# Open to everybody: without sign-in, and on purpose.
+PUBLIC = {"login", "healthz", "readyz", "verify", "verify_code", "notice_public"}
+# What an inspector may send: themselves in and out, a look through the list, the check of the trail, a copy of a file.
+INSPECTOR_MAY_SEND = {"login", "logout", "password_change", "verify", "pupils", "audit_verify", "dossier"}
+DEMO_ONLY = {"demo_clock_advance"}
+
+
+def _rows(table: str) -> dict[str, dict[str, str]]:
+    lines = [line.split() for line in table.splitlines() if line.strip() and not line.startswith("#")]
+    return {name: dict(zip(ROLES, answers, strict=True)) for name, *answers in lines}
+
+
+EXPECTED_GET, EXPECTED_POST = _rows(GET), _rows(POST)
+_SHOWN_ONLY = {role: "405" for role in ROLES}
+PATTERNS = {pattern.name: pattern for pattern in named_patterns()}
+NAMES = sorted(EXPECTED_GET)
+
+
+@pytest.fixture(autouse=True)
+def _no_limit_of_look_ups() -> None:
+    cache.clear()
+
+
+def ask(clients: dict[str, Client], role: str, method: str, where: str) -> HttpResponse:
+    """One request in the role's browser; what it does to the session stays in this test."""
+    browser = Client()
+    browser.cookies = copy.deepcopy(clients[role].cookies)
+    cache.clear()
+    return getattr(browser, method)(where)
+
+
+def answer(response: HttpResponse) -> str:
+    if response.status_code == 302 and response["Location"].startswith("/login/?next="):
+        return "login"
+    return str(response.status_code)
+
+
+# --- the matrix -----------------------------------------------------------------------------------
+
+
+def test_every_address_has_its_row() -> None:
+    assert set(PATTERNS) == set(EXPECTED_GET)
+    assert set(EXPECTED_POST) <= set(EXPECTED_GET)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_get(county: County, clients: dict[str, Client], name: str) -> None:
+    where = address(name, county)
+    assert {role: answer(ask(clients, role, "get", where)) for role in ROLES} == EXPECTED_GET[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_post(county: County, clients: dict[str, Client], name: str) -> None:
+    """As the table says; whoever is refused has written nothing at all."""
+    where, found, wrote = address(name, county), {}, {}
+    for role in ROLES:
+        with CaptureQueriesContext(connection) as queries:
+            found[role] = answer(ask(clients, role, "post", where))
+        if found[role] in ("403", "404", "405", "login"):
+            wrote[role] = [query["sql"] for query in queries if _writes(query["sql"])]
+    expected = EXPECTED_POST.get(name, _SHOWN_ONLY | ({} if name in PUBLIC else {"stranger": "login"}))
+    assert found == expected
+    assert not any(wrote.values()), wrote
+
+
+def _writes(sql: str) -> bool:
+    return sql.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE"))
+
+
+# --- what follows from it -------------------------------------------------------------------------
+
+
+def test_only_these_are_open_without_signing_in() -> None:
+    open_ = {name for name, pattern in PATTERNS.items() if getattr(pattern.callback, "login_required", True) is False}
+    assert open_ == PUBLIC
+    assert {name for name, row in EXPECTED_GET.items() if row["stranger"] != "login"} == PUBLIC
+
+
+def test_every_other_page_declares_who_may_open_it() -> None:
+    """By `accounts.access.desk` or `open_to_all`; a view without either would let anybody in who is signed in."""
+    silent = [
+        name for name, view in PATTERNS.items() if name not in PUBLIC and not hasattr(view.callback, "permissions")
+    ]
+    assert not silent
+
+
+def test_an_inspector_changes_nothing() -> None:
+    may = {name for name, row in EXPECTED_POST.items() if row["inspector"] in ("200", "302")}
+    assert may == INSPECTOR_MAY_SEND | DEMO_ONLY
+
+
+def test_nobody_without_a_post_comes_further_than_the_front_door() -> None:
+    may = {name for name, row in EXPECTED_GET.items() if row["idle"] == "200"} - PUBLIC
+    assert may == {"home", "password_change", "roles"}
+
+
+# --- what may be read on the pages ----------------------------------------------------------------
+
+# A digit string as long as an identity, roll or card number; identifiers in addresses are no text.
+LONG_NUMBER = re.compile(r"\d{15,}")
+
+
+def shown(response: HttpResponse) -> str:
+    """The page as text with its attributes, without the addresses in it; "" for files."""
+    if not response.get("Content-Type", "").startswith("text/html"):
+        return ""
+    return unescape(re.sub(r'(?:href|action|src|value|hx-get)="[^"]*"', "", response.content.decode()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pages_let_out_only_what_is_the_readers(county: County, clients: dict[str, Client], name: str) -> None:
+    """No pupil of the first school for the second, the other county, the administrator; no full number for anybody."""
+    where = address(name, county)
+    for role in ROLES:
+        text = shown(ask(clients, role, "get", where))
+        if name not in PUBLIC and role in ("other_officer", "other_teacher", "far_clerk", "admin", "idle", "stranger"):
+            assert [pupil for pupil in county.pupils["a"] if pupil in text] == [], role
+        if role in ("teacher", "officer", "principal", "far_clerk", "admin", "idle", "stranger"):
+            assert [pupil for pupil in county.pupils["b"] if pupil in text] == [], role
+        assert not LONG_NUMBER.search(text), role
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pages_are_kept_by_nobody_and_run_no_foreign_script(
+    county: County, clients: dict[str, Client], name: str
+) -> None:
+    where = address(name, county)
+    for role in ROLES:
+        response = ask(clients, role, "get", where)
+        if role != "stranger":
+            assert "no-store" in response["Cache-Control"], role
+        policy = response["Content-Security-Policy"]
+        assert "unsafe" not in policy
+        assert "default-src 'none'" in policy
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert response["X-Frame-Options"] == "DENY"
+
+
+def test_lists_and_their_counts_hold_only_what_is_the_readers(county: County, clients: dict[str, Client]) -> None:
+    """A filter or a number of hits would also tell: the lists of the second school's officer, and what they search."""
+    pages = ("/pupils/", "/applications/", "/dossiers/", "/notices/", "/batches/", "/rosters/")
+    for page in pages:
+        text = shown(ask(clients, "other_officer", "get", page))
+        assert "云岭县第一初级中学" not in text, page
+    found = shown(ask(clients, "other_officer", "get", "/dossiers/?q=甲子"))
+    assert "甲子" not in found

@@ -1,0 +1,97 @@
+"""The first page: each person sees what waits for them, and where."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts import clock
+from accounts.models import User
+from subsidies.models import Round
+from subsidies.states import State
+from tests import cast as casting
+from tests.cast import Cast, enrol, submitted, walk
+
+
+@pytest.fixture
+def cast(db: None, settings) -> Cast:
+    settings.DEMO = True
+    clock.set_demo_day(casting.TODAY)
+    return casting.gather()
+
+
+@pytest.fixture
+def round_(cast: Cast) -> Round:
+    return casting.open_round(cast)
+
+
+def home_of(user: User) -> str:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client.get(reverse("home")).content.decode()
+
+
+def test_teacher_is_told_that_the_class_has_not_filed(cast: Cast, round_: Round) -> None:
+    assert "本班还没有填报" in home_of(cast.teacher_a1)
+    # The primary school's teacher too: the programme is for both stages. Officers do not file.
+    assert "本班还没有填报" not in home_of(cast.officer_a)
+
+
+@pytest.mark.parametrize(
+    ("state", "who", "title"),
+    [
+        (State.CLASS_REVIEWED, "principal_a", "待学校评审"),
+        (State.SCHOOL_REVIEWED, "officer_a", "待发布公示"),
+        (State.CLEARED, "officer_a", "公示无异议，待上报"),
+        (State.REPORTED, "clerk", "待县级审核"),
+        (State.VERIFIED, "head", "待县级审批"),
+        (State.APPROVED, "clerk", "待编制发放批次"),
+    ],
+)
+def test_whose_turn_it_is_sees_the_work(cast: Cast, round_: Round, state: State, who: str, title: str) -> None:
+    walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1)), state)
+    assert title in home_of(cast.people[who])
+    for other in {"inspector", "officer_b", "teacher_b1", "admin"}:
+        assert title not in home_of(cast.people[other])
+
+
+def test_work_waits_for_those_who_may_still_decide(cast: Cast, round_: Round) -> None:
+    submitted(cast, round_, enrol(cast, cast.class_a1))
+    assert "待班级评议" in home_of(cast.officer_a)
+    assert "待班级评议" not in home_of(cast.teacher_a1)  # she filed it
+
+
+def test_notice_that_is_over_is_urgent(cast: Cast, round_: Round) -> None:
+    walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1)), State.ON_NOTICE)
+    assert "公示期满" not in home_of(cast.officer_a)
+    clock.set_demo_day(casting.TODAY.replace(day=30))
+    page = home_of(cast.officer_a)
+    assert "公示期满，请结束公示并撤下" in page
+    assert "尽快办理" in page
+
+
+def test_signed_sheet_waits_for_who_did_not_make_the_batch(cast: Cast, round_: Round) -> None:
+    from subsidies import payments, payout_sheets
+
+    rows = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1)), State.IN_BATCH)
+    sheet = rows[0].lines.get().sheet
+    payout_sheets.produce(sheet.pk)
+    assert "花名册待签字上传" in home_of(cast.officer_a)
+    payments.upload_signed_copy(sheet, casting.scan(), by=cast.officer_a)
+    assert "待登记发放" in home_of(cast.clerk2)
+    assert "待登记发放" not in home_of(cast.clerk)
+
+
+def test_first_steps_are_shown_where_nothing_has_begun(cast: Cast) -> None:
+    assert "先导入本学期学生名册" in home_of(cast.officer_a)
+    assert "开启本学期的资助批次" in home_of(cast.clerk)
+    assert "开通账号" in home_of(cast.admin)
+
+
+def test_demo_day_moves_on_by_a_working_day(cast: Cast, settings) -> None:
+    client = Client()
+    client.force_login(cast.clerk, backend="django.contrib.auth.backends.ModelBackend")
+    clock.set_demo_day(casting.TODAY.replace(day=9))  # the Friday before a worked Saturday
+    client.post(reverse("demo_clock_advance"))
+    assert clock.today() == casting.TODAY.replace(day=10)
+    settings.DEMO = False
+    assert client.post(reverse("demo_clock_advance")).status_code == 403
