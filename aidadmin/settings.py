@@ -234,6 +234,7 @@ SHEET_LEASE_SECONDS = env.int("AID_SHEET_LEASE_SECONDS", default=90)
 SWEEP_SECONDS = env.int("AID_SWEEP_SECONDS", default=20)
 CELERY_BEAT_SCHEDULE = {
     "sweep payout sheets": {"task": "subsidies.tasks.sweep_payout_sheets", "schedule": SWEEP_SECONDS},
+    "sweep orphan files": {"task": "documents.tasks.sweep_orphan_files", "schedule": 24 * 3600},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "run" / "beat")
 
