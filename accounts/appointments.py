@@ -15,6 +15,7 @@ from .access import require
 from .models import Appointment, Unit, User
 from .people import lock
 from .roles import ROLES, Permission
+from .templatetags.aid import cn_date
 
 # Whoever manages accounts or inspects holds no other role: one could else give oneself a hand in the money,
 # or inspect one's own work.
@@ -71,7 +72,7 @@ def end(appointment: Appointment, *, on: dt.date, by: User | None) -> None:
         elif locked.starts_on > clock.today():
             _cancel(locked, by)
         else:
-            raise AppointmentRefused({"on": f"最后一天不能早于任职开始的 {locked.starts_on}。"})
+            raise AppointmentRefused({"on": f"最后一天不能早于任职开始的{cn_date(locked.starts_on)}。"})
 
 
 def _check_giver(user: User, starts_on: dt.date, by: User) -> None:
@@ -98,7 +99,7 @@ def _end_predecessors(given: Appointment, by: User | None) -> None:
     before = holders(given.role, given.unit, on=given.starts_on).exclude(user=given.user)
     for held in before.select_for_update(of=("self",)):
         if held.starts_on > eve:
-            raise AppointmentRefused(f"{held.user.name}也从 {held.starts_on} 起任职，交接日期要再晚一天。")
+            raise AppointmentRefused(f"{held.user.name}也从{cn_date(held.starts_on)}起任职，交接日期要再晚一天。")
         _write_end(held, eve, by, successor=given.user_id)
 
 

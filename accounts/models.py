@@ -119,6 +119,13 @@ class Appointment(models.Model):
     def __str__(self) -> str:
         return f"{self.unit} {self.get_role_display()} {self.user}"
 
+    @property
+    def post(self) -> str:
+        """As people say it: 云岭县资助中心经办, 七年级1班班主任."""
+        label = self.get_role_display()
+        doubled = self.unit.name.endswith("县") and label.startswith("县")
+        return self.unit.name + (label[1:] if doubled else label)
+
     def clean(self):
         if self.role and self.unit_id and ROLES[self.role].level != self.unit.level:
             wanted = Unit.Level(ROLES[self.role].level.value).label

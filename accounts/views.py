@@ -22,6 +22,7 @@ from .forms import AccountForm, AppointmentForm, AuditFilter, EndForm, OwnPasswo
 from .models import Appointment, AuditRow, Unit, User
 from .roles import ROLES, Permission
 from .tables import AuditTable, PeopleTable, last_key
+from .templatetags.aid import cn_date
 
 ROWS_PER_PAGE = 50
 
@@ -132,7 +133,7 @@ def person_appoint(request: HttpRequest, pk: int, role: str) -> HttpResponse:
             form.add_error(None, _fitting(error, form))
         else:
             messages.success(
-                request, f"已登记：{subject.name}从 {given.starts_on} 起担任{given.unit.name}{ROLES[role].label}。"
+                request, f"已登记：{subject.name}从{cn_date(given.starts_on)}起担任{given.post}。"
             )
             return redirect("person", pk)
     return render(request, "accounts/person_appoint.html", {"person": subject, "role": ROLES[role], "form": form})

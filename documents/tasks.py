@@ -1,8 +1,17 @@
 """Jobs about files."""
 
 from celery import shared_task
+from celery.signals import worker_init
 
-from . import uploads
+from . import fonts, uploads
+
+
+@worker_init.connect
+def open_the_fonts(**_: object) -> None:
+    """Once, before the pool forks: otherwise each process's first sheet waits for it."""
+    fonts.printable()
+    fonts.advances()
+
 
 
 @shared_task(name="documents.tasks.sweep_orphan_files")

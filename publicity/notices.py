@@ -230,9 +230,10 @@ def close(notice: Notice, *, by: User) -> tuple[int, int]:
         waiting = Application.objects.filter(notice_lines__notice=held_notice, state=State.HELD).count()
         held_notice.state, held_notice.closed_at, held_notice.closed_by = Notice.State.CLOSED, clock.now(), by
         held_notice.save(update_fields=["state", "closed_at", "closed_by"])
-        audit.record("notice.close", held_notice, by=by, unit=notice.school, cleared=len(standing), held=waiting)
+        # Applications before the trail's end: everybody takes these two locks in the same order.
         if standing:
             workflow.advance_all(standing, Step.CLEAR, by=by)
+        audit.record("notice.close", held_notice, by=by, unit=notice.school, cleared=len(standing), held=waiting)
     return len(standing), waiting
 
 
@@ -370,8 +371,8 @@ def _put_up(notice: Notice, lines: list[NoticeLine], rows: list[Application], pa
     for start in range(0, len(rows), 500):
         some = [row.pk for row in rows[start : start + 500]]
         Application.objects.filter(pk__in=some).update(notice_ends_on=notice.ends_on)
-    audit.record("notice.publish", notice, by=by, unit=notice.school, lines=len(lines), ends_on=notice.ends_on)
     workflow.advance_all(rows, Step.PUBLISH, by=by, note=f"公示至{cn_date(notice.ends_on)}")
+    audit.record("notice.publish", notice, by=by, unit=notice.school, lines=len(lines), ends_on=notice.ends_on)
     issuing.fulfil(notice.document, pdf=paper, xlsx=None, facts=_facts(notice, len(lines)), by=by)
 
 

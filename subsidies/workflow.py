@@ -199,7 +199,7 @@ def _roles_over(locked: list[Application], rows: dict, by: User) -> dict:
     return {
         a.pk: next(
             (
-                f"{held.unit}{ROLES[held.role].label}"
+                held.post
                 for held in appointments
                 if rows[a.pk].permission in ROLES[held.role].permissions
                 and a.school_class.path.startswith(held.unit.path)

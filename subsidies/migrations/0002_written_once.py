@@ -13,6 +13,7 @@ class Migration(migrations.Migration):
             "subsidies_steptaken",
             "subsidies_dutyholder",
             "subsidies_decision",
+            "subsidies_meeting",
             "subsidies_meetingmember",
             "subsidies_paymentline",
         ),

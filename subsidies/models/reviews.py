@@ -31,6 +31,8 @@ class Meeting(models.Model):
     recorded_at = models.DateTimeField("记录时间")
     recorded_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="记录人")
 
+    objects = AppendOnlyQuerySet.as_manager()
+
     class Meta:
         ordering = ["-recorded_at"]
         constraints = [models.CheckConstraint(condition=Q(level__in=["class", "school"]), name="meeting_level_known")]

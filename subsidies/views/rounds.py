@@ -16,6 +16,7 @@ from accounts import access, clock, scopes
 from accounts.access import desk
 from accounts.models import Unit
 from accounts.roles import Permission
+from accounts.templatetags.aid import cn_date
 
 from .. import rounds as verbs
 from ..forms import RoundForm, WindowForm
@@ -52,7 +53,7 @@ def round_open(request: HttpRequest) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            messages.success(request, f"已开启“{opened}”，班主任可以在 {opened.opens_on} 至 {opened.closes_on} 填报。")
+            messages.success(request, f"已开启“{opened}”，班主任可以在 {cn_date(opened.opens_on)}至{cn_date(opened.closes_on)}填报。")
             return redirect("round", pk=opened.pk)
     return render(request, "subsidies/round_open.html", {"form": form})
 

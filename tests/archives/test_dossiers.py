@@ -60,8 +60,8 @@ def test_the_file_of_a_paid_case_tells_the_whole_road(cast, submitted):
         # the money
         *[paid.lines.get().sheet.batch.number, paid.lines.get().sheet.document.number, "支付2026-001", "罗经办"],
         # who did what in which capacity
-        *["李老师（七年级1班班主任）", "周校长（云岭县第一初级中学校长）", "沈经办（云岭县县资助中心经办）"],
-        *["高主任（云岭县县资助中心负责人）", "县级审批通过", "编入发放批次", "登记发放"],
+        *["李老师（七年级1班班主任）", "周校长（云岭县第一初级中学校长）", "沈经办（云岭县资助中心经办）"],
+        *["高主任（云岭县资助中心负责人）", "县级审批通过", "编入发放批次", "登记发放"],
         document.number,
         document.code,
     ]

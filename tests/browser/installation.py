@@ -1,6 +1,8 @@
 """A whole installation for the browser: prepared in a directory of its own and started as a user starts it."""
 
 import contextlib
+import datetime as dt
+import json
 import os
 import signal
 import socket
@@ -67,6 +69,10 @@ class Installation:
         """Every file kept beside the database."""
         files = self.data / "files"
         return {str(path.relative_to(files)) for path in files.rglob("*") if path.is_file()}
+
+    def set_day(self, day: dt.date) -> None:
+        """Put the demo's clock on a day, as `accounts.clock.set_demo_day` writes it (there is no button backwards)."""
+        (self.data / "demo-clock.json").write_text(json.dumps({"day": day.isoformat()}))
 
     def manage(self, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
         """Run one of its commands."""

@@ -22,10 +22,11 @@ from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.status import PdfSignatureStatus
 from pyhanko_certvalidator import ValidationContext
 
-from . import qr_picture, steps
+from . import paper, steps
 from .installation import Installation
 from .person import LONG_NUMBER, Person
 from .roster_files import Pupil, SchoolRoster, junior_school, primary_school, roll_last4
+from .two_counties import FIRST_DAY
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +63,7 @@ def alone(pupils: list[Pupil], among: list[Pupil]) -> list[Pupil]:
 
 @pytest.fixture(scope="module")
 def walked(people: Callable[..., Person], county: Installation, tmp_path_factory: pytest.TempPathFactory) -> Walked:
+    county.set_day(FIRST_DAY)
     junior, primary = junior_school(), primary_school()
     everybody = junior.pupils + primary.pupils
     first = junior.of_class("七年级1班")
@@ -280,7 +282,7 @@ def test_every_line_of_the_workbook_is_due_to_the_fen(walked: Walked, school: st
 
 @pytest.mark.parametrize("school", [JUNIOR, PRIMARY])
 def test_the_paper_says_the_same(walked: Walked, school: str) -> None:
-    text = printed_text(walked.files[school][0])
+    text = paper.text(walked.files[school][0])
     flat = re.sub(r"\s", "", text)
     paid = walked.paid(school)
     total = sum(walked.due(school, pupil) for pupil in paid)
@@ -331,9 +333,9 @@ def judged_by_pyhanko(pdf: Path, roots: list) -> PdfSignatureStatus:
 
 def test_a_stranger_follows_the_code_on_the_paper(walked: Walked, county: Installation, stranger: Person) -> None:
     pdf = walked.files[JUNIOR][0]
-    code = re.sub(r"\s", "", re.search(r"查验码 ((?:[2-9A-Z]{4} ?){4})", printed_text(pdf))[1])
+    code = re.sub(r"\s", "", re.search(r"查验码 ((?:[2-9A-Z]{4} ?){4})", paper.text(pdf))[1])
     address = f"{county.address}/verify/{code}/"
-    assert qr_picture.shows(pdf, address)
+    assert paper.shows_code(pdf, address)
     stranger.open(address)
     stranger.says("真实有效")
     for fact in (JUNIOR, f"{len(walked.junior)} 人", steps.TERM):
@@ -384,7 +386,7 @@ def test_the_file_of_one_pupil_tells_the_whole_story(
     officer = people("officer_a")
     officer.open(walked.pupil_page)
     dossier = officer.download(re.compile("生成档案|下载档案"), papers / "dossier.pdf")
-    text = re.sub(r"\s", "", printed_text(dossier))
+    text = re.sub(r"\s", "", paper.text(dossier))
     for word in (
         *("提交", "班级评议通过", "学校评审通过", "发布公示", "收到异议", "公示", "上报县中心"),
         *("县级审核通过", "县级审批通过", "编入发放批次", "登记发放"),
@@ -433,10 +435,6 @@ def test_no_number_of_a_person_lies_open_on_the_disk(walked: Walked, county: Ins
 
 
 # --- reading papers -------------------------------------------------------------------------------
-
-
-def printed_text(pdf: Path) -> str:
-    return subprocess.run(["pdftotext", "-layout", str(pdf), "-"], capture_output=True, text=True, check=True).stdout
 
 
 _DIGITS, _UNITS = "零壹贰叁肆伍陆柒捌玖", ("", "拾", "佰", "仟")

@@ -57,10 +57,10 @@ def test_the_whole_road_from_draft_to_paid(cast, round_) -> None:
         ("publish", "officer_a", "云岭县第一初级中学资助专干"),
         ("clear", "officer_a", "云岭县第一初级中学资助专干"),
         ("report", "officer_a", "云岭县第一初级中学资助专干"),
-        ("verify", "clerk", "云岭县县资助中心经办"),
-        ("approve", "head", "云岭县县资助中心负责人"),
-        ("put_in_batch", "clerk", "云岭县县资助中心经办"),
-        ("pay", "clerk2", "云岭县县资助中心经办"),
+        ("verify", "clerk", "云岭县资助中心经办"),
+        ("approve", "head", "云岭县资助中心负责人"),
+        ("put_in_batch", "clerk", "云岭县资助中心经办"),
+        ("pay", "clerk2", "云岭县资助中心经办"),
     ]
     assert holders(row) == {
         "filing": "teacher_a1",

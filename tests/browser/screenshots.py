@@ -1,0 +1,80 @@
+"""The pictures of the manual, taken of the demo county: `python -m tests.browser.screenshots DIRECTORY`.
+
+Starts the demo in a temporary directory, visits six pages as the person whose page it is, and writes
+DIRECTORY/1-home.png … 6-verify-phone.png.
+"""
+
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from .installation import Installation, running
+from .person import PHONE, WIDE, Person
+
+SIX = ("1-home", "2-filing", "3-class-review", "4-notice", "5-batch", "6-verify-phone")
+
+
+def main(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="aid-pictures-") as place, running(Path(place) / "demo") as demo:
+        with sync_playwright() as driver:
+            chromium = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+            take(chromium, demo, directory)
+            chromium.close()
+
+
+def take(chromium: Browser, demo: Installation, directory: Path) -> None:
+    def visitor(username: str) -> Person:
+        from aidadmin.demo import PASSWORD
+
+        return Person(chromium, demo.address, viewport=WIDE, device_scale_factor=2).sign_in(username, PASSWORD)
+
+    def keep(person: Person, name: str) -> None:
+        person.page.screenshot(path=directory / f"{name}.png")
+
+    way: dict[str, tuple[str, Callable[[Person], None]]] = {
+        "1-home": ("jingban", lambda person: None),
+        "2-filing": ("ban71", lambda person: person.follow(re.compile("本班还没有填报"))),
+        "3-class-review": ("chuzhong", lambda person: person.follow(re.compile("待班级评议"))),
+        "4-notice": ("chuzhong", _to_the_notice),
+        "5-batch": ("jingban", _to_the_batch),
+    }
+    for name, (username, go) in way.items():
+        person = visitor(username)
+        person.open("/")
+        go(person)
+        keep(person, name)
+        person.leave()
+    _verify_on_a_phone(chromium, demo, visitor("jingban"), directory)
+
+
+def _to_the_notice(person: Person) -> None:
+    person.open("/notices/")
+    person.follow(re.compile("拟受助学生名单公示"))
+
+
+def _to_the_batch(person: Person) -> None:
+    person.open("/batches/")
+    person.follow(re.compile("^FF-"))
+
+
+def _verify_on_a_phone(chromium: Browser, demo: Installation, clerk: Person, directory: Path) -> None:
+    """What a parent sees who holds a telephone to the square on the sheet."""
+    _to_the_batch(clerk)
+    clerk.follow(re.compile("幼儿园|中学"))
+    code = clerk.page.get_by_role("link", name=re.compile("^[2-9A-Z]{16}$")).inner_text()
+    clerk.leave()
+    parent = Person(chromium, demo.address, viewport=PHONE, device_scale_factor=2)
+    parent.open(f"/verify/{code}/")
+    parent.page.screenshot(path=directory / "6-verify-phone.png")
+    parent.leave()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m tests.browser.screenshots DIRECTORY")
+    main(Path(sys.argv[1]))

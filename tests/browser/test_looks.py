@@ -1,0 +1,178 @@
+"""Every page that can be reached by a link, as somebody who works there: accessible, and whole on desk and phone.
+
+On the demo county, because there a case stands at every desk.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import resolve
+from playwright.sync_api import Browser
+
+from aidadmin.demo import PASSWORD
+
+from .installation import Installation
+from .person import PHONE, WIDE, Person
+
+pytestmark = pytest.mark.slow
+
+# Who looks, in this order; each page is judged once, in the hands of the first who comes to it.
+VISITORS = ("ban71", "ban72", "chuzhong", "chuzhong-xz", "jingban", "fuzeren", "ducha", "guanli")
+# Pages that lead on to others: everybody opens them, though they are judged once.
+HUBS = {
+    *("home", "pupils", "pupil", "rounds", "round", "applications", "application", "batches", "batch", "sheet"),
+    *("notices", "notice", "roster_imports", "programmes", "programme", "schools", "people", "person", "calendar"),
+}
+# How many of one kind are opened to find what they lead to: rounds and cases stand at different desks.
+SAME_KIND = {"round": 2, "application": 2, "notice": 2, "pupil": 2}
+# Addresses that hand over a file.
+FILES = {
+    *("roster_template", "roster_findings", "circumstance_evidence", "sheet_pdf", "sheet_xlsx", "sheet_signed_copy"),
+    *("notice_pdf", "notice_photo", "meeting_photo"),
+}
+# Pages the demo's cases must lead to by links alone: if one of these cannot be reached, a door is missing.
+PAGES = {
+    *("home", "roles", "password_change", "people", "person", "person_create", "person_appoint", "appointment_end"),
+    *("audit", "schools", "school_add", "school_edit", "pupils", "pupil", "pupil_reveal", "account_change"),
+    *("boarding_change", "circumstance_add", "circumstance_end", "roster_imports", "roster_import_new"),
+    *("roster_import", "programmes", "programme", "standard_add", "rounds", "round_open", "round", "round_window"),
+    *("class_file", "class_review", "school_review", "school_report", "school_verify"),
+    *("meeting", "applications", "application", "application_withdraw", "batches", "batch", "sheet"),
+    *("notices", "notice", "objection_new", "calendar", "calendar_record", "dossiers", "dossier"),
+    *("verify", "verify_code"),
+}
+
+
+@pytest.fixture(scope="module")
+def visitor(browser: Browser, demo_county: Installation) -> Iterator[Callable[..., Person]]:
+    """`visitor("ban71")`: somebody of the demo county, signed in, at a browser of their own."""
+    present: list[Person] = []
+
+    def somebody(username: str, **how: object) -> Person:
+        person = Person(browser, demo_county.address, **how)  # type: ignore[arg-type]
+        present.append(person.sign_in(username, PASSWORD))
+        return person
+
+    yield somebody
+    for person in present:
+        person.leave()
+
+
+# --- every page -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def judged(visitor: Callable[..., Person]) -> dict[str, list[str]]:
+    """By the name of the page: what is wrong with it."""
+    found: dict[str, list[str]] = {}
+    for username in VISITORS:
+        person = visitor(username)
+        waiting, opened = ["/"], Counter[str]()
+        while waiting:
+            address = waiting.pop(0)
+            name = resolve(urlsplit(address).path).url_name
+            if name in FILES or opened[name] >= SAME_KIND.get(name, 1) or (name in found and name not in HUBS):
+                continue
+            opened[name] += 1
+            person.open(address)
+            if name not in found:
+                found[name] = faults_of(person)
+            waiting += links_on(person)
+        person.leave()
+    return found
+
+
+def links_on(person: Person) -> list[str]:
+    """Addresses of our own that the page leads to."""
+    hrefs = person.page.eval_on_selector_all("a[href^='/']", "all => all.map(each => each.getAttribute('href'))")
+    return [href for href in dict.fromkeys(hrefs) if not href.startswith("/static/")]
+
+
+def faults_of(person: Person) -> list[str]:
+    """What the rules of accessibility say, and whether the page is wider than the screen, on desk and phone."""
+    faults = []
+    for size in (PHONE, WIDE):
+        person.page.set_viewport_size(size)  # type: ignore[arg-type]
+        for fault in Axe().run(person.page).response["violations"]:
+            targets = "; ".join(str(node["target"]) for node in fault["nodes"][:3])
+            faults.append(f"{size['width']} px: {fault['impact']} {fault['id']} ({len(fault['nodes'])}×) {targets}")
+        over = person.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if over > 0:
+            faults.append(f"{size['width']} px: {over} px wider than the screen")
+    return faults
+
+
+def test_every_page_has_a_door(judged: dict[str, list[str]]) -> None:
+    assert PAGES - set(judged) == set()
+
+
+def test_every_page_is_accessible_and_fits_desk_and_phone(judged: dict[str, list[str]]) -> None:
+    assert {name: faults for name, faults in judged.items() if faults} == {}
+
+
+# --- filing by other means ------------------------------------------------------------------------
+
+
+def tab_to(person: Person, wanted: str) -> None:
+    """Press Tab until the focus is on something called so. Fails when it never comes there."""
+    told = (
+        "(e => (e.getAttribute('aria-label') || e.innerText || e.value || e.name || '').trim())(document.activeElement)"
+    )
+    for _ in range(250):
+        person.page.keyboard.press("Tab")
+        if re.search(wanted, person.page.evaluate(told)):
+            return
+    raise AssertionError(f"the Tab key never reaches {wanted!r} on {person.page.url}")
+
+
+def enter(person: Person) -> None:
+    with person.page.expect_navigation():
+        person.page.keyboard.press("Enter")
+    person.look()
+
+
+def test_the_keyboard_alone_can_file(visitor: Callable[..., Person]) -> None:
+    teacher = visitor("ban71")
+    teacher.open("/")
+    tab_to(teacher, "^跳到正文$")  # the first stop
+    for door in ("^资助批次$", "生活补助", "^本班填报$"):
+        tab_to(teacher, door)
+        enter(teacher)
+    tab_to(teacher, "^为.*申请$")
+    pupil = teacher.page.evaluate("document.activeElement.getAttribute('aria-label')")[1:-2]
+    teacher.page.keyboard.press("Space")
+    tab_to(teacher, f"{pupil}的申请理由")
+    teacher.page.keyboard.insert_text("父亲常年患病，家庭收入低。")
+    tab_to(teacher, "^提交班级评议$")
+    enter(teacher)
+    teacher.says("已提交 1 名学生的申请")
+    assert "待班级评议" in teacher.row(pupil).inner_text()
+
+
+def test_a_phone_without_scripts_can_file(visitor: Callable[..., Person]) -> None:
+    teacher = visitor("ban71", viewport=PHONE, java_script_enabled=False, has_touch=True)
+    teacher.open("/rounds/")
+    teacher.follow(re.compile("生活补助"))
+    teacher.follow("本班填报")
+    box = teacher.page.get_by_role("checkbox", name=re.compile("^为.*申请$")).last
+    pupil = (box.get_attribute("aria-label") or "")[1:-2]
+    box.check()
+    teacher.page.get_by_label(f"{pupil}的申请理由").fill("家庭收入低。")
+    teacher.press("提交班级评议")
+    teacher.says("已提交 1 名学生的申请")
+
+
+def test_an_empty_form_says_what_is_missing_and_takes_one_there(visitor: Callable[..., Person]) -> None:
+    officer = visitor("xiaoxue")
+    officer.open("/rosters/new/")
+    officer.press("上传并预检")
+    summary = officer.page.get_by_role("alert").first
+    assert "请选择要上传的文件" in summary.inner_text()
+    assert officer.page.evaluate("document.activeElement.hasAttribute('data-error-summary')")
+    assert faults_of(officer) == []
+    summary.get_by_role("link").first.click()
+    assert officer.page.url.endswith("#id_file")
