@@ -36,6 +36,11 @@ def holders(role: str, unit: Unit, *, on: dt.date) -> QuerySet[Appointment]:
     return Appointment.objects.filter(in_force(on), role=role, unit=unit).select_related("user")
 
 
+def units_with(role: str, *, on: dt.date) -> set[int]:
+    """Keys of the units over which somebody holds the role on the day."""
+    return set(Appointment.objects.filter(in_force(on), role=role).values_list("unit_id", flat=True))
+
+
 def appoint(
     user: User, role: str, unit: Unit, *, starts_on: dt.date, by: User | None, take_over: bool = False
 ) -> Appointment:

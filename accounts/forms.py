@@ -29,6 +29,12 @@ class DayInput(forms.DateInput):
         super().__init__(attrs, format="%Y-%m-%d")
 
 
+def a_day_of_work(day: dt.date) -> None:
+    """Refuse years that are slips of the pen: the calendar itself ends at 9999, and reckoning beyond it fails."""
+    if not 1900 <= day.year <= 2999:
+        raise forms.ValidationError("请核对年份。")
+
+
 class SignInForm(AuthenticationForm):
     error_messages = {"invalid_login": _REFUSED, "inactive": _REFUSED}
 
@@ -40,6 +46,9 @@ class SignInForm(AuthenticationForm):
 
 class OwnPasswordForm(PasswordChangeForm):
     """Old and new; the rules for passwords are the settings' validators."""
+
+    error_messages = PasswordChangeForm.error_messages | {"password_incorrect": "现在的密码不对，请重新输入。"}
+    holds_passwords = True  # never sent back: the summary of errors says so
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
@@ -107,6 +116,7 @@ class EndForm(forms.Form):
     on = forms.DateField(
         label="最后一天",
         widget=DayInput,
+        validators=[a_day_of_work],
         help_text="当天仍有权限，次日起失效。要马上收回权限，请选昨天，或直接停用账号。",
     )
 
@@ -130,8 +140,8 @@ class PeopleFilter(forms.Form):
 class AuditFilter(forms.Form):
     action = forms.ChoiceField(label="操作", required=False)
     person = forms.CharField(label="姓名或账号", required=False, widget=forms.TextInput(attrs={"type": "search"}))
-    since = forms.DateField(label="从", required=False, widget=DayInput)
-    until = forms.DateField(label="到", required=False, widget=DayInput)
+    since = forms.DateField(label="从", required=False, widget=DayInput, validators=[a_day_of_work])
+    until = forms.DateField(label="到", required=False, widget=DayInput, validators=[a_day_of_work])
 
     def __init__(self, *args: object, actions: list[str], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)

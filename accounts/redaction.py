@@ -3,8 +3,11 @@
 import logging
 import re
 
-# ID numbers (18, last may be X), roll numbers (letter + 18), cards (12–19 digits), mobile phones.
-_NUMBERS = re.compile(r"(?<![0-9A-Za-z])(?:[GJLgjl]?\d{17}[\dXx]|\d{12,19}|1[3-9]\d{9})(?![0-9A-Za-z])")
+# ID numbers (18, last may be X), roll numbers (letter + 18), the certificate 残疾人证 (ID + kind + degree, and B1
+# when reissued), cards and other long numbers, mobile phones.
+_NUMBERS = re.compile(
+    r"(?<![0-9A-Za-z])(?:[GJLgjl]?\d{17}[\dXx](?:\d{2}(?:[Bb]\d)?)?|\d{12,}|1[3-9]\d{9})(?![0-9A-Za-z])"
+)
 
 
 def redact(text: str) -> str:

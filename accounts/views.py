@@ -132,9 +132,7 @@ def person_appoint(request: HttpRequest, pk: int, role: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, _fitting(error, form))
         else:
-            messages.success(
-                request, f"已登记：{subject.name}从{cn_date(given.starts_on)}起担任{given.post}。"
-            )
+            messages.success(request, f"已登记：{subject.name}从{cn_date(given.starts_on)}起担任{given.post}。")
             return redirect("person", pk)
     return render(request, "accounts/person_appoint.html", {"person": subject, "role": ROLES[role], "form": form})
 

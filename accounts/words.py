@@ -3,8 +3,15 @@
 Codes stay, words may be reworded. A code without a word is shown as it is, never hidden.
 """
 
+import datetime as dt
+import re
+
 from .roles import ROLES
 from .roles import Permission as P
+from .templatetags.aid import cn_date
+
+# Audit details keep days as 2026-10-12.
+_DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 
 PERMISSIONS: dict[P, str] = {
     P.VIEW_PUPILS: "查看学生",
@@ -85,7 +92,7 @@ def subject(key: str) -> str:
 
 
 def detail(facts: dict[str, object]) -> str:
-    """The facts of an audit row as one line: `角色：资助专干；开始日期：2026-10-12`."""
+    """The facts of an audit row as one line: `角色：资助专干；开始日期：2026年10月12日`."""
     told = ((DETAILS.get(key, key), value) for key, value in facts.items() if value not in (None, ""))
     return "；".join(f"{label}：{_value(value)}" for label, value in told)
 
@@ -95,4 +102,6 @@ def _value(value: object) -> str:
         return "、".join(_value(each) for each in value)
     if isinstance(value, bool):
         return "是" if value else "否"
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        return cn_date(dt.date.fromisoformat(value))
     return VALUES.get(value, value) if isinstance(value, str) else str(value)

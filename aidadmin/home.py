@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import clock, scopes
+from accounts import appointments, clock, scopes
 from accounts.access import open_to_all
 from accounts.models import Unit, User
 from accounts.roles import Permission
@@ -72,6 +72,7 @@ def _back(request: HttpRequest) -> str:
 
 
 def _waiting(user: User) -> Iterator[Waiting]:
+    yield from _posts(user)
     yield from _rosters(user)
     yield from _filing(user)
     yield from _by_class(user)
@@ -91,6 +92,16 @@ def _cases(user: User, permission: P, state: State) -> QuerySet[Application]:
     duty = duty or {State.REPORTED: Duty.VERIFICATION, State.VERIFIED: Duty.APPROVAL}.get(state)
     rows = scopes.within(Application.objects.filter(state=state), user, permission, unit="school_class")
     return rows.exclude(Exists(other.exclude(duty=duty))) if duty else rows
+
+
+def _posts(user: User) -> Iterator[Waiting]:
+    """Classes of a school's roster nobody teaches: nobody could file for their pupils."""
+    classes = scopes.within(Unit.objects.filter(level="class", is_active=True), user, P.MANAGE_ACCOUNTS, unit="")
+    untaught = classes.exclude(pk__in=appointments.units_with("class_teacher", on=clock.today()))
+    names = [f"{unit.parent} {unit}" for unit in untaught.select_related("parent")]
+    if names:
+        detail = "、".join(names[:5]) + (f"等 {len(names)} 个班" if len(names) > 5 else "") + "，登记班主任后才能填报"
+        yield Waiting(len(names), "个", "班级没有班主任", detail, reverse("people"))
 
 
 def _rosters(user: User) -> Iterator[Waiting]:

@@ -5,6 +5,7 @@ A test holds the list against the code.
 """
 
 from accounts import words
+from students import privacy
 from subsidies.states import TRANSITIONS, State
 
 ACTIONS = {
@@ -136,4 +137,6 @@ def teach() -> None:
     words.DETAILS.update(DETAILS)
     words.SUBJECTS.update(SUBJECTS)
     words.VALUES.update({state.value: state.label for state in State})
+    words.VALUES.update(privacy.PURPOSES)
+    words.VALUES.update(privacy.FIELD_LABELS)
     words.VALUES.update({"boarding": "寄宿", "day": "走读", "class": "班级", "school": "学校", "county": "县"})

@@ -81,41 +81,43 @@ def contents(application: Application) -> dict[str, Any]:
 def compile_dossier(application: Application, *, by: User) -> IssuedDocument:
     """The current file of the case: the one already issued if nothing has changed, else a new one in its place.
 
-    Raises ValidationError for a case that was never submitted, or a name no font of ours can print.
+    Raises ValidationError for a case that was never submitted, or that moves on while its file is printed, or a
+    name no font of ours can print.
     """
     access.require(by, Permission.VIEW_CASES, application.school_class)
+    rows = Application.objects.select_related("round__programme", "round__term", "school", "school_class", "filed_by")
+    application = rows.get(pk=application.pk)
+    if application.amount is None:
+        raise ValidationError("这份申请还没有提交过，没有可归档的内容。")
+    found = contents(application)
+    digest = _digest(found)
+    before = current(application)
+    # Printed before the transaction: it takes a good part of a second, in which nobody else could write.
+    printed = _print(application, found) if before is None or before.digest != digest else None
     with transaction.atomic():
-        application = (
-            Application.objects.select_for_update(of=("self",))
-            .select_related("round__programme", "round__term", "school", "school_class", "filed_by")
-            .get(pk=application.pk)
-        )
-        if application.amount is None:
-            raise ValidationError("这份申请还没有提交过，没有可归档的内容。")
-        found = contents(application)
-        digest = _digest(found)
-        before = current(application)
-        if before and before.digest == digest:
-            document = before.document
-        else:
-            document = _issue(application, found, digest, before, by=by)
-        audit.record("dossier.read", application, by=by, unit=application.school_class, document=document.number)
-    return document
+        held = rows.select_for_update(of=("self",)).get(pk=application.pk)
+        if printed:
+            _issue(held, *printed, digest, by=by)
+        newest = current(held)
+        assert newest is not None  # found above, or just issued
+        audit.record("dossier.read", held, by=by, unit=held.school_class, document=newest.document.number)
+    return newest.document
 
 
-def _issue(
-    application: Application, found: dict[str, Any], digest: str, before: Dossier | None, *, by: User
-) -> IssuedDocument:
+def _print(application: Application, found: dict[str, Any]) -> tuple[IssuedDocument, bytes]:
+    """The file under a number of its own, not yet issued. A number whose file is not needed stays unused."""
     document = issuing.reserve(IssuedDocument.Kind.DOSSIER, unit=application.school)
-    context = (
-        found
-        | _printed(found)
-        | {
-            "number": document.number,
-            "code": document.code,
-            "qr": issuing.qr_svg(document),
-        }
-    )
+    numbers = {"number": document.number, "code": document.code, "qr": issuing.qr_svg(document)}
+    return document, pdf.render("archives/print/dossier.html", found | _printed(found) | numbers)
+
+
+def _issue(application: Application, document: IssuedDocument, paper: bytes, digest: str, *, by: User) -> None:
+    """Issue the printed file in place of the one before; of two printed at a time the first stands."""
+    if _digest(contents(application)) != digest:
+        raise ValidationError("生成档案时这份申请又有新的进展，没有生成。请再点一次。")
+    before = current(application)
+    if before and before.digest == digest:
+        return
     facts = [
         ["学校", application.school.name],
         ["学期", application.round.term.name],
@@ -123,12 +125,10 @@ def _issue(
         ["办理状态", application.get_state_display()],
         ["最近变动", cn_date(timezone.localdate(application.changed_at))],
     ]
-    paper = pdf.render("archives/print/dossier.html", context)
     issuing.fulfil(document, pdf=paper, xlsx=None, facts=facts, by=by)
     Dossier.objects.create(application=application, document=document, digest=digest)
     if before:
         issuing.supersede(before.document, document, by=by)
-    return document
 
 
 def _printed(found: dict[str, Any]) -> dict[str, Any]:

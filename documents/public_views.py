@@ -46,7 +46,7 @@ def public(view: View) -> View:
 def verify(request: HttpRequest) -> HttpResponse:
     """Enter a code (?code=), or upload a file to compare it."""
     if code := request.GET.get("code"):
-        return redirect("verify_code", code=verification.normalise_code(code)[:40] or "-")
+        return redirect("verify_code", code=verification.code_in(code) or "-")
     form = CompareForm(request.POST, request.FILES) if request.method == "POST" else CompareForm()
     if form.is_bound and form.is_valid():
         return _answer(request, verification.compare(form.cleaned_data["file"].read()))

@@ -46,6 +46,13 @@ def normalise_code(text: str) -> str:
     return re.sub(r"[\s\-—·]", "", text).upper()
 
 
+def code_in(text: str) -> str:
+    """The code somebody entered, be it the whole address behind the QR code; else what can stand in an address."""
+    typed = normalise_code(text)
+    found = _CODE.findall(typed)
+    return found[-1] if found else re.sub(r"\W", "", typed)[:40]
+
+
 def look_up(code: str) -> Finding:
     """What is known of the code printed on a paper."""
     document = None

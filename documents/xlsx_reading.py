@@ -456,4 +456,10 @@ def _plain(number: Decimal) -> str:
 
 def _unescape(text: str) -> str:
     """Excel writes control characters as _x000D_."""
-    return re.sub(r"_x([0-9A-Fa-f]{4})_", lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+    return re.sub(r"_x([0-9A-Fa-f]{4})_", _character, text) if "_x" in text else text
+
+
+def _character(found: re.Match[str]) -> str:
+    code = int(found[1], 16)
+    # NUL and halves of a character cannot be stored or shown by anything behind us.
+    return "\ufffd" if code == 0 or 0xD800 <= code <= 0xDFFF else chr(code)

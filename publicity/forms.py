@@ -49,7 +49,7 @@ class SeenForm(forms.Form):
 class NoticeForm(SeenForm):
     """The text of a notice. What it must not say is asked by the verb, which knows the list."""
 
-    title = forms.CharField(label="标题", max_length=120, widget=_long(2))
+    title = forms.CharField(label="标题", max_length=120, widget=_long(3))
     body = forms.CharField(
         label="正文",
         max_length=2000,

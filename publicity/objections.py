@@ -58,12 +58,15 @@ def settle(objection: Objection, *, upheld: bool, finding: str, by: User) -> Non
         )
         if not settled:
             raise ValidationError("这件异议已由他人办结，请刷新页面。")
-        workflow.advance(objection.line.application, _step(notice, upheld=upheld), by=by, note=finding)
+        workflow.advance(objection.line.application, _step(objection.line, upheld=upheld), by=by, note=finding)
         audit.record("objection.settle", objection, by=by, unit=notice.school, upheld=upheld)
 
 
-def _step(notice: Notice, *, upheld: bool) -> Step:
+def _step(line: NoticeLine, *, upheld: bool) -> Step:
     if upheld:
         return Step.REJECT_AFTER_CHECK
-    # After the last day the line does not go back on a notice that is over: the check itself clears it.
-    return Step.CLEAR_AFTER_CHECK if clock.today() > notice.ends_on else Step.RESUME_NOTICE
+    # After the last day the line does not go back on a notice that is over: the check itself clears it. The case
+    # knows its last day: returned and shown again, it stands on a later notice than the one objected to.
+    line.application.refresh_from_db(fields=["notice_ends_on"])
+    ends_on = line.application.notice_ends_on or line.notice.ends_on
+    return Step.CLEAR_AFTER_CHECK if clock.today() > ends_on else Step.RESUME_NOTICE

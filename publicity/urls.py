@@ -6,7 +6,7 @@ from . import public_views
 from .views import calendar, notices, objections
 
 urlpatterns = [
-    path("notice/<str:code>/", public_views.notice_public, name="notice_public"),
+    path("notice/<slug:code>/", public_views.notice_public, name="notice_public"),
     path("notices/", notices.notice_list, name="notices"),
     path("notices/new/", notices.notice_new, name="notice_new"),
     path("notices/<uuid:pk>/", notices.notice_detail, name="notice"),

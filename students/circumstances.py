@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from accounts import access, audit
 from accounts.models import User
+from accounts.redaction import redact
 from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date
 from documents import uploads
@@ -40,7 +41,7 @@ def add(
         pupil=pupil,
         category=category,
         source=source,
-        evidence=evidence.strip(),
+        evidence=redact(evidence.strip()),  # the number of a 残疾人证 begins with the ID number
         valid_from=valid_from,
         valid_to=valid_to,
         recorded_by=by,

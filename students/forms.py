@@ -53,7 +53,7 @@ class PupilFilter(forms.Form):
         if len(schools) > 1:
             # Classes of many schools have the same names; they are offered once a school is chosen.
             chosen = self.data.get("school", "")
-            classes = classes.filter(parent=chosen) if chosen.isdigit() else classes.none()
+            classes = classes.filter(parent__in=[unit for unit in schools if str(unit.pk) == chosen])
         else:
             del self.fields["school"]
         self.fields["school_class"].queryset = classes

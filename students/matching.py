@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from accounts.models import Unit
 from accounts.redaction import redact
 
@@ -38,6 +40,7 @@ class Register:
     account_owners: dict[str, list[Pupil]] = field(default_factory=dict)  # account index → pupils who use it
     categories: dict[str, Category] = field(default_factory=dict)  # by name, those in force in the term
     circumstances: dict[UUID, set[int]] = field(default_factory=dict)  # pupil → kinds on record and open
+    ended: dict[UUID, set[int]] = field(default_factory=dict)  # pupil → kinds whose end lies in the term or after it
 
 
 def read_register(rows: Iterable[RosterRow], *, school: Unit, term: Term) -> Register:
@@ -57,9 +60,10 @@ def read_register(rows: Iterable[RosterRow], *, school: Unit, term: Term) -> Reg
     for category in Category.objects.filter(valid_from__lte=term.ends_on):
         if category.valid_to is None or category.valid_to >= term.starts_on:
             register.categories[category.name] = category
-    open_ones = Circumstance.objects.filter(pupil__in=owners, valid_to=None)
-    for pupil_id, category_id in open_ones.values_list("pupil_id", "category_id"):
-        register.circumstances.setdefault(pupil_id, set()).add(category_id)
+    held = Circumstance.objects.filter(Q(valid_to=None) | Q(valid_to__gte=term.starts_on), pupil__in=owners)
+    for pupil_id, category_id, end in held.values_list("pupil_id", "category_id", "valid_to"):
+        kinds = register.circumstances if end is None else register.ended
+        kinds.setdefault(pupil_id, set()).add(category_id)
     return register
 
 
@@ -138,6 +142,7 @@ def compare_with_register(row: RosterRow, register: Register) -> None:
     pupil = register.by_id.get(privacy.id_index(row.id_number)) if row.id_number else None
     _place_exists(row, register)
     _known_categories(row, register)
+    _ended_categories(row, pupil, register)
     _roll_belongs_to(row, pupil, register)
     if pupil:
         _elsewhere(row, pupil, register)
@@ -184,6 +189,16 @@ def _known_categories(row: RosterRow, register: Register) -> None:
             )
         elif category.needs_evidence and not row.evidence:
             row.say("evidence", [error(f"“{category}”没有写证明。", "请填写证明名称和编号。")])
+
+
+def _ended_categories(row: RosterRow, pupil: Pupil | None, register: Register) -> None:
+    """A kind that was given an end is not begun again by a list: that takes new evidence, entered by itself."""
+    ended = register.ended.get(pupil.pk, set()) - register.circumstances.get(pupil.pk, set()) if pupil else set()
+    for name in row.categories:
+        category = register.categories.get(name)
+        if category and category.pk in ended:
+            sentence = f"“{category}”已登记了结束日期，没有按名册重新登记。"
+            row.say("categories", [warning(sentence, "如果有新的证明，请在学生页另行登记。")])
 
 
 def _roll_belongs_to(row: RosterRow, pupil: Pupil | None, register: Register) -> None:

@@ -295,7 +295,7 @@ class _RowReader:
             return
         text = self.text("categories")
         row.categories = tuple(part for part in _split(text) if part not in ("无", "否"))
-        row.evidence = self.take("evidence", _short(120)) or ""
+        row.evidence = redact(self.take("evidence", _short(120)) or "")  # a 残疾人证 begins with the ID number
 
 
 def _refuse_cell(cell: Cell, *, must_be_text: bool) -> Finding | None:

@@ -281,7 +281,7 @@ class _Writer:
         return ["account"]
 
     def _circumstances(self, pupil: Pupil, row: RosterRow) -> list[str]:
-        held = self.register.circumstances.get(pupil.pk, set())
+        held = self.register.circumstances.get(pupil.pk, set()) | self.register.ended.get(pupil.pk, set())
         wanted = {self.register.categories[name].pk: self.register.categories[name] for name in row.categories}
         fresh = [category for key, category in wanted.items() if key not in held]
         self.new_circumstances += [self._circumstance(pupil, category, row) for category in fresh]

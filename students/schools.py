@@ -12,7 +12,7 @@ from accounts.roles import Permission
 
 from .models import School, SchoolClass, Stage
 
-_CODE = re.compile(r"\d{10}")
+_CODE = re.compile(r"[0-9]{10}")
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class PupilTable(tables.Table):
         self.reach = reach
 
     def render_name(self, record: Enrolment) -> str | SafeString:
-        if not any((record.now_path or "").startswith(path) for path in self.reach):
+        if not self._is_ours(record):
             return record.pupil.name
         return format_html('<a href="{}">{}</a>', reverse("pupil", args=[record.pupil_id]), record.pupil.name)
 
@@ -51,11 +51,18 @@ class PupilTable(tables.Table):
         return value[-4:]
 
     def render_kinds(self, record: Enrolment) -> str:
+        if not self._is_ours(record):
+            return "—"  # what another school has recorded since is not this one's to read
         return "、".join(circumstance.category.name for circumstance in record.pupil.circumstances_now) or "—"
 
-    def render_account(self, value: bool) -> SafeString:
+    def render_account(self, value: bool, record: Enrolment) -> str | SafeString:
+        if not self._is_ours(record):
+            return "—"
         kind, label = ("done", "已登记") if value else ("wait", "未登记")
         return format_html('<span class="badge badge-{}">{}</span>', kind, label)
+
+    def _is_ours(self, record: Enrolment) -> bool:
+        return any((record.now_path or "").startswith(path) for path in self.reach)
 
 
 class RosterImportTable(tables.Table):
@@ -89,7 +96,7 @@ class FindingTable(tables.Table):
     place = tables.Column("位置", orderable=False, empty_values=(), attrs={"td": {"class": "nowrap"}})
     who = tables.Column("学生", orderable=False, attrs={"td": {"class": "nowrap"}})
     column = tables.Column("列", orderable=False, attrs={"td": {"class": "nowrap"}})
-    value = tables.Column("内容", orderable=False, attrs={"td": {"class": "tabular"}})
+    value = tables.Column("内容", orderable=False, attrs={"td": {"class": "tabular masked"}})
     message = tables.Column("原因", orderable=False)
     remedy = tables.Column("怎么改", orderable=False)
 

@@ -15,7 +15,7 @@ from students.models import Circumstance, Enrolment
 
 from . import programmes, workflow
 from .entitlement import Entitlement, Facts, Hardship, entitlement
-from .models import Application, Round
+from .models import Application, Round, StepTaken
 from .states import ENDED_WITHOUT_AID, Duty, State, Step
 
 
@@ -27,6 +27,7 @@ class Candidate:
     facts: dict
     entitlements: dict[str, Entitlement]  # by hardship grade; "" where the programme has no tiers
     application: Application | None
+    remark: str = ""  # why it came back, when it was returned
 
     @property
     def entitlement(self) -> Entitlement:
@@ -66,6 +67,7 @@ def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
         .select_related("pupil")
     }
     facts = register.facts_of(enrolments, on=clock.today())
+    remarks = _return_remarks(standing.values())
     rules = programmes.rules_of(round_.programme)
     grades = round_.programme.tiers or [""]
     found = [
@@ -74,10 +76,18 @@ def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
             facts[row.pk],
             {g: _entitled(facts[row.pk], rules, round_, grade=g, on=clock.today()) for g in grades},
             standing.get(row.pk),
+            remarks.get(row.pk, ""),
         )
         for row in enrolments
     ]
     return sorted(found, key=lambda c: (c.application is None, not c.entitlement.is_entitled))
+
+
+def _return_remarks(standing: Iterable[Application]) -> dict[int, str]:
+    """By enrolment: the latest remark with which a returned application came back."""
+    returned = [a.pk for a in standing if a.state == State.RETURNED]
+    rows = StepTaken.objects.filter(application__in=returned, target=State.RETURNED).order_by("pk")
+    return dict(rows.values_list("application__enrolment_id", "note"))
 
 
 def save_drafts(round_: Round, school_class: Unit, wishes: Iterable[Wish], *, by: User) -> list[Application]:

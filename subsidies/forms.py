@@ -1,5 +1,6 @@
 """What people type about money and its road, cleaned into the values the verbs take."""
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -74,7 +75,13 @@ class StandardForm(forms.ModelForm):
 class FilingForm(forms.Form):
     """One class on one page: who applies, at which grade, why."""
 
-    apply = forms.MultipleChoiceField(required=False, label="申请的学生")
+    apply = forms.MultipleChoiceField(
+        required=False,
+        label="申请的学生",
+        error_messages={
+            "invalid_choice": "您勾选的学生里有人已经提交过，或情况有了变化。请核对下面的状态，再勾选其余的学生。"
+        },
+    )
 
     def __init__(self, *args: Any, round_: Round, candidates: list[Candidate], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -89,12 +96,14 @@ class FilingForm(forms.Form):
                 self.fields[f"grade_{candidate.enrolment.pk}"] = forms.ChoiceField(
                     choices=tiers,
                     required=False,
+                    label=label["aria-label"],
                     initial=standing.grade if standing else "",
                     widget=forms.Select(attrs=label),
                 )
             self.fields[f"reason_{candidate.enrolment.pk}"] = forms.CharField(
                 max_length=500,
                 required=False,
+                label=f"{name}的申请理由",
                 initial=standing.reason if standing else "",
                 widget=forms.TextInput(attrs={"aria-label": f"{name}的申请理由"}),
             )
@@ -141,6 +150,8 @@ class ListForm(forms.Form):
     """A decision on every application of a list: one answer for the rest, exceptions row by row."""
 
     rest = forms.ChoiceField(label="没有单独选择的，一律", widget=forms.RadioSelect)
+    # "The rest" means those on the page: one that has come in since must not be decided unseen.
+    seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
     verdicts_offered: tuple[tuple[str, str], ...] = tuple(Decision.Verdict.choices)
     rest_offered: tuple[tuple[str, str], ...] = (("agree", "同意"), ("", "暂不处理"))
@@ -152,6 +163,7 @@ class ListForm(forms.Form):
         self.fields["rest"].required = False
         if not self.is_bound:
             self.initial.setdefault("rest", "agree")
+        self.initial["seen"] = seen_digest(self.applications)
         for application in self.applications:
             if application.pk not in barred:
                 self._add_row(application)
@@ -161,10 +173,14 @@ class ListForm(forms.Form):
         self.fields[f"verdict_{key}"] = forms.ChoiceField(
             choices=[("", "按统一结论"), *self.verdicts_offered, ("skip", "暂不处理")],
             required=False,
+            label=f"对{name}的结论",
             widget=forms.Select(attrs={"aria-label": f"对{name}的结论"}),
         )
         self.fields[f"opinion_{key}"] = forms.CharField(
-            max_length=300, required=False, widget=forms.TextInput(attrs={"aria-label": f"对{name}的意见"})
+            max_length=300,
+            required=False,
+            label=f"对{name}的意见",
+            widget=forms.TextInput(attrs={"aria-label": f"对{name}的意见"}),
         )
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -184,9 +200,17 @@ class ListForm(forms.Form):
             verdict = cleaned.get(f"verdict_{application.pk}")
             if verdict in ("return", "reject") and not cleaned.get(f"opinion_{application.pk}", "").strip():
                 self.add_error(f"opinion_{application.pk}", f"请写明对{application.pupil.name}的意见。")
+        self._refuse_unseen(cleaned.get("seen", ""))
         if not self.errors and not self.verdicts():
             raise ValidationError("所有申请都是“暂不处理”，没有作出任何结论。请至少对一份申请作出结论。")
         return cleaned
+
+    def _refuse_unseen(self, seen: str) -> None:
+        now = self.initial["seen"]
+        if seen and seen != now:
+            self.data = self.data.copy()
+            self.data["seen"] = now  # the next click is about what is shown now
+            self.add_error(None, f"名单刚刚有变化，现在是 {len(self.applications)} 份，没有保存。请核对名单后再提交。")
 
     def verdicts(self) -> list[Verdict]:
         found = []
@@ -251,6 +275,7 @@ class MeetingForm(ListForm):
                 required=False,
                 min_value=0,
                 max_value=999,
+                label=f"{application.pupil.name}的{label}",
                 widget=forms.NumberInput(
                     attrs={"inputmode": "numeric", "aria-label": f"{application.pupil.name}的{label}"}
                 ),
@@ -272,6 +297,12 @@ class MeetingForm(ListForm):
     def minutes(self) -> Minutes:
         data = self.cleaned_data
         return Minutes(data["held_on"], data["place"], data["chair"], data["members"], data["text"], data["photos"])
+
+
+def seen_digest(applications: Iterable[Application]) -> str:
+    """SHA-256 over a list as it is shown: which applications, each as it was last changed."""
+    told = "\n".join(f"{a.pk} {a.changed_at.isoformat()}" for a in applications)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 class ReasonForm(forms.Form):
@@ -306,6 +337,7 @@ class SignedCopyForm(forms.Form):
 class PaymentForm(forms.Form):
     paid_on = forms.DateField(label="到账日期", widget=DayInput)
     voucher = forms.CharField(label="支付凭证号", max_length=60, help_text="财政或银行的支付凭证、回单编号。")
+    seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)  # the signed copy looked at
 
 
 class BatchForm(forms.Form):

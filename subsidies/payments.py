@@ -93,11 +93,12 @@ def upload_signed_copy(sheet: PayoutSheet, file: UploadedFile, *, by: User) -> N
         audit.record("sheet.upload_signed", held, by=by, unit=held.school, sha256=held.signed_copy.sha256)
 
 
-def record_payment(sheet: PayoutSheet, *, paid_on: dt.date, voucher: str, by: User) -> None:
+def record_payment(sheet: PayoutSheet, *, paid_on: dt.date, voucher: str, by: User, seen: str = "") -> None:
     """Record that the sheet's money was paid on a day under a voucher; its applications become paid.
 
-    Raises PermissionDenied when the recorder made the batch, ValidationError when the signed copy or
-    the voucher is missing, the day lies in the future or before the batch, or it was already recorded.
+    `seen` is the SHA-256 of the signed copy the recorder could look at. Raises PermissionDenied when the
+    recorder made the batch, ValidationError when the signed copy or the voucher is missing, the copy is another
+    by now, the day lies in the future or before the batch, or it was already recorded.
     """
     access.require(by, Permission.RECORD_PAYMENT, sheet.school)
     if by.pk == sheet.made_by_id:
@@ -107,11 +108,14 @@ def record_payment(sheet: PayoutSheet, *, paid_on: dt.date, voucher: str, by: Us
     if not voucher.strip():
         raise ValidationError({"voucher": "请填写支付凭证号。"})
     with transaction.atomic():
-        held = PayoutSheet.objects.select_for_update(of=("self",)).select_related("batch").get(pk=sheet.pk)
+        rows = PayoutSheet.objects.select_for_update(of=("self",)).select_related("batch", "signed_copy")
+        held = rows.get(pk=sheet.pk)
         if held.state == PayoutSheet.State.PAID:
             raise ValidationError(f"这张发放表已登记发放（{held.paid_on:%Y-%m-%d}），不用重复登记。")
         if held.state != PayoutSheet.State.SIGNED:
             raise ValidationError("学校还没有上传签字表，不能登记发放。")
+        if seen and held.signed_copy is not None and seen != held.signed_copy.sha256:
+            raise ValidationError("学校刚刚换了签字表，没有登记。请先查看新的签字表，再点一次登记。")
         if paid_on < timezone.localdate(held.batch.made_at):
             raise ValidationError({"paid_on": "到账日期不能早于批次编制日期。"})
         held.state, held.paid_on, held.voucher = PayoutSheet.State.PAID, paid_on, voucher

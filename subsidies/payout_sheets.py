@@ -46,7 +46,6 @@ def claim(key: UUID) -> int | None:
     """Take the sheet for this worker; returns the attempt's number, None if somebody else has it."""
     # Leases are about processes, not about the work's calendar: always the machine's clock.
     now = timezone.now()
-    lease = now + dt.timedelta(seconds=settings.SHEET_LEASE_SECONDS)
     free = PayoutSheet.objects.filter(_free(now), pk=key)
     before = free.values_list("attempt", flat=True).first()
     if before is None:
@@ -55,6 +54,8 @@ def claim(key: UUID) -> int | None:
     if attempt > MOST_ATTEMPTS:
         _fail(key, before, f"连续 {MOST_ATTEMPTS} 次没有完成，请联系系统管理员查看日志后重新生成。")
         return None
+    # Each further try has longer: a large sheet on a busy machine would else be taken over again and again.
+    lease = now + dt.timedelta(seconds=settings.SHEET_LEASE_SECONDS * attempt)
     taken = free.filter(attempt=before).update(
         state=PayoutSheet.State.RENDERING, attempt=attempt, lease_until=lease, failure=""
     )

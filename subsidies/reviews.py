@@ -156,7 +156,8 @@ def _check_verdicts(verdicts: list[Verdict], minutes: Minutes, round_: Round) ->
     present = len(minutes.members)
     over = [v for v in verdicts if (v.votes_for or 0) + (v.votes_against or 0) > present]
     if over:
-        raise ValidationError(f"{len(over)} 份申请的票数之和多于到会的 {present} 人，请核对票数。")
+        names = "、".join(v.application.pupil.name for v in over[:5]) + ("等" if len(over) > 5 else "")
+        raise ValidationError(f"{len(over)} 份申请（{names}）的票数之和多于到会的 {present} 人，请核对票数。")
 
 
 def _record(round_: Round, unit: Unit, level: str, minutes: Minutes, *, by: User) -> Meeting:

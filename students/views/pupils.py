@@ -77,13 +77,13 @@ def _found(user: User, filters: PupilFilter, query: search.Query | None) -> Quer
     for name in ("school", "school_class", "boarding"):
         if chosen.get(name):
             rows = rows.filter(**{name: chosen[name]})
-    held = _in_force()
+    held, now = _in_force(), enrolment.current_only(Enrolment.objects.filter(pupil=OuterRef("pupil")))
     if category := chosen.get("category"):
         kinds = [kind.pk for kind in Category.objects.filter(Q(pk=category.pk) | Q(maps_to=category))]
         rows = rows.filter(Exists(held.filter(pupil=OuterRef("pupil"), category__in=kinds)))
+        rows = rows.filter(Exists(scopes.within(now, user, P.VIEW_PUPILS, unit="school_class")))
     if query:
         rows = search.search(rows, query)
-    now = enrolment.current_only(Enrolment.objects.filter(pupil=OuterRef("pupil")))
     return (
         rows.select_related("pupil", "school", "school_class")
         .prefetch_related(

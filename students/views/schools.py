@@ -61,7 +61,7 @@ def school_add(request: HttpRequest) -> HttpResponse:
 @desk(Permission.EDIT_SCHOOLS)
 def school_edit(request: HttpRequest, pk: int) -> HttpResponse:
     rows = School.objects.select_related("unit")
-    school = access.fetch(rows, request.user, Permission.EDIT_SCHOOLS, unit="unit", pk=pk)
+    school = access.fetch(rows, request.user, Permission.EDIT_SCHOOLS, unit="unit", unit__pk=pk)
     form = SchoolForm(request.POST or None, initial=SchoolForm.initial_of(school))
     if request.method == "POST" and form.is_valid():
         try:

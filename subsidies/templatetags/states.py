@@ -1,9 +1,11 @@
 """How states look in templates."""
 
+import datetime as dt
+
 from django import template
 from django.utils.safestring import SafeString
 
-from .. import tables
+from .. import entitlement, tables
 from ..models import PayoutSheet
 
 register = template.Library()
@@ -22,6 +24,18 @@ _SHEET_TONES = {
 def state_badge(state: str) -> SafeString:
     """The badge of an application's state."""
     return tables.state_badge(state)
+
+
+@register.filter
+def term_label(key: str) -> str:
+    """2023-2024-2 as 2024年春季学期."""
+    return entitlement.term_label(key)
+
+
+@register.filter
+def cn_day(text: str) -> str:
+    """A day of the frozen facts, kept as 2026-03-05, as 2026年3月5日."""
+    return entitlement.cn_date(dt.date.fromisoformat(text))
 
 
 @register.filter

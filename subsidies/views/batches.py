@@ -25,7 +25,7 @@ from ..forms import BatchForm, PaymentForm, SignedCopyForm
 from ..models import Application, PaymentBatch, PayoutSheet
 from ..states import State
 from ..tables import BatchTable, LineTable
-from .desks import find_round, show_refusal
+from .desks import find_round, show_refusal, visible_sheets
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -33,9 +33,9 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 @require_safe
 @desk(Permission.VIEW_BATCHES)
 def batch_list(request: HttpRequest) -> HttpResponse:
-    sheets = _visible_sheets(request)
+    sheets = visible_sheets(request.user)
     rows = verbs.batch_totals(PaymentBatch.objects.filter(pk__in=sheets.values("batch")), sheets)
-    table = BatchTable(rows.select_related("round__programme", "round__term", "made_by"))
+    table = BatchTable(rows.select_related("round__programme", "round__term", "made_by").order_by("-made_at"))
     RequestConfig(request, paginate={"per_page": 30}).configure(table)
     return render(request, "subsidies/batch_list.html", {"table": table})
 
@@ -76,7 +76,7 @@ def batch_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _batch_context(request: HttpRequest, pk: UUID) -> dict:
-    sheets = _visible_sheets(request).filter(batch=pk)
+    sheets = visible_sheets(request.user).filter(batch=pk)
     found = list(verbs.sheet_totals(sheets.select_related("school", "document", "paid_by", "signed_by")))
     if not found:
         raise Http404
@@ -158,12 +158,15 @@ def sheet_signed_copy(request: HttpRequest, pk: UUID) -> HttpResponse:
 def sheet_pay(request: HttpRequest, pk: UUID) -> HttpResponse:
     sheet = _find_sheet(request, pk)
     access.require(request.user, Permission.RECORD_PAYMENT, sheet.school)
-    form = PaymentForm(request.POST or None, initial={"paid_on": clock.today()})
+    scan = sheet.signed_copy.sha256 if sheet.signed_copy else ""
+    form = PaymentForm(request.POST or None, initial={"paid_on": clock.today(), "seen": scan})
     if request.method == "POST" and form.is_valid():
         try:
             verbs.record_payment(sheet, **form.cleaned_data, by=request.user)
         except ValidationError as refusal:
             show_refusal(form, refusal)
+            form.data = form.data.copy()
+            form.data["seen"] = scan  # the next click is about the scan that is there now
         else:
             messages.success(request, f"已登记{sheet.school}的发放。")
             return redirect("batch", pk=sheet.batch_id)
@@ -184,10 +187,6 @@ def sheet_retry(request: HttpRequest, pk: UUID) -> HttpResponse:
         messages.success(request, "已重新排队生成。")
         transaction.on_commit(tasks.nudge)
     return redirect("batch", pk=sheet.batch_id)
-
-
-def _visible_sheets(request: HttpRequest):
-    return scopes.within(PayoutSheet.objects.all(), request.user, Permission.VIEW_BATCHES, unit="school")
 
 
 def _find_sheet(request: HttpRequest, pk: UUID) -> PayoutSheet:

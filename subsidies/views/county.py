@@ -12,7 +12,7 @@ from accounts.roles import Permission
 
 from .. import county as verbs
 from .. import workflow
-from ..forms import ApproveForm, VerifyForm
+from ..forms import ApproveForm, VerifyForm, seen_digest
 from ..states import Duty, State, Step
 from .desks import find_round, find_unit, show_refusal
 
@@ -23,7 +23,10 @@ def school_report(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
     school = find_unit(round_, request.user, unit, "school", may=Permission.REPORT_TO_COUNTY)
     rows = verbs.awaiting(round_, school, State.CLEARED)
     refused = ""
-    if request.method == "POST":
+    seen = seen_digest(rows)
+    if request.method == "POST" and request.POST.get("seen", seen) != seen:
+        refused = f"名单刚刚有变化，现在是 {len(rows)} 名学生，没有上报。请核对后再点上报。"
+    elif request.method == "POST":
         try:
             count = workflow.advance_all(rows, Step.REPORT, by=request.user) if rows else 0
         except ValidationError as refusal:
@@ -32,7 +35,7 @@ def school_report(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
             messages.success(request, f"已向县资助中心上报 {count} 名学生。")
             return redirect("round", pk=pk)
     total = sum(row.amount for row in rows)
-    context = {"round": round_, "unit": school, "rows": rows, "total": total, "refused": refused}
+    context = {"round": round_, "unit": school, "rows": rows, "total": total, "seen": seen, "refused": refused}
     return render(request, "subsidies/school_report.html", context)
 
 

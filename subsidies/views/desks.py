@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.forms import Form
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
@@ -12,7 +13,7 @@ from accounts.models import Unit, User
 from accounts.roles import Permission
 
 from .. import rounds
-from ..models import Round
+from ..models import PayoutSheet, Round
 
 
 def find_round(request: HttpRequest, pk: UUID) -> Round:
@@ -33,6 +34,11 @@ def units_in_reach(user: User, level: str, *permissions: Permission) -> list[Uni
     """Active units of the level within the person's reach."""
     units = Unit.objects.filter(level=level, is_active=True).select_related("parent")
     return list(scopes.within(units, user, *permissions, unit=""))
+
+
+def visible_sheets(user: User) -> QuerySet[PayoutSheet]:
+    """Payout sheets of the schools within the person's reach."""
+    return scopes.within(PayoutSheet.objects.all(), user, Permission.VIEW_BATCHES, unit="school")
 
 
 def show_refusal(form: Form, refusal: ValidationError) -> None:

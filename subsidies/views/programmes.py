@@ -13,6 +13,7 @@ from accounts.roles import Permission
 from students.models import Category, Stage
 
 from .. import programmes as verbs
+from ..entitlement import term_label
 from ..forms import StandardForm
 from ..models import Programme
 from .desks import show_refusal
@@ -59,7 +60,7 @@ def standard_add(request: HttpRequest, code: str) -> HttpResponse:
             show_refusal(form, refusal)
         else:
             messages.success(
-                request, f"已登记新标准：每学期 {standard.amount:.2f} 元，自 {standard.first_term} 起执行。"
+                request, f"已登记新标准：每学期 {standard.amount:.2f} 元，自{term_label(standard.first_term)}起执行。"
             )
             return redirect("programme", code=code)
     return render(request, "subsidies/standard_add.html", {"programme": programme, "form": form})

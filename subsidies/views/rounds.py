@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 from django_tables2 import RequestConfig
 
-from accounts import access, clock, scopes
+from accounts import access, appointments, clock, scopes
 from accounts.access import desk
 from accounts.models import Unit
 from accounts.roles import Permission
@@ -23,7 +23,7 @@ from ..forms import RoundForm, WindowForm
 from ..models import Application, Round
 from ..states import TURN, State
 from ..tables import RoundTable
-from .desks import find_round, show_refusal
+from .desks import find_round, show_refusal, visible_sheets
 
 # States shown in one column of the round's page.
 _GROUPS = {
@@ -53,7 +53,9 @@ def round_open(request: HttpRequest) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            messages.success(request, f"已开启“{opened}”，班主任可以在 {cn_date(opened.opens_on)}至{cn_date(opened.closes_on)}填报。")
+            messages.success(
+                request, f"已开启“{opened}”，班主任可以在{cn_date(opened.opens_on)}至{cn_date(opened.closes_on)}填报。"
+            )
             return redirect("round", pk=opened.pk)
     return render(request, "subsidies/round_open.html", {"form": form})
 
@@ -91,7 +93,7 @@ def round_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "approved": next((row for row in counted if row["state"] == State.APPROVED), None),
         "may_batch": scopes.allows(request.user, Permission.MAKE_BATCH, round_.unit),
         "may_move_window": scopes.allows(request.user, Permission.OPEN_ROUND, round_.unit),
-        "batches": round_.batches.all() if scopes.reach(request.user, Permission.VIEW_BATCHES) else [],
+        "batches": round_.batches.filter(pk__in=visible_sheets(request.user).values("batch")),
     }
     return render(request, "subsidies/round_detail.html", context)
 
@@ -116,6 +118,7 @@ def _schools(round_: Round, request: HttpRequest, visible: Any) -> list[dict[str
         Permission.VIEW_CASES,
         unit="",
     )
+    taught = appointments.units_with("class_teacher", on=clock.today())
     found: dict[int, dict[str, Any]] = {}
     for unit in classes:
         school = found.setdefault(unit.parent_id, {"unit": unit.parent, "classes": [], "counts": Counter()})
@@ -123,7 +126,9 @@ def _schools(round_: Round, request: HttpRequest, visible: Any) -> list[dict[str
         school["counts"] += counts
         groups = {name: sum(counts[state] for state in states) for name, states in _GROUPS.items()}
         desks = _class_desks(request, unit, counts)
-        school["classes"].append({"unit": unit, "counts": counts, "groups": groups, "desks": desks})
+        school["classes"].append(
+            {"unit": unit, "counts": counts, "groups": groups, "desks": desks, "taught": unit.pk in taught}
+        )
     for school in found.values():
         school["desks"] = _school_desks(request, school["unit"], school["counts"])
         school["total"] = school["counts"].total()

@@ -36,3 +36,8 @@ def test_filter_cuts_arguments_and_tracebacks() -> None:
     record = logging.LogRecord("x", logging.ERROR, "f", 1, "pupil %s", ("11010519491231002X",), info)
     assert RedactingFilter().filter(record)
     assert "11010519491231002X" not in record.getMessage() + record.exc_text
+
+
+@pytest.mark.parametrize("number", ["11010519491231002143", "11010519491231002X43", "11010519491231002X43B1", "1" * 24])
+def test_an_id_number_inside_a_longer_one_is_cut(number: str) -> None:
+    assert number[:14] not in redact(f"残疾证{number}。")

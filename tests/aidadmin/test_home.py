@@ -1,11 +1,13 @@
 """The first page: each person sees what waits for them, and where."""
 
+import datetime as dt
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from accounts import clock
-from accounts.models import User
+from accounts.models import Appointment, User
 from subsidies.models import Round
 from subsidies.states import State
 from tests import cast as casting
@@ -95,3 +97,9 @@ def test_demo_day_moves_on_by_a_working_day(cast: Cast, settings) -> None:
     assert clock.today() == casting.TODAY.replace(day=10)
     settings.DEMO = False
     assert client.post(reverse("demo_clock_advance")).status_code == 403
+
+
+def test_administrator_is_told_of_a_class_nobody_teaches(cast: Cast) -> None:
+    assert "班级没有班主任" not in home_of(cast.admin)
+    Appointment.objects.filter(user=cast.teacher_a2).update(ends_on=casting.TODAY - dt.timedelta(days=1))
+    assert f"{cast.school_a} {cast.class_a2}，登记班主任后才能填报" in home_of(cast.admin)

@@ -59,7 +59,7 @@ class Installation:
         if self.is_sqlite:
             with contextlib.closing(sqlite3.connect(self.database)) as link:
                 return link.execute(query, values).fetchall()
-        with psycopg.connect(self.env["DATABASE_URL"]) as link:
+        with _connected(self.env["DATABASE_URL"]) as link:
             return link.execute(query.replace("?", "%s"), values).fetchall()
 
     def count(self, table: str) -> int:
@@ -161,11 +161,20 @@ def _own_database(name: str) -> Iterator[str]:
         yield ""
         return
     name = f"browser_{name}"
-    with psycopg.connect(server, autocommit=True) as link:
+    with _connected(server) as link:
         link.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         link.execute(f'CREATE DATABASE "{name}"')
     base, _, _ = server.rpartition("/")
     yield f"{base}/{name}"
+
+
+def _connected(url: str) -> "psycopg.Connection[tuple]":
+    """The database of an address as `tests.services` writes it: with the directory of a socket, or with a host."""
+    parts = urlsplit(url)
+    if parts.hostname:
+        return psycopg.connect(url, autocommit=True)
+    home, _, name = parts.path.rpartition("/")
+    return psycopg.connect(user=parts.username, host=home, dbname=name, autocommit=True)
 
 
 def _free_port() -> int:

@@ -4,33 +4,39 @@ Starts the demo in a temporary directory, visits six pages as the person whose p
 DIRECTORY/1-home.png … 6-verify-phone.png.
 """
 
+import contextlib
+import os
 import re
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import django
 from playwright.sync_api import Browser, sync_playwright
 
-from .installation import Installation, running
-from .person import PHONE, WIDE, Person
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+django.setup()
 
-SIX = ("1-home", "2-filing", "3-class-review", "4-notice", "5-batch", "6-verify-phone")
+from aidadmin.demo import PASSWORD  # noqa: E402 - needs the settings
+
+from .installation import Installation, running  # noqa: E402
+from .person import PHONE, WIDE, Person  # noqa: E402
 
 
 def main(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="aid-pictures-") as place, running(Path(place) / "demo") as demo:
-        with sync_playwright() as driver:
-            chromium = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-            take(chromium, demo, directory)
-            chromium.close()
+    with contextlib.ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aid-pictures-")))
+        demo = stack.enter_context(running(place / "demo"))
+        driver = stack.enter_context(sync_playwright())
+        chromium = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        take(chromium, demo, directory)
+        chromium.close()
 
 
 def take(chromium: Browser, demo: Installation, directory: Path) -> None:
     def visitor(username: str) -> Person:
-        from aidadmin.demo import PASSWORD
-
         return Person(chromium, demo.address, viewport=WIDE, device_scale_factor=2).sign_in(username, PASSWORD)
 
     def keep(person: Person, name: str) -> None:

@@ -9,7 +9,7 @@ import pypdf
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from PIL import Image
 
 from accounts import clock
@@ -70,7 +70,7 @@ def test_the_frozen_list_does_not_follow_the_register(cast, reviewed, notice):
 
 
 def test_a_line_cannot_be_changed_by_hand(notice):
-    with pytest.raises(IntegrityError, match=r"written once|append"), transaction.atomic(), connection.cursor() as sql:
+    with pytest.raises(DatabaseError, match="written once"), transaction.atomic(), connection.cursor() as sql:
         sql.execute("UPDATE publicity_noticeline SET name = '张三'")
     with pytest.raises(TypeError):
         notice.lines.update(name="张三")

@@ -142,3 +142,17 @@ def test_a_pupil_shown_again_waits_for_the_later_notice(cast, reviewed, notice, 
     casting.walk(cast, one, State.ON_NOTICE)
     assert notices.close(notice, by=cast.officer_a) == (2, 0)
     assert states(reviewed) == {"张小明": State.ON_NOTICE, "䶮𬎆": State.CLEARED, "阿依古丽·买买提": State.CLEARED}
+
+
+def test_an_objection_to_the_earlier_notice_does_not_cut_the_later_one_short(cast, reviewed, notice, line):
+    """Disputed on a notice that still hangs past its day, the case goes back on the one it stands on now."""
+    objection = receive(line, cast.officer_a)
+    clock.set_demo_day(dt.date(2026, 10, 20))
+    settle(objection, cast.officer_a)
+    one = [a for a in refreshed(reviewed) if a.facts["name"] == "张小明"]
+    workflow.advance_all(one, Step.REPORT, by=cast.officer_a)
+    workflow.advance_all(one, Step.RETURN_FROM_COUNTY, by=cast.clerk, note="材料不全")
+    applications.submit(one, by=cast.teacher_a1)
+    casting.walk(cast, one, State.ON_NOTICE)
+    settle(receive(line, cast.officer_a), cast.officer_a)
+    assert states(one) == {"张小明": State.ON_NOTICE}

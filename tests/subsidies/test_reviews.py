@@ -128,7 +128,7 @@ def test_saying_no_without_an_opinion(cast, rows, verdict) -> None:
 
 def test_more_votes_than_people(cast, rows) -> None:
     many = [Verdict(rows[0], V.AGREE, votes_for=10, votes_against=1)]
-    assert refusal(cast, rows, many) == "1 份申请的票数之和多于到会的 10 人，请核对票数。"
+    assert refusal(cast, rows, many) == "1 份申请（张一）的票数之和多于到会的 10 人，请核对票数。"
 
 
 def test_the_same_application_twice_in_the_list(cast, rows) -> None:

@@ -1,0 +1,32 @@
+"""The public page takes what people type or paste for a code; a workbook's odd characters harm nobody."""
+
+import pytest
+from django.urls import reverse
+
+from documents import xlsx
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("typed", "looked_up"),
+    [
+        ("abcd efgh 2345 6789", "ABCDEFGH23456789"),
+        ("https://aid.example/verify/ABCDEFGH23456789/", "ABCDEFGH23456789"),
+        ("a/b", "AB"),
+        ("..", "-"),
+        ("\x00", "-"),
+        ("/", "-"),
+        ("发放〔2026〕12号", "发放202612号"),
+    ],
+)
+def test_whatever_is_typed_leads_to_an_answer(client, typed, looked_up):
+    answer = client.get(reverse("verify"), {"code": typed})
+    assert answer.status_code == 302
+    assert answer.url == reverse("verify_code", args=[looked_up])
+    assert client.get(answer.url).status_code == 404
+
+
+@pytest.mark.parametrize("written", ["_xD800_", "_xDFFF_", "_x0000_"])
+def test_half_characters_and_nul_in_a_workbook_become_a_mark(written):
+    book = xlsx.write([xlsx.WorksheetPlan("名册", [xlsx.Column("姓名")], [[f"张{written}三"]])])
+    assert [row.cells[0].text for row in xlsx.read(book)[0].rows] == ["姓名", "张\ufffd三"]
