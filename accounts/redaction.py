@@ -3,6 +3,8 @@
 import logging
 import re
 
+from django.core.exceptions import ValidationError
+
 # ID numbers (18, last may be X), roll numbers (letter + 18), the certificate 残疾人证 (ID + kind + degree, and B1
 # when reissued), cards and other long numbers, mobile phones.
 _NUMBERS = re.compile(
@@ -13,6 +15,12 @@ _NUMBERS = re.compile(
 def redact(text: str) -> str:
     """The text with every run that could be an ID, card or phone number cut to its last four characters."""
     return _NUMBERS.sub(lambda found: f"…{found.group()[-4:]}", text)
+
+
+def refuse_numbers(text: str) -> None:
+    """Validator of free texts: they are shown, printed and archived, so no number of a person may stand in them."""
+    if redact(text) != text:
+        raise ValidationError("这里不要写身份证号、学籍号、银行卡号或手机号；系统里已有登记，需要时在学生页查看。")
 
 
 class RedactingFilter(logging.Filter):

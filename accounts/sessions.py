@@ -6,7 +6,6 @@ from django.http import HttpRequest
 
 from . import audit
 from .models import User
-from .redaction import redact
 
 _USERNAME_KEPT_MAX = 40  # as long as a real one can be
 
@@ -21,6 +20,8 @@ def signed_out(sender: object, request: HttpRequest, user: User | None, **kwargs
 
 
 def refused(sender: object, credentials: Mapping[str, object], **kwargs: object) -> None:
-    """Nobody is signed in, so the name tried is a detail; it may be an ID number typed into the wrong field."""
-    tried = redact(str(credentials.get("username", "")))[:_USERNAME_KEPT_MAX]
-    audit.record("session.refuse", "accounts.user", by=None, username=tried)
+    """Nobody is signed in, so the name tried is a detail, kept only when an account has it: what else is typed
+    there is now and then the password, and the trail is for ever."""
+    tried = str(credentials.get("username", ""))[:_USERNAME_KEPT_MAX]
+    known = User.objects.filter(username=tried).exists()
+    audit.record("session.refuse", "accounts.user", by=None, username=tried if known else "（没有这个账号）")

@@ -151,6 +151,8 @@ AXES_ENABLE_ADMIN = False
 # The default would write user names tried into the log.
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address"]
 
+# Messages name pupils: they wait in the database, not in a cookie.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_HTTPONLY = True

@@ -14,8 +14,8 @@ class Dossier(models.Model):
     digest = models.CharField(max_length=64)  # of what the file says, to know when it is out of date
 
     class Meta:
+        # A case can come back to what it was (a remark changed and changed back): then it is a new file again.
         ordering = ["-pk"]
-        constraints = [models.UniqueConstraint(fields=["application", "digest"], name="dossier_once_per_content")]
 
     def __str__(self) -> str:
         return f"{self.application} {self.document}"

@@ -13,7 +13,6 @@ def open_the_fonts(**_: object) -> None:
     fonts.advances()
 
 
-
 @shared_task(name="documents.tasks.sweep_orphan_files")
 def sweep_orphan_files() -> int:
     """Remove stored files no row speaks of (their transaction was undone). Safe at any time, any number of times."""

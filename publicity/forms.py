@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 
 from accounts import clock
 from accounts.forms import DayInput
+from accounts.redaction import refuse_numbers
 from documents.forms import UploadField
 from documents.models import Upload
 
@@ -80,6 +81,7 @@ class ObjectionForm(forms.Form):
         widget=forms.RadioSelect,
     )
     content = forms.CharField(
+        validators=[refuse_numbers],
         label="反映的问题",
         max_length=1000,
         widget=_long(5),
@@ -101,6 +103,7 @@ class SettleForm(forms.Form):
         widget=forms.RadioSelect,
     )
     finding = forms.CharField(
+        validators=[refuse_numbers],
         label="核查情况",
         max_length=1000,
         widget=_long(5),

@@ -6,6 +6,7 @@ import uuid
 from django.db import models
 from django.db.models import F, Q
 
+from accounts import clock
 from accounts.models import AppendOnlyQuerySet, Unit, User
 from documents.models import IssuedDocument, Upload
 from subsidies.models import Application, Round
@@ -16,7 +17,7 @@ class CalendarYear(models.Model):
 
     year = models.PositiveSmallIntegerField("年份", primary_key=True)
     document = models.CharField("依据（通知名称和文号）", max_length=120)
-    recorded_at = models.DateTimeField(auto_now_add=True)
+    recorded_at = models.DateTimeField(default=clock.now)
     recorded_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: shipped
 
     class Meta:

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
+from accounts import clock
 from accounts.models import Unit, User
 from documents.models import Upload
 
@@ -100,7 +101,7 @@ class Pupil(models.Model):
     guardian_relation = models.CharField("与学生关系", max_length=20, blank=True)
     phone_sealed = models.TextField(editable=False, blank=True)
     phone_masked = models.CharField("联系电话", max_length=20, editable=False, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         ordering = ["name", "id"]
@@ -218,7 +219,7 @@ class Circumstance(models.Model):
     )
     valid_from = models.DateField("生效")
     valid_to = models.DateField("失效", null=True, blank=True)
-    recorded_at = models.DateTimeField(auto_now_add=True)
+    recorded_at = models.DateTimeField(default=clock.now)
     recorded_by = models.ForeignKey(User, models.PROTECT, related_name="+")
 
     class Meta:

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -83,7 +84,7 @@ def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
     return sorted(found, key=lambda c: (c.application is None, not c.entitlement.is_entitled))
 
 
-def _return_remarks(standing: Iterable[Application]) -> dict[int, str]:
+def _return_remarks(standing: Iterable[Application]) -> dict[UUID, str]:
     """By enrolment: the latest remark with which a returned application came back."""
     returned = [a.pk for a in standing if a.state == State.RETURNED]
     rows = StepTaken.objects.filter(application__in=returned, target=State.RETURNED).order_by("pk")

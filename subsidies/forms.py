@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from accounts import clock
 from accounts.forms import DayInput
 from accounts.models import Unit
+from accounts.redaction import refuse_numbers
 from documents.forms import UploadField, UploadsField
 from documents.models import Upload
 from students.models import Boarding, Stage, Term
@@ -102,6 +103,7 @@ class FilingForm(forms.Form):
                 )
             self.fields[f"reason_{candidate.enrolment.pk}"] = forms.CharField(
                 max_length=500,
+                validators=[refuse_numbers],
                 required=False,
                 label=f"{name}的申请理由",
                 initial=standing.reason if standing else "",
@@ -178,6 +180,7 @@ class ListForm(forms.Form):
         )
         self.fields[f"opinion_{key}"] = forms.CharField(
             max_length=300,
+            validators=[refuse_numbers],
             required=False,
             label=f"对{name}的意见",
             widget=forms.TextInput(attrs={"aria-label": f"对{name}的意见"}),
@@ -257,6 +260,7 @@ class MeetingForm(ListForm):
     text = forms.CharField(
         label="会议记录",
         max_length=4000,
+        validators=[refuse_numbers],
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="学习了哪些政策、怎样评议和表决。不要写学生家庭隐私的细节。",
     )
@@ -306,7 +310,9 @@ def seen_digest(applications: Iterable[Application]) -> str:
 
 
 class ReasonForm(forms.Form):
-    note = forms.CharField(label="原因", max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
+    note = forms.CharField(
+        label="原因", max_length=300, validators=[refuse_numbers], widget=forms.Textarea(attrs={"rows": 3})
+    )
 
 
 class ApplicationFilter(forms.Form):

@@ -19,7 +19,7 @@ from documents.models import IssuedDocument, Upload
 from students.models import BankAccount, Term
 
 from . import workflow
-from .models import Application, PaymentBatch, PaymentLine, PayoutSheet, Round
+from .models import Application, DutyHolder, PaymentBatch, PaymentLine, PayoutSheet, Round
 from .states import State, Step
 
 
@@ -97,12 +97,16 @@ def record_payment(sheet: PayoutSheet, *, paid_on: dt.date, voucher: str, by: Us
     """Record that the sheet's money was paid on a day under a voucher; its applications become paid.
 
     `seen` is the SHA-256 of the signed copy the recorder could look at. Raises PermissionDenied when the
-    recorder made the batch, ValidationError when the signed copy or the voucher is missing, the copy is another
-    by now, the day lies in the future or before the batch, or it was already recorded.
+    recorder made the batch or decided on one of its applications, ValidationError when the signed copy or the
+    voucher is missing, the copy is another by now, the day lies in the future or before the batch, or it was
+    already recorded.
     """
     access.require(by, Permission.RECORD_PAYMENT, sheet.school)
     if by.pk == sheet.made_by_id:
         raise PermissionDenied("这个批次由您编制，发放结果要由另一位县资助中心人员登记。")
+    decided = DutyHolder.objects.filter(application__lines__sheet=sheet, by=by).count()
+    if decided:
+        raise PermissionDenied(f"您审过这张花名册上 {decided} 份申请，发放结果要由没有经手审核、审批的人员登记。")
     if paid_on > clock.today():
         raise ValidationError({"paid_on": "到账日期不能晚于今天。"})
     if not voucher.strip():

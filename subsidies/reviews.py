@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.utils import timezone
 
 from accounts import access, audit, clock
 from accounts.models import Unit, User
@@ -154,6 +155,12 @@ def _check_verdicts(verdicts: list[Verdict], minutes: Minutes, round_: Round) ->
     if silent:
         raise ValidationError(f"退回或不同意的要写明意见：还有 {len(silent)} 份没有写。")
     present = len(minutes.members)
+    late = [v for v in verdicts if timezone.localdate(v.application.changed_at) > minutes.held_on]
+    if late:
+        last = max(timezone.localdate(v.application.changed_at) for v in late)
+        raise ValidationError(
+            {"held_on": f"其中 {len(late)} 份申请在 {last:%Y-%m-%d} 才办完上一环节，会议日期不能早于这一天。"}
+        )
     over = [v for v in verdicts if (v.votes_for or 0) + (v.votes_against or 0) > present]
     if over:
         names = "、".join(v.application.pupil.name for v in over[:5]) + ("等" if len(over) > 5 else "")

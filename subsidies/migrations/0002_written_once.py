@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
             "subsidies_decision",
             "subsidies_meeting",
             "subsidies_meetingmember",
+            "subsidies_paymentbatch",
             "subsidies_paymentline",
         ),
     ]

@@ -22,6 +22,8 @@ class PaymentBatch(models.Model):
     made_at = models.DateTimeField("编制时间")
     made_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="编制人")
 
+    objects = AppendOnlyQuerySet.as_manager()
+
     class Meta:
         ordering = ["-made_at"]
 
@@ -74,6 +76,15 @@ class PayoutSheet(models.Model):
                 condition=Q(paid_at__isnull=True, paid_by__isnull=True, paid_on__isnull=True)
                 | Q(paid_at__isnull=False, paid_by__isnull=False, paid_on__isnull=False),
                 name="sheet_paid_who_and_when",
+            ),
+            models.CheckConstraint(
+                condition=(Q(state="paid") & Q(paid_by__isnull=False) & ~Q(voucher=""))
+                | (~Q(state="paid") & Q(paid_by__isnull=True)),
+                name="sheet_paid_means_recorded",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["signed", "paid"]) | Q(signed_copy__isnull=False),
+                name="sheet_signed_means_a_scan",
             ),
             models.CheckConstraint(
                 condition=Q(state__in=["queued", "rendering", "ready", "signed", "paid", "failed"]),

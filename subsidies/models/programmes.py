@@ -1,9 +1,12 @@
 """Programmes, their dated standards, the categories they accept, and the rules of their procedure."""
 
+from decimal import Decimal
+
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
+from accounts import clock
 from accounts.models import User
 from students.models import Boarding, Stage
 
@@ -35,12 +38,15 @@ class Standard(models.Model):
     boarding = models.CharField("就读方式", max_length=10, choices=Boarding.choices, blank=True)
     tier = models.CharField("困难等级", max_length=20, blank=True)
     amount = models.DecimalField(
-        "标准（元/学期）", max_digits=9, decimal_places=2, validators=[MinValueValidator(0.01, "金额必须大于零。")]
+        "标准（元/学期）",
+        max_digits=9,
+        decimal_places=2,
+        validators=[MinValueValidator(Decimal("0.01"), "金额必须大于零。")],
     )
     document = models.CharField("文件（文号）", max_length=120)
     first_term = models.CharField("执行学期", max_length=11, validators=[term_key])
     last_term = models.CharField("截止学期", max_length=11, blank=True, validators=[term_key])
-    recorded_at = models.DateTimeField(auto_now_add=True)
+    recorded_at = models.DateTimeField(default=clock.now)
     recorded_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: shipped with the system
 
     class Meta:

@@ -19,6 +19,7 @@ APPEND_ONLY = {
     "subsidies.DutyHolder",
     "subsidies.Meeting",
     "subsidies.MeetingMember",
+    "subsidies.PaymentBatch",
     "subsidies.PaymentLine",
     "subsidies.StepTaken",
 }
@@ -47,7 +48,6 @@ MUTABLE = {
     "students.Term",
     "subsidies.AcceptedCategory",
     "subsidies.Application",
-    "subsidies.PaymentBatch",
     "subsidies.PayoutSheet",
     "subsidies.ProcessRule",
     "subsidies.Programme",
