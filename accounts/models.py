@@ -14,7 +14,7 @@ from .roles import ROLES, UnitLevel
 class Unit(models.Model):
     """A county, a school or a class: the tree over which scopes are statements.
 
-    `path` holds the keys from the root down, each followed by a slash ("1/4/17/"), so that "this unit and
+    `path` holds the keys from the root down, each followed by a slash ("000001/000004/"), so that "this unit and
     everything below" is one prefix comparison.
     """
 
@@ -52,7 +52,8 @@ class Unit(models.Model):
         # The own key is part of the path, so a new unit is written twice; the first path only has to be free.
         self.path = f"new-{uuid.uuid4()}"[:60]
         super().save(*args, **kwargs)
-        self.path = f"{self.parent.path if self.parent else ''}{self.pk}/"
+        # Of one width, so that paths sort as the units were made: the tenth class after the ninth.
+        self.path = f"{self.parent.path if self.parent else ''}{self.pk:06d}/"
         super().save(update_fields=["path"])
 
     def contains(self, other: "Unit") -> bool:

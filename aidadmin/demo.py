@@ -44,10 +44,13 @@ ACCOUNTS: tuple[tuple[str, str], ...] = (
     ("ban71", "李春梅 · 第一初级中学七年级1班班主任（待填报）"),
     ("ban72", "王建军 · 第一初级中学七年级2班班主任"),
     ("ban81", "刘志远 · 第一初级中学八年级1班班主任"),
+    ("ban82", "孙丽华 · 第一初级中学八年级2班班主任"),
     ("xiaoxue", "杨秀英 · 城关小学资助专干（从导入名册开始）"),
     ("xiaoxue-xz", "赵明德 · 城关小学校长"),
     ("ban31", "马小兰 · 城关小学三年级1班班主任"),
     ("youer", "何静 · 第一幼儿园资助专干"),
+    ("youer-yz", "何佩兰 · 第一幼儿园园长"),
+    ("daban", "郑小凤 · 第一幼儿园大班班主任"),
 )
 # One password for all of them. Known to everybody, which is why only the demo has it.
 PASSWORD = "yunling-demo-2026"  # noqa: S105
@@ -132,11 +135,10 @@ def _people(here: _County) -> _County:
         "xiaoxue-xz": ("principal", s["xiaoxue"]),
         "ban31": ("class_teacher", k["ban31"]),
         "youer": ("aid_officer", s["youer"]),
-        "youer-xz": ("principal", s["youer"]),
+        "youer-yz": ("principal", s["youer"]),
         "daban": ("class_teacher", k["daban"]),
     }
     names = {username: text.split(" · ")[0] for username, text in ACCOUNTS}
-    names |= {"ban82": "孙丽华", "youer-xz": "何园长", "daban": "郑小凤"}
     shared = make_password(PASSWORD)  # hashing is slow on purpose; once is enough for a password everybody knows
     for username, (role, unit) in posts.items():
         user = User.objects.create(username=username, name=names[username], password=shared, must_change_password=False)
@@ -177,7 +179,7 @@ def _open(here: _County, programme: str, closes_on: dt.date) -> Round:
 def _finished_round(here: _County) -> None:
     round_ = _open(here, "preschool-aid", dt.date(2026, 9, 18))
     filed = _file(here, round_, "daban", "daban")
-    officer, head = here.people["youer"], here.people["youer-xz"]
+    officer, head = here.people["youer"], here.people["youer-yz"]
     school = here.schools["youer"]
     clock.set_demo_day(dt.date(2026, 9, 9))
     _meet(filed, "class", here.classes["daban"], by=officer)

@@ -65,7 +65,7 @@ def _row(plan: ClassPlan, place: int, serial: int, chance: random.Random) -> dic
     name = surname + chance.choice(_GIVEN)
     if serial % 41 == 0:
         name = _SPECIAL[serial // 41 % len(_SPECIAL)]
-    guardian = surname + chance.choice(_GIVEN)
+    guardian = surname + chance.choice([given for given in _GIVEN if given != name[len(surname) :]])
     is_poor = place % plan.poor_every == 0
     kind = _KINDS[chance.randrange(len(_KINDS))] if is_poor else ""
     values = (

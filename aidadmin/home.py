@@ -19,7 +19,7 @@ from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date, yuan
 from publicity import periods
 from publicity.models import CalendarYear, Notice, Objection
-from students.models import RosterImport
+from students.models import RosterImport, SchoolClass
 from subsidies import rounds
 from subsidies.models import Application, DutyHolder, PayoutSheet, Round
 from subsidies.states import TURN, Duty, State
@@ -206,7 +206,7 @@ def _sheets(user: User) -> Iterator[Waiting]:
     failed = scopes.within(rows.filter(state=states.FAILED), user, P.MAKE_BATCH, unit="school")
     for found, title, page in (
         (ready, "花名册待签字上传", "sheet_sign"),
-        (signed.exclude(made_by=user), "待登记发放", "sheet_pay"),
+        (signed.exclude(made_by=user).exclude(lines__application__duty_holders__by=user), "待登记发放", "sheet_pay"),
     ):
         for sheet in found:
             detail = f"{sheet.school} · {sheet.batch.number} · {sheet.document.number}"
@@ -227,7 +227,11 @@ def _calendar(user: User) -> Iterator[Waiting]:
 
 def _open_rounds(user: User) -> list[Round]:
     today = clock.today()
-    return list(rounds.visible_to(user, P.VIEW_CASES).filter(opens_on__lte=today, closes_on__gte=today)[:20])
+    running = rounds.visible_to(user, P.VIEW_CASES).filter(opens_on__lte=today, closes_on__gte=today)[:20]
+    classes = SchoolClass.objects.filter(unit__is_active=True)
+    stages = set(scopes.within(classes, user, P.VIEW_CASES, unit="unit").values_list("stage", flat=True).distinct())
+    # Until a roster has brought classes, nobody can tell; then a kindergarten's round is no news to a school.
+    return [round_ for round_ in running if not stages or stages.intersection(round_.programme.stages)]
 
 
 def _first_steps(user: User) -> list[tuple[str, str, str]]:

@@ -41,6 +41,7 @@ ACTIONS = {
     "roster.discard": "放弃名册",
     "round.change_window": "调整填报时间",
     "round.open": "开启资助批次",
+    "round.withdraw": "撤销资助批次",
     "sheet.download": "下载发放表",
     "sheet.generate": "生成发放表",
     "sheet.read_signed": "查看签字表",

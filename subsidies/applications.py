@@ -28,7 +28,7 @@ class Candidate:
     facts: dict
     entitlements: dict[str, Entitlement]  # by hardship grade; "" where the programme has no tiers
     application: Application | None
-    remark: str = ""  # why it came back, when it was returned
+    remark: str = ""  # why it came back or was refused, for who files again
 
     @property
     def entitlement(self) -> Entitlement:
@@ -68,7 +68,7 @@ def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
         .select_related("pupil")
     }
     facts = register.facts_of(enrolments, on=clock.today())
-    remarks = _return_remarks(standing.values())
+    remarks = _remarks(round_, school_class, standing)
     rules = programmes.rules_of(round_.programme)
     grades = round_.programme.tiers or [""]
     found = [
@@ -84,11 +84,19 @@ def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
     return sorted(found, key=lambda c: (c.application is None, not c.entitlement.is_entitled))
 
 
-def _return_remarks(standing: Iterable[Application]) -> dict[UUID, str]:
-    """By enrolment: the latest remark with which a returned application came back."""
-    returned = [a.pk for a in standing if a.state == State.RETURNED]
-    rows = StepTaken.objects.filter(application__in=returned, target=State.RETURNED).order_by("pk")
-    return dict(rows.values_list("application__enrolment_id", "note"))
+def _remarks(round_: Round, school_class: Unit, standing: dict[UUID, Application]) -> dict[UUID, str]:
+    """By enrolment: the remark with which an application was last returned or refused in this round."""
+    answers = {State.RETURNED: "退回意见", State.REJECTED: "本批次曾不予资助"}
+    steps = StepTaken.objects.filter(
+        application__round=round_, application__school_class=school_class, target__in=answers
+    ).order_by("pk")
+    said = {
+        enrolment: f"{answers[State(target)]}：{note}"
+        for enrolment, target, note in steps.values_list("application__enrolment_id", "target", "note")
+    }
+    # Once it is on its way again, the old remark is history.
+    done = {key for key, a in standing.items() if a.state not in (State.DRAFT, State.RETURNED)}
+    return {key: remark for key, remark in said.items() if key not in done}
 
 
 def save_drafts(round_: Round, school_class: Unit, wishes: Iterable[Wish], *, by: User) -> list[Application]:

@@ -102,11 +102,8 @@ def record_payment(sheet: PayoutSheet, *, paid_on: dt.date, voucher: str, by: Us
     already recorded.
     """
     access.require(by, Permission.RECORD_PAYMENT, sheet.school)
-    if by.pk == sheet.made_by_id:
-        raise PermissionDenied("这个批次由您编制，发放结果要由另一位县资助中心人员登记。")
-    decided = DutyHolder.objects.filter(application__lines__sheet=sheet, by=by).count()
-    if decided:
-        raise PermissionDenied(f"您审过这张花名册上 {decided} 份申请，发放结果要由没有经手审核、审批的人员登记。")
+    if refusal := acted_before(sheet, by):
+        raise PermissionDenied(refusal)
     if paid_on > clock.today():
         raise ValidationError({"paid_on": "到账日期不能晚于今天。"})
     if not voucher.strip():
@@ -128,6 +125,14 @@ def record_payment(sheet: PayoutSheet, *, paid_on: dt.date, voucher: str, by: Us
         lines = held.lines.filter(reverses__isnull=True).select_related("application")
         workflow.advance_all([line.application for line in lines], Step.PAY, by=by, note=f"凭证号 {voucher}")
         audit.record("sheet.record_payment", held, by=by, unit=held.school, paid_on=paid_on, voucher=voucher)
+
+
+def acted_before(sheet: PayoutSheet, user: User) -> str:
+    """Why this person may not record the sheet's payment, as a sentence; empty if nothing stands in the way."""
+    if user.pk == sheet.made_by_id:
+        return "这个批次由您编制，发放结果要由另一位县资助中心人员登记。"
+    decided = DutyHolder.objects.filter(application__lines__sheet=sheet, by=user).count()
+    return f"您审过这张花名册上 {decided} 份申请，发放结果要由没有经手审核、审批的人员登记。" if decided else ""
 
 
 def _next_number(round_: Round) -> str:

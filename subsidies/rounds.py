@@ -27,6 +27,8 @@ def open_round(
     access.require(by, Permission.OPEN_ROUND, unit)
     if unit.level == Unit.Level.CLASS:
         raise ValidationError({"unit": "批次按县或学校开启，不能只对一个班开启。"})
+    if unit.level == Unit.Level.SCHOOL and not set(unit.school.stages) & set(programme.stages):
+        raise ValidationError({"programme": f"{unit}没有“{programme}”面向的学段，请核对项目。"})
     if not programme.is_active:
         raise ValidationError(f"“{programme}”已停用，不能开启批次；请先在“项目与标准”中启用。")
     if closes_on < opens_on:
@@ -66,6 +68,17 @@ def change_window(round_: Round, *, opens_on: dt.date, closes_on: dt.date, by: U
         held.opens_on, held.closes_on = opens_on, closes_on
         held.save(update_fields=["opens_on", "closes_on"])
         audit.record("round.change_window", held, by=by, unit=held.unit, before=before, after=(opens_on, closes_on))
+
+
+def withdraw(round_: Round, *, by: User) -> None:
+    """Take back a round that was opened by mistake, as long as nobody has filed in it."""
+    access.require(by, Permission.OPEN_ROUND, round_.unit)
+    with transaction.atomic():
+        held = Round.objects.select_for_update().get(pk=round_.pk)
+        if held.applications.exists():
+            raise ValidationError("这个批次里已有申请（包括草稿和已撤回的），不能再撤销；可以更改填报时间。")
+        audit.record("round.withdraw", held, by=by, unit=held.unit, programme=str(held.programme), term=held.term.key)
+        held.delete()
 
 
 def visible_to(user: User, *permissions: Permission) -> QuerySet[Round]:

@@ -11,6 +11,7 @@ urlpatterns = [
     path("rounds/", rounds.round_list, name="rounds"),
     path("rounds/open/", rounds.round_open, name="round_open"),
     path("rounds/<uuid:pk>/", rounds.round_detail, name="round"),
+    path("rounds/<uuid:pk>/withdraw/", rounds.round_withdraw, name="round_withdraw"),
     path("rounds/<uuid:pk>/window/", rounds.round_window, name="round_window"),
     path("rounds/<uuid:pk>/classes/<int:unit>/file/", filing.class_file, name="class_file"),
     path("rounds/<uuid:pk>/classes/<int:unit>/review/", reviews.meeting_hold, {"level": "class"}, name="class_review"),

@@ -56,13 +56,14 @@ def pytest_configure(config: pytest.Config) -> None:
     socket.getaddrinfo = _guarded_getaddrinfo  # type: ignore[assignment]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with a browser or a worker share one of two processes: together they would starve each other."""
-    for item in items:
-        if {"browser", "page", "worker"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("browser"))
-            item.add_marker(pytest.mark.slow)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests with a browser or a worker share one of two processes: together they would starve each other.
+
+    As each is collected, not when all are: xdist reads the groups before any hook of ours for the whole list.
+    """
+    if {"browser", "page", "worker"} & set(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.xdist_group("browser"))
+        item.add_marker(pytest.mark.slow)
 
 
 # --- the installation -----------------------------------------------------------------------------

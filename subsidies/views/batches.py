@@ -108,7 +108,7 @@ def sheet_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         and scopes.allows(request.user, Permission.UPLOAD_SIGNED_SHEET, sheet.school),
         "may_pay": sheet.state == states.SIGNED
         and scopes.allows(request.user, Permission.RECORD_PAYMENT, sheet.school),
-        "made_it": sheet.made_by_id == request.user.pk,
+        "acted_before": verbs.acted_before(sheet, request.user),
     }
     return render(request, "subsidies/sheet_detail.html", context)
 

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 from django_tables2 import RequestConfig
 
 from accounts import access, appointments, clock, scopes
@@ -74,6 +74,20 @@ def round_window(request: HttpRequest, pk: UUID) -> HttpResponse:
             messages.success(request, "填报时间已更改。")
             return redirect("round", pk=pk)
     return render(request, "subsidies/round_window.html", {"round": round_, "form": form})
+
+
+@require_POST
+@desk(Permission.OPEN_ROUND)
+def round_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
+    round_ = find_round(request, pk)
+    access.require(request.user, Permission.OPEN_ROUND, round_.unit)
+    try:
+        verbs.withdraw(round_, by=request.user)
+    except ValidationError as refusal:
+        messages.error(request, " ".join(refusal.messages))
+        return redirect("round", pk=pk)
+    messages.success(request, f"已撤销批次“{round_}”。")
+    return redirect("rounds")
 
 
 @require_safe

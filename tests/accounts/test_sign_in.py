@@ -38,9 +38,10 @@ def test_refused_sign_in_keeps_the_username_not_the_password(cast: Cast, client:
     assert row.username == ""
 
 
-def test_id_number_typed_as_username_is_cut(cast: Cast, client: Client) -> None:
-    attempt(client, "11010519491231002X", "wrong")
-    assert AuditRow.objects.get(action="session.refuse").detail == {"username": "…002X"}
+@pytest.mark.parametrize("typed", ["11010519491231002X", "wo-de-mima-2026"])
+def test_what_is_no_account_is_not_kept(cast: Cast, client: Client, typed: str) -> None:
+    attempt(client, typed, "wrong")
+    assert AuditRow.objects.get(action="session.refuse").detail == {"username": "（没有这个账号）"}
 
 
 def test_sixth_attempt_is_paused_even_with_the_right_password(cast: Cast, client: Client) -> None:

@@ -208,3 +208,30 @@ def test_round_page_and_review_page_ask_the_same_for_one_pupil_and_three(
     for page, count in zip(pages, counts, strict=True):
         with django_assert_num_queries(count):
             client.get(page)
+
+
+def test_round_opened_by_mistake_is_withdrawn_until_somebody_files(cast: Cast, round_: Round) -> None:
+    clerk, address = open_as(cast.clerk), reverse("round_withdraw", args=[round_.pk])
+    assert open_as(cast.officer_a).post(address).status_code == 403
+    submitted(cast, round_, enrol(cast, cast.class_a1))
+    assert "不能再撤销" in text_of(clerk.post(address, follow=True))
+    assert Round.objects.exists()
+
+    second = casting.open_round(cast, "senior-grant")
+    assert "已撤销批次" in text_of(clerk.post(reverse("round_withdraw", args=[second.pk]), follow=True))
+    assert Round.objects.get() == round_
+
+
+def test_school_without_the_stage_cannot_open_the_programme(cast: Cast) -> None:
+    plan = {"programme": casting.Programme.objects.get(code="senior-grant").pk, "term": cast.term.pk}
+    window = {"unit": cast.school_b.pk, "opens_on": "2026-10-12", "closes_on": "2026-10-30"}
+    page = text_of(open_as(cast.officer_b).post(reverse("round_open"), plan | window))
+    assert "没有“普通高中国家助学金”面向的学段" in page
+
+
+def test_refused_pupil_is_shown_with_the_reason(cast: Cast, round_: Round) -> None:
+    (row,) = submitted(cast, round_, enrol(cast, cast.class_a1))
+    said = _MINUTES | {"members": _MEMBERS, f"verdict_{row.pk}": "reject", f"opinion_{row.pk}": "家庭条件已改善"}
+    open_as(cast.officer_a).post(reverse("class_review", args=[round_.pk, cast.class_a1.pk]), said)
+    page = text_of(open_as(cast.teacher_a1).get(reverse("class_file", args=[round_.pk, cast.class_a1.pk])))
+    assert "本批次曾不予资助：家庭条件已改善" in page

@@ -267,16 +267,22 @@ def pay(sheet, by, on: dt.date | None = None, voucher: str = "支付2026-001") -
     record_payment(sheet, paid_on=on or clock.today(), voucher=voucher, by=by)
 
 
-def test_another_clerk_or_the_head_records_the_payment(cast, round_) -> None:
+def test_another_clerk_records_the_payment(cast, round_) -> None:
     sheet = signed(cast, round_)
-    pay(sheet, cast.head)
+    pay(sheet, cast.clerk2)
     sheet.refresh_from_db()
-    assert (sheet.state, sheet.paid_by, sheet.voucher) == (PayoutSheet.State.PAID, cast.head, "支付2026-001")
+    assert (sheet.state, sheet.paid_by, sheet.voucher) == (PayoutSheet.State.PAID, cast.clerk2, "支付2026-001")
     (application,) = Application.objects.all()
     assert application.state == State.PAID
     assert application.steps.last().note == "凭证号 支付2026-001"
     with pytest.raises(ValidationError, match="不能再更换签字表"):
         upload_signed_copy(sheet, scan(), by=cast.officer_a)
+
+
+def test_who_approved_does_not_record_the_payment(cast, round_) -> None:
+    sheet = signed(cast, round_)
+    with pytest.raises(PermissionDenied, match="您审过这张花名册上 1 份申请"):
+        pay(sheet, cast.head)
 
 
 def test_who_made_the_batch_does_not_record_its_payment(cast, round_) -> None:
@@ -308,7 +314,7 @@ def test_a_payment_is_recorded_once(cast, round_) -> None:
     sheet = signed(cast, round_)
     pay(sheet, cast.clerk2)
     with pytest.raises(ValidationError, match=r"已登记发放（2026-10-20），不用重复登记。"):
-        pay(sheet, cast.head)
+        pay(sheet, cast.clerk2)
     assert Application.objects.get().steps.filter(step=Step.PAY).count() == 1
 
 
