@@ -58,6 +58,7 @@ def _keywords(county: County) -> dict[str, dict[str, Any]]:
         "standard_add": {"code": s["programme"].code},
         "round": round_,
         "round_window": round_,
+        "round_withdraw": round_,
         "batch_make": round_,
         "class_file": in_class,
         "class_review": in_class,
