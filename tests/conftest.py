@@ -56,13 +56,28 @@ def pytest_configure(config: pytest.Config) -> None:
     socket.getaddrinfo = _guarded_getaddrinfo  # type: ignore[assignment]
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Tests with a browser or a worker share one of two processes: together they would starve each other.
+# --- two processes --------------------------------------------------------------------------------
 
-    As each is collected, not when all are: xdist reads the groups before any hook of ours for the whole list.
-    """
+# Files whose tests drive a browser or a worker: in one process, one after the other, or they would starve each other.
+HEAVY = ("tests/browser/", "/test_browser.py", "/test_worker_killed.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Files stay whole, so that what a module prepares is prepared once. (xdist's own groups need marks that
+    pytest 9 no longer carries to the scheduler.)"""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.split("::", 1)[0]
+            return "heavy" if path.startswith(HEAVY[0]) or path.endswith(HEAVY[1:]) else path
+
+    return Together(config, log)  # type: ignore[arg-type]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
     if {"browser", "page", "worker"} & set(getattr(item, "fixturenames", ())):
-        item.add_marker(pytest.mark.xdist_group("browser"))
         item.add_marker(pytest.mark.slow)
 
 

@@ -85,6 +85,8 @@ def _batch_context(request: HttpRequest, pk: UUID) -> dict:
         "batch": batch,
         "sheets": found,
         "progress": payout_sheets.progress_of(found),
+        "signed": all(sheet.signed_copy_id for sheet in found),
+        "paid": all(sheet.paid_on for sheet in found),
         "line_count": sum(sheet.line_count for sheet in found),
         "total": sum(sheet.total for sheet in found),
         "may_retry": scopes.allows(request.user, Permission.MAKE_BATCH, batch.round.unit),

@@ -20,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from .addresses import address, named_patterns
 from .county import ROLES, County
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("access")]
+pytestmark = pytest.mark.django_db
 
 # 200 the page · 302 done, on to the next page · 403 not your desk · 404 does not exist for you · 405 not this way ·
 # login: sign in first.

@@ -1,7 +1,7 @@
 """The pictures of the manual, taken of the demo county: `python -m tests.browser.screenshots DIRECTORY`.
 
 Starts the demo in a temporary directory, visits six pages as the person whose page it is, and writes
-DIRECTORY/1-home.png … 6-verify-phone.png.
+DIRECTORY/home.png … verify.png.
 """
 
 import contextlib
@@ -37,17 +37,17 @@ def main(directory: Path) -> None:
 
 def take(chromium: Browser, demo: Installation, directory: Path) -> None:
     def visitor(username: str) -> Person:
-        return Person(chromium, demo.address, viewport=WIDE, device_scale_factor=2).sign_in(username, PASSWORD)
+        return Person(chromium, demo.address, viewport=WIDE).sign_in(username, PASSWORD)
 
     def keep(person: Person, name: str) -> None:
         person.page.screenshot(path=directory / f"{name}.png")
 
     way: dict[str, tuple[str, Callable[[Person], None]]] = {
-        "1-home": ("jingban", lambda person: None),
-        "2-filing": ("ban71", lambda person: person.follow(re.compile("本班还没有填报"))),
-        "3-class-review": ("chuzhong", lambda person: person.follow(re.compile("待班级评议"))),
-        "4-notice": ("chuzhong", _to_the_notice),
-        "5-batch": ("jingban", _to_the_batch),
+        "home": ("jingban", lambda person: None),
+        "filing": ("ban71", lambda person: person.follow(re.compile("本班还没有填报"))),
+        "review": ("chuzhong", lambda person: person.follow(re.compile("待班级评议"))),
+        "notice": ("chuzhong", _to_the_notice),
+        "batch": ("jingban", _to_the_batch),
     }
     for name, (username, go) in way.items():
         person = visitor(username)
@@ -76,7 +76,7 @@ def _verify_on_a_phone(chromium: Browser, demo: Installation, clerk: Person, dir
     clerk.leave()
     parent = Person(chromium, demo.address, viewport=PHONE, device_scale_factor=2)
     parent.open(f"/verify/{code}/")
-    parent.page.screenshot(path=directory / "6-verify-phone.png")
+    parent.page.screenshot(path=directory / "verify.png")
     parent.leave()
 
 
