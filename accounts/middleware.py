@@ -1,21 +1,34 @@
 """What every request gets: an origin for the audit trail, a fresh password, pages that are not kept."""
 
 import uuid
+from ipaddress import ip_address
 
+from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.urls import reverse
 
 from . import audit
 
 
+def visitors_address(request: HttpRequest) -> str:
+    """Where the request came from; what a proxy says counts only when the proxy runs on this machine."""
+    peer = request.META.get("REMOTE_ADDR", "")
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-1].strip()
+    try:
+        return str(ip_address(forwarded)) if ip_address(peer).is_loopback else peer
+    except ValueError:
+        return peer
+
+
 class RequestOriginMiddleware:
-    """Give the request a number; put address and number where the audit trail finds them."""
+    """Give the request a number; put address and number where the audit trail and the lockout find them."""
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request):
         request.number = uuid.uuid4().hex[:10]
+        request.META["REMOTE_ADDR"] = visitors_address(request)
         token = audit.origin.set(f"{request.META.get('REMOTE_ADDR', '')} #{request.number}")
         try:
             response = self.get_response(request)

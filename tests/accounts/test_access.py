@@ -5,6 +5,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from accounts import access, scopes
+from accounts.middleware import visitors_address
 from accounts.models import Unit, User
 from accounts.roles import ROLES, Permission
 from tests.cast import Cast
@@ -63,3 +64,18 @@ def test_desk_of_accounts_says_who_may(cast: Cast, visit, address: str) -> None:
 def test_person_of_another_county_is_404(cast: Cast, visit) -> None:
     cast.clerk.appointments.update(unit=Unit.objects.create(level="county", name="邻县"))
     assert visit(cast.admin).get(f"/people/{cast.clerk.pk}/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "address"),
+    [
+        ("127.0.0.1", "10.20.1.7", "10.20.1.7"),  # the proxy of this machine
+        ("127.0.0.1", "6.6.6.6, 10.20.1.7", "10.20.1.7"),  # what the visitor put in front does not count
+        ("10.20.1.7", "6.6.6.6", "10.20.1.7"),  # no proxy of ours: its word is worth nothing
+        ("127.0.0.1", "", "127.0.0.1"),
+        ("127.0.0.1", "nonsense", "127.0.0.1"),
+    ],
+)
+def test_visitors_address_is_the_proxys_word_only_from_this_machine(rf, peer: str, said: str, address: str) -> None:
+    request = rf.get("/", REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=said)
+    assert visitors_address(request) == address
