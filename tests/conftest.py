@@ -94,7 +94,7 @@ def keys() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: object) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: object) -> Iterator[None]:
     """Let `transactional_db` empty the tables that are evidence; the triggers on them stay in all other tests."""
     from django.db import connection
 
@@ -113,6 +113,21 @@ def django_db_setup(django_db_setup: None, django_db_blocker: object) -> None:
             append_only.lay(editor, *tables)
 
     kind.execute_sql_flush = flush_with_evidence
+    yield
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        _end_other_sessions()
+
+
+def _end_other_sessions() -> None:
+    """PostgreSQL drops no database that somebody is in, and that second connection may still be."""
+    from django.db import connection
+
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 def _tables_held_by_triggers() -> list[str]:
