@@ -166,20 +166,19 @@ HEAVY = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HEAVY)
-def test_heavy_files_cost_little_time_and_memory(make_book, tmp_path, name):
+def test_heavy_files_are_refused_and_cost_little_memory(make_book, tmp_path, name):
     path = tmp_path / "heavy.xlsx"
     path.write_bytes(replace(make_book(["x"]), **{SHEET: HEAVY[name]()}))
     # A process of its own: the peak of this one says nothing about the reader.
     program = (
-        "import re, sys, time; sys.path.insert(0, sys.argv[2]); from documents import xlsx\n"
-        "content = open(sys.argv[1], 'rb').read(); began = time.process_time()\n"
+        "import re, sys; sys.path.insert(0, sys.argv[2]); from documents import xlsx\n"
+        "content = open(sys.argv[1], 'rb').read()\n"
         "try: xlsx.read(content); print('read', end=' ')\n"
         "except xlsx.WorkbookRefused: print('refused', end=' ')\n"
         "peak = int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])\n"
-        "print(time.process_time() - began, peak // 1024)"
+        "print(peak // 1024)"
     )
     command = [sys.executable, "-c", program, str(path), str(settings.BASE_DIR)]
-    verdict, seconds, megabytes = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    verdict, megabytes = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert verdict == "refused"
-    assert float(seconds) < 6, "two seconds on a quiet machine; the processors may be shared"
     assert int(megabytes) < 200
