@@ -19,6 +19,10 @@ class Permission(StrEnum):
     EDIT_SCHOOLS = "edit_schools"
     IMPORT_ROSTER = "import_roster"
     EDIT_PUPILS = "edit_pupils"
+    COMPARE_LISTS = "compare_lists"
+    RECORD_CHANGES = "record_changes"
+    ROLL_OVER = "roll_over"
+    SETTLE_CONCERNS = "settle_concerns"
     # the road of an application
     OPEN_ROUND = "open_round"
     FILE_APPLICATION = "file_application"
@@ -70,13 +74,16 @@ ROLES: dict[str, Role] = {
             "aid_officer",
             "资助专干",
             UnitLevel.SCHOOL,
-            "维护本校名册，组织班级评议和学校评审，发布公示，上报县中心，上传签字表。",
+            "维护本校名册和异动，办理学期结转，处理清查事项，组织班级评议和学校评审，发布公示，上报县中心，上传签字表。",
             frozenset(
                 _SEE
                 | {
                     P.REVEAL_IDENTITY,
                     P.IMPORT_ROSTER,
                     P.EDIT_PUPILS,
+                    P.RECORD_CHANGES,
+                    P.ROLL_OVER,
+                    P.SETTLE_CONCERNS,
                     P.OPEN_ROUND,
                     P.HOLD_CLASS_REVIEW,
                     P.HOLD_SCHOOL_REVIEW,
@@ -98,12 +105,17 @@ ROLES: dict[str, Role] = {
             "county_clerk",
             "县资助中心经办",
             UnitLevel.COUNTY,
-            "登记学校，开启批次，审核学校上报，编制发放批次，登记发放结果，维护标准和工作日历。",
+            "登记学校，导入全县名册和比对名单，办理跨校异动，开启批次，审核学校上报，编制发放批次，登记发放结果，维护标准和工作日历。",
             frozenset(
                 _SEE
                 | {
                     P.REVEAL_IDENTITY,
                     P.EDIT_SCHOOLS,
+                    P.IMPORT_ROSTER,
+                    P.COMPARE_LISTS,
+                    P.RECORD_CHANGES,
+                    P.ROLL_OVER,
+                    P.SETTLE_CONCERNS,
                     P.OPEN_ROUND,
                     P.VERIFY,
                     P.MAKE_BATCH,

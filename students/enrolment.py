@@ -13,18 +13,57 @@ from accounts import access, audit, clock
 from accounts.models import User
 from accounts.roles import Permission
 
-from .models import BankAccount, Boarding, Category, Circumstance, Enrolment, Pupil
+from .models import (
+    OPEN_STANDINGS,
+    BankAccount,
+    Boarding,
+    Category,
+    Circumstance,
+    Enrolment,
+    Pupil,
+    SchoolClass,
+    Term,
+)
+
+
+def begin(
+    pupil: Pupil, *, term: Term, school_class: SchoolClass, boarding: str, starts_on: dt.date | None = None
+) -> Enrolment:
+    """A new place in a class for the term, from its first day or from `starts_on`; not saved."""
+    unit = school_class.unit
+    return Enrolment(
+        pupil=pupil,
+        term=term,
+        school_id=unit.parent_id,
+        school_class=unit,
+        path=unit.path,
+        class_name=unit.name,
+        grade=school_class.grade,
+        stage=school_class.stage,
+        boarding=boarding,
+        starts_on=starts_on or term.starts_on,
+    )
+
+
+def open_only(enrolments: QuerySet[Enrolment]) -> QuerySet[Enrolment]:
+    """Those that have not ended: on the roll of their class, suspended pupils too."""
+    return enrolments.filter(standing__in=OPEN_STANDINGS)
 
 
 def current_only(enrolments: QuerySet[Enrolment]) -> QuerySet[Enrolment]:
     """Those of the enrolments that say where their pupil is now.
 
     That is the newest term that has begun; for a child who has only been entered for a term to come, that one.
+    Of two in one term (a transfer) it is the open one, or the one that began last.
     """
     begun = Case(
         When(term__starts_on__lte=clock.today(), then=Value(True)), default=Value(False), output_field=BooleanField()
     )
-    newest = Enrolment.objects.filter(pupil=OuterRef("pupil")).order_by(begun.desc(), "-term__key").values("pk")[:1]
+    is_open = Case(
+        When(standing__in=OPEN_STANDINGS, then=Value(True)), default=Value(False), output_field=BooleanField()
+    )
+    newest = Enrolment.objects.filter(pupil=OuterRef("pupil")).values("pk")
+    newest = newest.order_by(begun.desc(), "-term__key", is_open.desc(), "-starts_on", "pk")[:1]
     return enrolments.filter(pk=Subquery(newest))
 
 
@@ -110,14 +149,13 @@ def _person(enrolment: Enrolment) -> dict[str, Any]:
 
 
 def _place(enrolment: Enrolment) -> dict[str, Any]:
-    about_class = enrolment.school_class.school_class
     return {
         "term": enrolment.term.key,
         "school": enrolment.school.name,
-        "class_name": enrolment.school_class.name,
-        "grade": about_class.grade,
-        "stage": about_class.stage,
-        "stage_label": about_class.get_stage_display(),
+        "class_name": enrolment.class_name,
+        "grade": enrolment.grade,
+        "stage": enrolment.stage,
+        "stage_label": enrolment.get_stage_display(),
         "boarding": enrolment.boarding,
         "boarding_label": enrolment.get_boarding_display(),
     }

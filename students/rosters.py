@@ -18,7 +18,7 @@ from accounts.roles import Permission
 from documents import uploads, xlsx
 from documents.models import Upload
 
-from . import bank_accounts, columns, grades, matching, privacy, roster_rows
+from . import bank_accounts, columns, enrolment, grades, matching, privacy, roster_rows
 from .matching import Register
 from .models import BankAccount, Category, Circumstance, Enrolment, Pupil, RosterImport, School, SchoolClass, Term
 from .roster_rows import RosterRow
@@ -30,6 +30,7 @@ _PUPIL_FIELDS = [
 ]  # fmt: skip
 # An empty cell says nothing, so it never wipes what is on record.
 _PLAIN_FIELDS = ("name", "sex", "birth_date", "ethnicity", "id_kind", "guardian_name", "guardian_relation")
+_PLACE_FIELDS = ["school_class", "path", "class_name", "grade", "stage", "boarding"]
 _BATCH = 500
 
 
@@ -212,7 +213,7 @@ class _Writer:
             batch_size=_BATCH,
         )
         Enrolment.objects.bulk_create(self.new_enrolments, batch_size=_BATCH)
-        Enrolment.objects.bulk_update(self.changed_enrolments, ["school_class", "boarding"], batch_size=_BATCH)
+        Enrolment.objects.bulk_update(self.changed_enrolments, _PLACE_FIELDS, batch_size=_BATCH)
         BankAccount.objects.bulk_update(self.ended_accounts, ["ends_on"], batch_size=_BATCH)
         BankAccount.objects.bulk_create(self.new_accounts, batch_size=_BATCH)
         Circumstance.objects.bulk_create(self.new_circumstances, batch_size=_BATCH)
@@ -238,24 +239,21 @@ class _Writer:
         school_class = self._class(row)
         present = self.register.enrolments.get(pupil.pk)
         if present is None:
-            enrolment = Enrolment(
-                pupil=pupil,
-                term=self.register.term,
-                school=self.register.school,
-                school_class=school_class,
-                boarding=row.boarding,
+            self.new_enrolments.append(
+                enrolment.begin(pupil, term=self.register.term, school_class=school_class, boarding=row.boarding)
             )
-            self.new_enrolments.append(enrolment)
             return ["term"]
         before = {"school_class_id": present.school_class_id, "boarding": present.boarding}
         after = {"school_class_id": school_class.pk, "boarding": row.boarding}
         if before == after:
             return []
-        present.school_class, present.boarding = school_class, row.boarding
+        there = enrolment.begin(pupil, term=self.register.term, school_class=school_class, boarding=row.boarding)
+        for name in _PLACE_FIELDS:
+            setattr(present, name, getattr(there, name))
         self.changed_enrolments.append(present)
         return [name.removesuffix("_id") for name in before if before[name] != after[name]]
 
-    def _class(self, row: RosterRow) -> Unit:
+    def _class(self, row: RosterRow) -> SchoolClass:
         """The class unit, made when the school has none of this grade and label."""
         assert row.grade
         key = (row.grade.name, row.class_label)
@@ -266,7 +264,7 @@ class _Writer:
             made = SchoolClass.objects.create(unit=unit, stage=row.grade.stage, grade=row.grade.name)
             self.register.classes[key] = made
             self.trail.append(audit.Entry("class.open", unit, unit, {"grade": row.grade.name}))
-        return self.register.classes[key].unit
+        return self.register.classes[key]
 
     def _account(self, pupil: Pupil, row: RosterRow) -> list[str]:
         if row.account is None:

@@ -12,7 +12,7 @@ from accounts import clock
 from accounts.models import Appointment, Unit, User
 from publicity import notices
 from publicity import reference as publicity_reference
-from students import circumstances, fictitious, privacy
+from students import circumstances, enrolment, fictitious, privacy
 from students import reference as students_reference
 from students.models import BankAccount, Category, Enrolment, Pupil, School, SchoolClass, Term
 from subsidies import applications, payments, payout_sheets, reviews, rounds, workflow
@@ -101,9 +101,8 @@ def enrol(
     privacy.set_id(pupil, number)
     privacy.set_roll(pupil, fictitious.roll_number(number))
     pupil.save()
-    enrolment = Enrolment.objects.create(
-        pupil=pupil, term=cast.term, school=school_class.parent, school_class=school_class, boarding=boarding
-    )
+    place = enrolment.begin(pupil, term=cast.term, school_class=school_class.school_class, boarding=boarding)
+    place.save()
     officer = cast.officer_a if cast.school_a.contains(school_class) else cast.officer_b
     for kind in kinds:
         circumstances.add(
@@ -125,7 +124,7 @@ def enrol(
         )
         privacy.set_account(card, fictitious.card_number(serial))
         card.save()
-    return enrolment
+    return place
 
 
 def open_round(cast: Cast, programme: str = "living-aid") -> Round:

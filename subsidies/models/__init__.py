@@ -1,6 +1,7 @@
-"""Programmes and standards, rounds, applications, review meetings, payment."""
+"""Programmes and standards, rounds, applications, review meetings, payment, concerns."""
 
 from .applications import Application, DutyHolder, StepTaken
+from .concerns import Concern
 from .payments import PaymentBatch, PaymentLine, PayoutSheet
 from .programmes import AcceptedCategory, ProcessRule, Programme, Standard
 from .reviews import Decision, Meeting, MeetingMember
@@ -9,6 +10,7 @@ from .rounds import Round
 __all__ = [
     "AcceptedCategory",
     "Application",
+    "Concern",
     "Decision",
     "DutyHolder",
     "Meeting",

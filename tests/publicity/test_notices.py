@@ -175,6 +175,7 @@ def test_private_words_in_the_list_itself_stop_the_notice(cast, round_, column):
         SchoolClass.objects.filter(unit=cast.class_a1).update(grade="特困年级")
     else:
         type(cast.class_a1).objects.filter(pk=cast.class_a1.pk).update(name="低保班")
+    cast.class_a1 = type(cast.class_a1).objects.get(pk=cast.class_a1.pk)
     row = enrol(cast, cast.class_a1)
     rows = walk(cast, submitted(cast, round_, row), State.SCHOOL_REVIEWED)
     with pytest.raises(ValidationError, match=r"名单第 1 行的.*有不能公示的内容"):

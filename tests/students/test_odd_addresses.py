@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 from django.urls import reverse
 
-from students import circumstances
-from students.models import Category, Enrolment, Term
+from students import circumstances, enrolment
+from students.models import Category, Term
 from tests.cast import enrol
 
 _HUGE = "9" * 30
@@ -28,9 +28,7 @@ def test_the_former_school_does_not_learn_what_the_new_one_records(cast, signed_
     """Last term at school A, this term at school B, where hardship was recorded: A's old list stays silent."""
     here = enrol(cast, cast.class_b1, name="张转学", kinds=())
     before = Term.objects.get(key="2025-2026-2")
-    Enrolment.objects.create(
-        pupil=here.pupil, term=before, school=cast.school_a, school_class=cast.class_a1, boarding="day"
-    )
+    enrolment.begin(here.pupil, term=before, school_class=cast.class_a1.school_class, boarding="day").save()
     kind = Category.objects.get(code="orphan")
     circumstances.add(here.pupil, category=kind, source="matched", valid_from=dt.date(2026, 9, 10), by=cast.officer_b)
     officer, query = signed_in(cast.officer_a), {"term": before.pk}

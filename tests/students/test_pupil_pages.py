@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import AuditRow, User
-from students import circumstances, fictitious, rosters
+from students import circumstances, enrolment, fictitious, rosters
 from students.models import BankAccount, Category, Circumstance, Enrolment, Pupil, Term
 from tests.cast import Cast
 from tests.students.workbooks import pupil, workbook
@@ -66,13 +66,8 @@ def test_administrator_sees_no_pupil(cast: Cast, chen: Pupil, signed_in: SignIn)
 def test_pupil_who_moved_to_another_class_is_named_in_the_old_list_without_a_way_in(
     cast: Cast, chen: Pupil, signed_in: SignIn
 ) -> None:
-    Enrolment.objects.create(
-        pupil=chen,
-        term=Term.objects.get(key="2025-2026-2"),
-        school=cast.school_a,
-        school_class=cast.class_a2,
-        boarding="day",
-    )
+    term = Term.objects.get(key="2025-2026-2")
+    enrolment.begin(chen, term=term, school_class=cast.class_a2.school_class, boarding="day").save()
     old = Term.objects.get(key="2025-2026-2")
     page = shown(signed_in(cast.teacher_a2), "pupils", term=old.pk)
     assert chen.name in page

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from students import fictitious, privacy
+from students import enrolment, fictitious, privacy
 from students.models import Category, Circumstance, Enrolment, Pupil
 from subsidies import applications, workflow
 from subsidies.models import Application, StepTaken
@@ -28,8 +28,8 @@ def crowd(cast, count: int) -> list[Enrolment]:
     kind, day = Category.objects.get(code="dibao_rural"), dt.date(2025, 9, 1)
     evidence = {"source": "matched", "valid_from": day, "evidence": "民政部门比对", "recorded_by": cast.officer_a}
     Circumstance.objects.bulk_create([Circumstance(pupil=pupil, category=kind, **evidence) for pupil in pupils])
-    place = {"term": cast.term, "school": cast.school_a, "school_class": cast.class_a1, "boarding": "boarding"}
-    return Enrolment.objects.bulk_create([Enrolment(pupil=pupil, **place) for pupil in pupils])
+    place = {"term": cast.term, "school_class": cast.class_a1.school_class, "boarding": "boarding"}
+    return Enrolment.objects.bulk_create([enrolment.begin(pupil, **place) for pupil in pupils])
 
 
 def drafts(cast, round_, count: int) -> list[Application]:

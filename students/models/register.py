@@ -1,4 +1,7 @@
-"""The register. Numbers of persons are stored sealed; beside each stand its mask and its blind index."""
+"""Who is where: schools, classes, pupils, enrolments, accounts, circumstances.
+
+Numbers of persons are stored sealed; beside each stand its mask and its blind index.
+"""
 
 import uuid
 
@@ -97,6 +100,7 @@ class Pupil(models.Model):
     roll_sealed = models.TextField(editable=False, blank=True)
     roll_index = models.CharField(max_length=64, editable=False, blank=True)
     roll_masked = models.CharField("学籍号", max_length=24, editable=False, blank=True)
+    initials = models.CharField("姓名首字母", max_length=60, blank=True, editable=False)  # ZXM; see students.search
     guardian_name = models.CharField("监护人", max_length=60, blank=True)
     guardian_relation = models.CharField("与学生关系", max_length=20, blank=True)
     phone_sealed = models.TextField(editable=False, blank=True)
@@ -111,28 +115,76 @@ class Pupil(models.Model):
                 fields=["county", "roll_index"], condition=~Q(roll_index=""), name="pupil_roll_unique_in_county"
             ),
         ]
-        indexes = [models.Index(fields=["name"], name="pupil_by_name")]
+        indexes = [
+            models.Index(fields=["name"], name="pupil_by_name"),
+            models.Index(fields=["county", "initials"], name="pupil_by_initials"),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
+class Standing(models.TextChoices):
+    """在读情况 in one term. PRESENT and SUSPENDED are open; the others have ended, on a day."""
+
+    PRESENT = "present", "在读"
+    SUSPENDED = "suspended", "休学"
+    TRANSFERRED = "transferred", "已转出"
+    WITHDRAWN = "withdrawn", "已退学"
+    GRADUATED = "graduated", "已毕业"
+    DECEASED = "deceased", "已去世"
+
+
+OPEN_STANDINGS = (Standing.PRESENT, Standing.SUSPENDED)
+
+
 class Enrolment(models.Model):
-    """A pupil in a class for one term: boarding or day is a fact of the term."""
+    """A pupil in a class for one term, from a day to a day; class, grade and stage as they were in that term.
+
+    A pupil who changes schools within a term has two: the old one closed on the day, the new one open from it.
+    New rows are made by students.enrolment.begin, which fills what follows from the class.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     pupil = models.ForeignKey(Pupil, models.PROTECT, related_name="enrolments", verbose_name="学生")
     term = models.ForeignKey(Term, models.PROTECT, related_name="enrolments", verbose_name="学期")
     school = models.ForeignKey(Unit, models.PROTECT, related_name="+", verbose_name="学校")
     school_class = models.ForeignKey(Unit, models.PROTECT, related_name="enrolments", verbose_name="班级")
-    boarding = models.CharField("就读方式", max_length=10, choices=Boarding.choices)
+    # The class's path, repeated: a county's list is narrowed and ordered by it without a join.
+    path = models.CharField(max_length=60, editable=False)
+    class_name = models.CharField("班级", max_length=80)  # 七年级1班, in this term
+    grade = models.CharField("年级", max_length=20)
+    stage = models.CharField("学段", max_length=10, choices=Stage.choices)
+    boarding = models.CharField("就读方式", max_length=10, choices=Boarding.choices)  # the day it changed: StatusChange
+    standing = models.CharField("在读情况", max_length=12, choices=Standing.choices, default=Standing.PRESENT)
+    starts_on = models.DateField("入班日期")
+    ends_on = models.DateField("离班日期", null=True, blank=True)  # the last day here
+    rollover = models.ForeignKey(
+        "students.RollOver", models.PROTECT, null=True, blank=True, related_name="enrolments", verbose_name="学期结转"
+    )
 
     class Meta:
-        ordering = ["school_class__path", "pupil__name"]
+        ordering = ["path", "pupil__name"]
         constraints = [
             # One child, one place: being on two schools' rosters of one term is a finding, not a second row.
-            models.UniqueConstraint(fields=["pupil", "term"], name="enrolment_one_per_pupil_and_term"),
+            models.UniqueConstraint(
+                fields=["pupil", "term"],
+                condition=Q(standing__in=[s.value for s in OPEN_STANDINGS]),
+                name="enrolment_one_open_per_pupil_and_term",
+            ),
             models.CheckConstraint(condition=Q(boarding__in=["boarding", "day"]), name="enrolment_boarding_known"),
+            models.CheckConstraint(
+                condition=Q(standing__in=[s.value for s in OPEN_STANDINGS], ends_on__isnull=True)
+                | Q(
+                    standing__in=[s.value for s in Standing if s not in OPEN_STANDINGS],
+                    ends_on__isnull=False,
+                ),
+                name="enrolment_ended_on_a_day",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["term", "path"], name="enrolment_by_term_and_path"),
+            models.Index(fields=["school_class", "term"], name="enrolment_by_class_and_term"),
         ]
 
     def __str__(self) -> str:
@@ -159,13 +211,21 @@ class BankAccount(models.Model):
     starts_on = models.DateField("启用日期")
     ends_on = models.DateField("停用日期", null=True, blank=True)
     recorded_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    # When holder and number were last seen to agree on a card, a passbook or the bank's own answer.
+    verified_on = models.DateField("最近核验", null=True, blank=True)
+    verified_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
 
     class Meta:
         ordering = ["-starts_on"]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(verified_on__isnull=True, verified_by__isnull=True)
+                | Q(verified_on__isnull=False, verified_by__isnull=False),
+                name="account_verified_who_and_when",
+            ),
             models.UniqueConstraint(
                 fields=["pupil"], condition=Q(ends_on__isnull=True), name="account_one_open_per_pupil"
-            )
+            ),
         ]
 
     def __str__(self) -> str:
@@ -247,43 +307,25 @@ class Circumstance(models.Model):
             raise ValidationError({"evidence": "学校自采集的困难类别要写明证明名称和编号，或上传扫描件。"})
 
 
-class RosterImport(models.Model):
-    """A roster a school sent in: checked first, applied when the officer says so, or thrown away.
+class StaffAccount(models.Model):
+    """A bank account of somebody who works at a school or the centre: aid is never paid to one.
 
-    `findings` is what the check said, row by row, with numbers masked; see students.rosters.
+    Only the mask and the blind index are kept; the number itself is nobody's business here.
     """
 
-    class State(models.TextChoices):
-        CHECKED = "checked", "已预检，待确认"
-        APPLIED = "applied", "已导入"
-        DISCARDED = "discarded", "已放弃"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    school = models.ForeignKey(Unit, models.PROTECT, related_name="+", verbose_name="学校")
-    term = models.ForeignKey(Term, models.PROTECT, related_name="+", verbose_name="学期")
-    # None once thrown away: the file itself is gone then.
-    file = models.OneToOneField(Upload, models.PROTECT, null=True, blank=True, related_name="+")
-    state = models.CharField("状态", max_length=10, choices=State.choices, default=State.CHECKED)
-    findings = models.JSONField(default=list)
-    rows_total = models.PositiveIntegerField("总行数", default=0)
-    rows_new = models.PositiveIntegerField("新增", default=0)
-    rows_changed = models.PositiveIntegerField("变更", default=0)
-    rows_same = models.PositiveIntegerField("无变化", default=0)
-    rows_refused = models.PositiveIntegerField("有误", default=0)
-    checked_at = models.DateTimeField("预检时间")
-    checked_by = models.ForeignKey(User, models.PROTECT, related_name="+")
-    applied_at = models.DateTimeField("导入时间", null=True, blank=True)
-    applied_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
+    unit = models.ForeignKey(Unit, models.PROTECT, related_name="+", verbose_name="单位")
+    county = models.ForeignKey(Unit, models.PROTECT, related_name="+")
+    holder = models.CharField("户名", max_length=60)
+    number_index = models.CharField(max_length=64, editable=False)
+    number_masked = models.CharField("账号", max_length=24, editable=False)
+    recorded_at = models.DateTimeField("登记时间", default=clock.now)
+    recorded_by = models.ForeignKey(User, models.PROTECT, related_name="+")
 
     class Meta:
-        ordering = ["-checked_at"]
+        ordering = ["unit__path", "holder"]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(applied_at__isnull=True, applied_by__isnull=True)
-                | Q(applied_at__isnull=False, applied_by__isnull=False),
-                name="roster_import_who_and_when",
-            ),
+            models.UniqueConstraint(fields=["county", "number_index"], name="staff_account_once_per_county"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.school} {self.term.key}"
+        return f"{self.holder} {self.number_masked}"
