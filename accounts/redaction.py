@@ -33,3 +33,12 @@ class RedactingFilter(logging.Filter):
         if record.exc_text:
             record.exc_text = redact(record.exc_text)
         return True
+
+
+class RefusalFilter(logging.Filter):
+    """A request that was refused (403) is one line in the log: nothing broke, so there is nothing to trace."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, "status_code", 0) == 403:
+            record.exc_info = record.exc_text = None
+        return True

@@ -4,17 +4,17 @@ from pathlib import PurePath
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 
 from . import uploads
-from .uploadlimit import OversizedFile, too_large
+from .uploadlimit import OversizedFile, limit_of, too_large
 
 
 class BoundedFileField(forms.FileField):
     """A file that the upload handler may have cut off at the limit."""
 
+    kind = ""
     default_error_messages = {
         "required": "请选择要上传的文件。",
         "empty": "这个文件是空的（0 字节）。请检查是否选错了文件，再上传。",
@@ -25,7 +25,7 @@ class BoundedFileField(forms.FileField):
 
     def to_python(self, data: Any) -> UploadedFile | None:
         if isinstance(data, OversizedFile):
-            raise ValidationError(too_large(data.size or 0), code="too_large")
+            raise ValidationError(too_large(data.size or 0, self.kind), code="too_large")
         return super().to_python(data)
 
 
@@ -83,12 +83,10 @@ class CompareForm(forms.Form):
 
 
 def _limits(kind: str) -> str:
-    return f"可上传 {'、'.join(uploads.extensions(kind))}，不超过 {settings.UPLOAD_MAX_BYTES // 1024 // 1024} MB。"
+    return f"可上传 {'、'.join(uploads.extensions(kind))}，不超过 {limit_of(kind) // 1024 // 1024} MB。"
 
 
 _CURES = {
-    ".xls": "请在 Excel 或 WPS 中另存为“Excel 工作簿（*.xlsx）”。",
-    ".et": "请在 WPS 中另存为“Excel 工作簿（*.xlsx）”。",
     ".xlsm": "带宏的工作簿不接收，请另存为“Excel 工作簿（*.xlsx）”。",
     ".csv": "请用 Excel 或 WPS 打开后另存为“Excel 工作簿（*.xlsx）”。",
     ".heic": "请在手机“设置—相机—格式”里选“兼容性最佳”后重拍，或截图后上传。",

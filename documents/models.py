@@ -22,6 +22,7 @@ class Upload(models.Model):
 
     class Kind(models.TextChoices):
         ROSTER = "roster", "学生名册"
+        LIST = "list", "比对名单"
         EVIDENCE = "evidence", "证明材料"
         MINUTES = "minutes", "评议记录照片"
         NOTICE_PHOTO = "notice_photo", "公示照片"
@@ -41,7 +42,7 @@ class Upload(models.Model):
         ordering = ["-uploaded_at"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind__in=["roster", "evidence", "minutes", "notice_photo", "signed_sheet"]),
+                condition=Q(kind__in=["roster", "list", "evidence", "minutes", "notice_photo", "signed_sheet"]),
                 name="upload_kind_known",
             )
         ]

@@ -6,13 +6,39 @@ still in it (a server that hangs up shows "connection reset" instead). Set as th
 """
 
 import io
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.files.uploadedfile import InMemoryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
+from django.http import HttpRequest
+
+from .models import Upload
+from .xlsx_package import COUNTY_BOUNDS, LIST_BOUNDS
+
+View = TypeVar("View", bound=Callable)
 
 # Several photographs may come in one form; together they may take this many times the limit of one file.
 FILES_AT_ONCE = 4
+
+# Bytes; every other kind has settings.UPLOAD_MAX_BYTES. Only pages marked with `takes` let as much in.
+_LARGER = {Upload.Kind.ROSTER: COUNTY_BOUNDS.max_bytes, Upload.Kind.LIST: LIST_BOUNDS.max_bytes}
+
+
+def limit_of(kind: str) -> int:
+    """The most bytes a file of this kind may have."""
+    return _LARGER.get(Upload.Kind(kind), settings.UPLOAD_MAX_BYTES) if kind else settings.UPLOAD_MAX_BYTES
+
+
+def takes(kind: str) -> Callable[[View], View]:
+    """Mark a view that receives files of a kind with a larger limit; stands below the other decorators."""
+
+    def mark(view: View) -> View:
+        view.upload_kind = kind  # type: ignore[attr-defined]
+        return view
+
+    return mark
 
 
 class OversizedFile(UploadedFile):
@@ -25,11 +51,15 @@ class OversizedFile(UploadedFile):
 class BoundedUploadHandler(FileUploadHandler):
     """Keeps a file in memory up to the limit; beyond it, counts."""
 
-    def __init__(self, request=None) -> None:
+    def __init__(self, request: HttpRequest | None = None) -> None:
         super().__init__(request)
         self.kept_of_all = 0
+        # The address has been resolved before anything asks for the body.
+        match = getattr(request, "resolver_match", None)
+        self.limit = limit_of(getattr(match.func, "upload_kind", "") if match else "")
+        self.limit_of_all = max(FILES_AT_ONCE * settings.UPLOAD_MAX_BYTES, self.limit)
 
-    def new_file(self, *args, **kwargs) -> None:
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
         self.kept: list[bytes] | None = []
         self.kept_of_this = 0
@@ -39,8 +69,7 @@ class BoundedUploadHandler(FileUploadHandler):
             return
         self.kept_of_this += len(raw_data)
         self.kept_of_all += len(raw_data)
-        limit = settings.UPLOAD_MAX_BYTES
-        if self.kept_of_this > limit or self.kept_of_all > FILES_AT_ONCE * limit:
+        if self.kept_of_this > self.limit or self.kept_of_all > self.limit_of_all:
             self.kept_of_all -= self.kept_of_this
             self.kept = None
         else:
@@ -60,12 +89,14 @@ class BoundedUploadHandler(FileUploadHandler):
         )
 
 
-def too_large(size: int) -> str:
-    """The sentence for a file beyond the limit."""
-    limit = settings.UPLOAD_MAX_BYTES // 1024 // 1024
-    if size <= settings.UPLOAD_MAX_BYTES:
-        return f"一次上传的文件合计太大（最多 {FILES_AT_ONCE * limit} MB），没有保存。请分几次上传。"
-    return (
-        f"这个文件有 {size / 1024 / 1024:.1f} MB，超过单个文件 {limit} MB 的上限，没有保存。"
-        "请压缩图片、降低扫描分辨率（150–200 dpi 即可）或分成几个文件后再上传。"
+def too_large(size: int, kind: str = "") -> str:
+    """The sentence for a file beyond the limit of its kind."""
+    limit = limit_of(kind)
+    if size <= limit:
+        together = max(FILES_AT_ONCE * settings.UPLOAD_MAX_BYTES, limit) // 1024 // 1024
+        return f"一次上传的文件合计太大（最多 {together} MB），没有保存。请分几次上传。"
+    return f"这个文件有 {size / 1024 / 1024:.1f} MB，超过单个文件 {limit // 1024 // 1024} MB 的上限，没有保存。" + (
+        "请分成几个文件，或只把有内容的行列复制到新的工作簿里，再上传。"
+        if kind in _LARGER
+        else "请压缩图片、降低扫描分辨率（150–200 dpi 即可）或分成几个文件后再上传。"
     )

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
@@ -21,10 +20,12 @@ from accounts.redaction import redact
 
 from . import filestore, pictures
 from .models import Upload
-from .uploadlimit import OversizedFile, too_large
-from .xlsx_package import open_package
+from .uploadlimit import OversizedFile, limit_of, too_large
+from .xlsx_package import COUNTY_BOUNDS, LIST_BOUNDS
+from .xlsx_package import check as check_workbook
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+XLS = "application/vnd.ms-excel"
 PDF, JPEG, PNG = "application/pdf", "image/jpeg", "image/png"
 # Controls, and the marks by which a name could show its extension backwards.
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -43,11 +44,6 @@ class Format:
     accept: Callable[[bytes], bytes]  # what is kept of the content; raises ValidationError
 
 
-def _workbook(content: bytes) -> bytes:
-    open_package(content).close()
-    return content
-
-
 def _pdf(content: bytes) -> bytes:
     if b"%%EOF" not in content[-2048:]:
         raise UploadRefused("这个 PDF 文件不完整，可能没有传完或没有扫描完。请重新导出或重新扫描后上传。")
@@ -59,7 +55,8 @@ def _pdf(content: bytes) -> bytes:
 FORMATS: dict[str, Format] = {
     form.media_type: form
     for form in (
-        Format(XLSX, ".xlsx", "Excel 工作簿（.xlsx）", _workbook),
+        Format(XLSX, ".xlsx", "Excel 工作簿（.xlsx）", bytes),
+        Format(XLS, ".xls", "Excel 97–2003 工作簿（.xls）", bytes),
         Format(PDF, ".pdf", "PDF", _pdf),
         Format(JPEG, ".jpg", "JPG 照片", lambda content: pictures.clean(content, "JPEG")),
         Format(PNG, ".png", "PNG 图片", lambda content: pictures.clean(content, "PNG")),
@@ -67,12 +64,15 @@ FORMATS: dict[str, Format] = {
 }
 _PAPER = (PDF, JPEG, PNG)
 ALLOWED: dict[str, tuple[str, ...]] = {
-    Upload.Kind.ROSTER: (XLSX,),
+    Upload.Kind.ROSTER: (XLSX, XLS),
+    Upload.Kind.LIST: (XLSX, XLS),
     Upload.Kind.EVIDENCE: _PAPER,
     Upload.Kind.MINUTES: _PAPER,
     Upload.Kind.NOTICE_PHOTO: _PAPER,
     Upload.Kind.SIGNED_SHEET: _PAPER,
 }
+# Workbooks have a gate of their own, which explains what is wrong more closely.
+_BOUNDS = {Upload.Kind.ROSTER: COUNTY_BOUNDS, Upload.Kind.LIST: LIST_BOUNDS}
 
 
 def store(file: UploadedFile, *, kind: str, unit: Unit, by: User) -> Upload:
@@ -105,18 +105,21 @@ def store(file: UploadedFile, *, kind: str, unit: Unit, by: User) -> Upload:
 
 def check(file: UploadedFile, *, kind: str) -> tuple[bytes, str]:
     """What would be kept of the file, and its media type. Raises ValidationError; stores nothing."""
-    if isinstance(file, OversizedFile) or (file.size or 0) > settings.UPLOAD_MAX_BYTES:
-        raise UploadRefused(too_large(file.size or 0))
+    limit = limit_of(kind)
+    if isinstance(file, OversizedFile) or (file.size or 0) > limit:
+        raise UploadRefused(too_large(file.size or 0, kind))
     file.seek(0)
     # One byte more than allowed shows that a declared size was a lie.
-    content = file.read(settings.UPLOAD_MAX_BYTES + 1)
-    if len(content) > settings.UPLOAD_MAX_BYTES:
-        raise UploadRefused(too_large(len(content)))
+    content = file.read(limit + 1)
+    if len(content) > limit:
+        raise UploadRefused(too_large(len(content), kind))
     if not content:
         raise UploadRefused("这个文件是空的（0 字节）。请检查是否选错了文件，再上传。")
     allowed = ALLOWED[kind]
-    # A roster that is no workbook gets its own, closer explanation from the gate of workbooks.
-    media_type = XLSX if allowed == (XLSX,) else recognise(content)
+    if bounds := _BOUNDS.get(Upload.Kind(kind)):
+        media_type = XLSX if check_workbook(content, bounds) == "xlsx" else XLS
+    else:
+        media_type = recognise(content)
     if media_type not in allowed:
         raise UploadRefused(_refusal(content, allowed))
     return FORMATS[media_type].accept(content), media_type
@@ -181,7 +184,8 @@ def clean_name(name: str) -> str:
 def extensions(kind: str) -> list[str]:
     """Extensions a file dialogue should offer for this kind."""
     found = [FORMATS[media_type].extension for media_type in ALLOWED[kind]]
-    return [*found, ".jpeg"] if ".jpg" in found else found
+    # The same formats under other names; .et is what WPS calls an .xls.
+    return found + [other for own, other in ((".jpg", ".jpeg"), (".xls", ".et")) if own in found]
 
 
 def _refusal(content: bytes, allowed: tuple[str, ...]) -> str:

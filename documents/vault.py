@@ -15,7 +15,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,18 @@ def seal(text: str, *, place: str, key: str) -> str:
     """The text sealed for one place ("students.pupil.id") and one record (its primary key as text)."""
     ring = _ring("field")
     return f"{ring.newest}:{_to_text(_encrypt(ring, text.encode(), f'{place}:{key}'))}"
+
+
+def seal_all(texts: Sequence[str], *, place: str, keys: Sequence[str]) -> list[str]:
+    """`seal` for a whole column: the text of each record under its key. An empty text stays empty."""
+    ring = _ring("field")
+    encrypt, head = ring.ciphers[ring.newest].encrypt, f"{ring.newest}:"
+    nonces = os.urandom(NONCE_BYTES * len(texts))
+    sealed = []
+    for start, text, key in zip(range(0, len(nonces), NONCE_BYTES), texts, keys, strict=True):
+        nonce = nonces[start : start + NONCE_BYTES]
+        sealed.append(head + _to_text(nonce + encrypt(nonce, text.encode(), f"{place}:{key}".encode())) if text else "")
+    return sealed
 
 
 def unseal(sealed: str, *, place: str, key: str) -> str:
@@ -73,6 +85,14 @@ def blind_index(text: str, *, purpose: str) -> str:
     if ":" in purpose:
         raise ValueError("A purpose holds no colon; the colon ends it.")
     return hmac.new(_ring("index").first, f"{purpose}:v1:{text}".encode(), hashlib.sha256).hexdigest()
+
+
+def blind_indexes(texts: Iterable[str], *, purpose: str) -> list[str]:
+    """`blind_index` of a whole column; an empty text has none."""
+    if ":" in purpose:
+        raise ValueError("A purpose holds no colon; the colon ends it.")
+    key, head = _ring("index").first, f"{purpose}:v1:"
+    return [hmac.digest(key, (head + text).encode(), "sha256").hex() if text else "" for text in texts]
 
 
 # --- keys -----------------------------------------------------------------------------------------

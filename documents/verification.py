@@ -1,22 +1,26 @@
 """What the public page says of a paper: genuine, altered, superseded, not issued yet, or unknown."""
 
 import hashlib
+import itertools
 import re
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from django.core.exceptions import ValidationError
 
-from . import issuing, signing, xlsx
+from . import issuing, signing, workbooks
 from .models import IssuedDocument
 from .vault import VaultError
-from .xlsx_package import BROKEN, open_package
+from .xlsx_package import BROKEN, Bounds, open_package
 
 _CODE = re.compile(r"[2-9A-HJKMNP-Z]{16}")
 # In a signature's text the slash may be written as \\057.
 _CODE_IN_BYTES = re.compile(rb"verify(?:/|\\057)([2-9A-HJKMNP-Z]{16})(?:/|\\057)")
 _MOST_CANDIDATES = 50
+# Anybody may ask: no more is read than a paper of ours can be.
+_PAPER_BOUNDS = Bounds(max_rows=5_000, max_columns=60, max_bytes=10 * 1024 * 1024, seconds=10)
 
 
 class Verdict(StrEnum):
@@ -129,12 +133,19 @@ def _codes_in_workbook(content: bytes) -> list[str]:
         with open_package(content) as package:
             if "docProps/core.xml" in package.namelist():
                 found += _CODE.findall(package.read("docProps/core.xml")[:100_000].decode("utf-8", "replace"))
-        for sheet in xlsx.read(content):
-            for row in [*sheet.rows[:10], *sheet.rows[-10:]]:
-                found += _CODE.findall(" ".join(normalise_code(cell.text) for cell in row.cells))
+        with workbooks.open_workbook(content, _PAPER_BOUNDS) as book:
+            for index in range(len(book.sheets)):
+                for values in _first_and_last(values for _, values in book.rows(index)):
+                    found += _CODE.findall(" ".join(normalise_code(workbooks.text_of(value)) for value in values))
     except (ValidationError, *BROKEN):
         pass
     return _distinct(found)
+
+
+def _first_and_last(rows: Iterator[list[workbooks.Value]]) -> Iterator[list[workbooks.Value]]:
+    """The first ten rows and the last ten."""
+    yield from itertools.islice(rows, 10)
+    yield from deque(rows, maxlen=10)
 
 
 def _distinct(codes: Iterable[str]) -> list[str]:

@@ -4,9 +4,10 @@ import datetime as dt
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Literal
 from xml.sax.saxutils import escape
 
@@ -32,6 +33,8 @@ _CORE = (
 _FORMATS: dict[str, str] = {"text": "@", "amount": "0.00", "count": "0", "date": "yyyy-mm-dd"}
 _FONT = "宋体"
 _CHOICE_ROWS = 5000  # how far down a drop-down reaches
+_CHOICES_SHEET = "选项"  # hidden: the words of drop-downs that are too many for a formula
+_CHOICES_IN_FORMULA = 250  # characters; Excel takes 255
 _THIN = Side(style="thin")
 _BOX = Border(left=_THIN, right=_THIN, top=_THIN, bottom=_THIN)
 _CENTRE = Alignment(horizontal="center", vertical="center", wrap_text=True)
@@ -46,6 +49,8 @@ class Column:
     kind: ColumnKind = "text"
     centred: bool = False
     choices: tuple[str, ...] = ()  # a drop-down of these words, in a table that is to be filled in
+    # A drop-down that depends on the row: (title of another column, the words for each value it may have).
+    choices_by: tuple[str, Mapping[str, Sequence[str]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,14 +67,17 @@ class WorksheetPlan:
     row_height: float = 20  # points
     frozen_columns: int = 0
     footer: str = ""  # left of the page number
+    to_fill_in: bool = False  # below the rows, too, what is typed into a column of texts stays a text
 
 
 def write(sheets: Sequence[WorksheetPlan], *, keywords: str = "") -> bytes:
     """The sheets as an .xlsx file. `keywords` stands in the file's properties; no author, no times."""
     book = Workbook(write_only=True)
+    choices = _Choices()
     try:
         for plan in sheets:
-            _Writer(book, plan).write()
+            _Writer(book, plan, choices).write()
+        choices.write(book)
     except BaseException:
         for sheet in book.worksheets:  # what openpyxl has begun it must end
             sheet.close()
@@ -79,11 +87,53 @@ def write(sheets: Sequence[WorksheetPlan], *, keywords: str = "") -> bytes:
     return _without_time(raw.getvalue(), keywords)
 
 
+class _Choices:
+    """The words of drop-downs, in columns of a hidden sheet."""
+
+    def __init__(self) -> None:
+        self.columns: list[Sequence[str]] = []
+
+    def formula(self, column: Column, titles: Sequence[str], row: int) -> str:
+        """What the drop-down of the column's cell in this row offers; "" for no drop-down."""
+        if column.choices_by is not None:
+            title, words = column.choices_by
+            pairs = [(value, word) for value, offered in words.items() for word in offered]
+            if not pairs:
+                return ""
+            values = self._keep([value for value, _ in pairs])
+            first = self._keep([word for _, word in pairs]).split(":")[0]
+            chosen = f"${get_column_letter(titles.index(title) + 1)}{row}"
+            return f"OFFSET({first},MATCH({chosen},{values},0)-1,0,COUNTIF({values},{chosen}),1)"
+        words_of_all = ",".join(column.choices)
+        # A comma in a word would make two of it.
+        if len(words_of_all) > _CHOICES_IN_FORMULA or words_of_all.count(",") >= len(column.choices) > 0:
+            return self._keep(column.choices)
+        return f'"{words_of_all}"' if column.choices else ""
+
+    def _keep(self, words: Sequence[str]) -> str:
+        self.columns.append(words)
+        letter = get_column_letter(len(self.columns))
+        return f"'{_CHOICES_SHEET}'!${letter}$1:${letter}${len(words)}"
+
+    def write(self, book: Workbook) -> None:
+        if not self.columns:
+            return
+        sheet = book.create_sheet(_CHOICES_SHEET)
+        sheet.sheet_state = "hidden"
+        for row in zip_longest(*self.columns):
+            cells = []
+            for word in row:
+                cell = WriteOnlyCell(sheet)
+                _set_text(cell, word or "")
+                cells.append(cell)
+            sheet.append(cells)
+
+
 class _Writer:
     """Appends one plan row by row; only one row is in memory at a time."""
 
-    def __init__(self, book: Workbook, plan: WorksheetPlan) -> None:
-        self.plan = plan
+    def __init__(self, book: Workbook, plan: WorksheetPlan, choices: _Choices) -> None:
+        self.plan, self.choices = plan, choices
         self.sheet = book.create_sheet(_sheet_name(plan.name))
         self.width = len(plan.columns)
         self.row = 0
@@ -118,8 +168,11 @@ class _Writer:
         for index, column in enumerate(self.plan.columns, start=1):
             letter = get_column_letter(index)
             sheet.column_dimensions[letter].width = column.width
-            if column.choices:
-                words = DataValidation(type="list", formula1=f'"{",".join(column.choices)}"', allow_blank=True)
+            if self.plan.to_fill_in and column.kind == "text":
+                sheet.column_dimensions[letter].number_format = _FORMATS["text"]
+            formula = self.choices.formula(column, [each.title for each in self.plan.columns], header + 1)
+            if formula:
+                words = DataValidation(type="list", formula1=formula, allow_blank=True)
                 words.add(f"{letter}{header + 1}:{letter}{header + _CHOICE_ROWS}")
                 sheet.data_validations.append(words)
 

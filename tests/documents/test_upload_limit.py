@@ -1,16 +1,20 @@
 """Too large a file: nothing of it is kept, and the form still knows what was typed."""
 
 import io
+import random
 import tracemalloc
 
 import pytest
 from django import forms
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import RequestFactory
+from django.urls import ResolverMatch, get_resolver, reverse
 
+from accounts.access import desk
 from documents.forms import UploadField, UploadsField
 from documents.models import Upload
-from documents.uploadlimit import OversizedFile
+from documents.uploadlimit import OversizedFile, limit_of, takes
+from tests.documents.books import replace
 
 LIMIT = 10 * 1024 * 1024
 
@@ -59,6 +63,10 @@ class NoteForm(forms.Form):
     file = UploadField(kind=Upload.Kind.EVIDENCE)
 
 
+class RosterForm(NoteForm):
+    file = UploadField(kind=Upload.Kind.ROSTER)
+
+
 def test_two_hundred_megabytes_are_refused_in_little_memory():
     tracemalloc.start()
     request = post(200 * 1024 * 1024)
@@ -78,6 +86,49 @@ def test_a_file_at_the_limit_is_kept_whole():
     request = post(LIMIT)
     assert NoteForm(request.POST, request.FILES).is_valid()
     assert request.FILES["file"].read() == b"x" * LIMIT
+
+
+@takes(Upload.Kind.ROSTER)
+def roster_page(request):
+    """Where rosters are sent."""
+
+
+def post_roster(size: int):
+    request = post(size, "名册.xlsx")
+    request.resolver_match = ResolverMatch(desk()(roster_page), (), {})
+    return request
+
+
+def test_a_page_for_rosters_lets_larger_files_in():
+    request = post_roster(4 * LIMIT)
+    assert request.FILES["file"].size == 4 * LIMIT
+    assert RosterForm(request.POST, request.FILES).is_valid()
+
+
+def test_beyond_its_own_limit_a_roster_is_refused_with_the_limit_of_rosters():
+    request = post_roster(4 * LIMIT + 1)
+    form = RosterForm(request.POST, request.FILES)
+    assert "超过单个文件 40 MB 的上限" in form.errors["file"][0]
+    assert "扫描" not in form.errors["file"][0]
+
+
+def test_other_pages_keep_their_limit_whatever_is_sent():
+    request = post(LIMIT + 1, "名册.xlsx")
+    request.resolver_match = ResolverMatch(lambda request: None, (), {})
+    assert isinstance(request.FILES["file"], OversizedFile)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Upload.Kind.values if limit_of(kind) > LIMIT])
+def test_larger_kinds_have_pages_that_let_them_in(kind):
+    assert kind in {getattr(view, "upload_kind", "") for view in _views()}
+
+
+def _views(patterns=None):
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        if hasattr(pattern, "url_patterns"):
+            yield from _views(pattern.url_patterns)
+        else:
+            yield pattern.callback
 
 
 @pytest.mark.parametrize(
@@ -119,3 +170,13 @@ def test_a_field_for_several_files_cleans_to_a_list():
 
 def test_the_dialogue_offers_the_right_extensions():
     assert 'accept=".pdf,.jpg,.png,.jpeg"' in str(NoteForm()["file"])
+
+
+def test_a_large_roster_passes_all_that_stands_before_the_page(cast, as_user, make_book):
+    """Whoever reads the form before the address is known would cut the file at the limit of other pages."""
+    filling = {"xl/media/image1.png": random.Random(7).randbytes(11 * 1024 * 1024)}
+    file = SimpleUploadedFile("名册.xlsx", replace(make_book(["姓名"]), **filling))
+    form = {"unit": cast.school_a.pk, "term": cast.term.pk, "file": file}
+    answer = as_user(cast.officer_a).post(reverse("roster_import_new"), form)
+    assert "单个文件" not in answer.content.decode()
+    assert "合计太大" not in answer.content.decode()

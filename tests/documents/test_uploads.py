@@ -11,6 +11,7 @@ from accounts.models import AuditRow, Unit
 from documents import filestore, uploads
 from documents.models import Upload
 from documents.vault import VaultError
+from tests.documents.books import SHEET, replace
 
 KINDS = Upload.Kind
 pytestmark = pytest.mark.django_db
@@ -60,6 +61,25 @@ def test_a_roster_must_be_a_workbook(send, make_book, refusal):
     assert "PDF" in refusal(b"%PDF-1.7 %%EOF", name="名册.xlsx", kind=KINDS.ROSTER)
     content = make_book(["姓名"])
     assert uploads.read(send(content, name="名册.xlsx", kind=KINDS.ROSTER)) == content
+
+
+@pytest.mark.parametrize("kind", [KINDS.ROSTER, KINDS.LIST])
+def test_rosters_and_lists_may_be_old_workbooks(send, refusal, kind):
+    old = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 + "Workbook".encode("utf-16-le")
+    assert "打开密码" in refusal(old + "EncryptedPackage".encode("utf-16-le"), name="名单.xls", kind=kind)
+    upload = send(old, name="名单.et", kind=kind)
+    assert (upload.media_type, uploads.read(upload)) == ("application/vnd.ms-excel", old)
+    assert uploads.extensions(kind) == [".xlsx", ".xls", ".et"]
+
+
+def test_a_workbook_that_explodes_is_not_kept(make_book, refusal):
+    content = replace(make_book(["x"]), **{SHEET: b"<worksheet>" + b" " * 50_000_000})
+    assert "压缩前" in refusal(content, name="名册.xlsx", kind=KINDS.ROSTER)
+
+
+@pytest.mark.parametrize(("kind", "megabytes"), [(KINDS.ROSTER, 40), (KINDS.LIST, 20), (KINDS.EVIDENCE, 10)])
+def test_each_kind_has_its_limit(refusal, kind, megabytes):
+    assert f"单个文件 {megabytes} MB" in refusal(b"%PDF-" + bytes(megabytes * 1024 * 1024), kind=kind)
 
 
 @pytest.mark.parametrize(
