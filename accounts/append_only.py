@@ -3,11 +3,13 @@
 Used by migrations, so that not only this program but any SQL of its database user is refused.
 """
 
+from collections.abc import Mapping
+
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 _SQLITE = """
-CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table}
+CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table} {unless}
 BEGIN SELECT RAISE(ABORT, '{table} rows are written once'); END
 """
 _POSTGRES_FUNCTION = """
@@ -16,12 +18,24 @@ $$ BEGIN RAISE EXCEPTION '% rows are written once', TG_TABLE_NAME; END $$
 """
 _POSTGRES = """
 CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table}
-FOR EACH ROW EXECUTE FUNCTION aid_refuse_change()
+FOR EACH ROW EXECUTE FUNCTION {function}()
+"""
+_POSTGRES_UNLESS = """
+CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN IF {condition} THEN RETURN OLD; END IF; RAISE EXCEPTION '% rows are written once', TG_TABLE_NAME; END $$
 """
 
+# Tables whose rows may go under a condition over OLD: what is evidence only from some moment on.
+_DELETABLE: dict[str, str] = {}
 
-def written_once(*tables: str) -> migrations.RunPython:
-    """The migration operation that lays the triggers on the tables."""
+
+def written_once(*tables: str, deletable: Mapping[str, str] | None = None) -> migrations.RunPython:
+    """The migration operation that lays the triggers on the tables.
+
+    `deletable` gives some of them a condition (SQL over OLD, true or false but never null) under which a row may
+    be deleted after all.
+    """
+    _DELETABLE.update(deletable or {})
     return migrations.RunPython(
         lambda apps, editor: lay(editor, *tables), lambda apps, editor: lift(editor, *tables), elidable=False
     )
@@ -33,7 +47,14 @@ def lay(editor: BaseDatabaseSchemaEditor, *tables: str) -> None:
     if postgres:
         editor.execute(_POSTGRES_FUNCTION, params=None)  # its % is not ours to fill
     for table, verb in ((t, v) for t in tables for v in ("update", "delete")):
-        editor.execute((_POSTGRES if postgres else _SQLITE).format(table=table, verb=verb))
+        condition = _DELETABLE.get(table, "") if verb == "delete" else ""
+        function = "aid_refuse_change"
+        if postgres and condition:
+            function = f"aid_refuse_delete_{table}"
+            editor.execute(_POSTGRES_UNLESS.format(function=function, condition=condition), params=None)
+        unless = f"WHEN NOT ({condition})" if condition else ""
+        trigger = (_POSTGRES if postgres else _SQLITE).format(table=table, verb=verb, function=function, unless=unless)
+        editor.execute(trigger, params=None)
 
 
 def lift(editor: BaseDatabaseSchemaEditor, *tables: str) -> None:

@@ -63,6 +63,16 @@ def record_all(entries: Iterable[Entry], *, by: User | None) -> None:
         head.save()
 
 
+def last_number() -> int:
+    """The number of the last row. As long as it stays the same, no verb has changed anything."""
+    return AuditHead.objects.filter(pk=1).values_list("number", flat=True).first() or 0
+
+
+def actions_since(number: int) -> set[str]:
+    """What has been done since that row."""
+    return set(AuditRow.objects.filter(number__gt=number).values_list("action", flat=True).order_by().distinct())
+
+
 def subject_key(subject: models.Model | str) -> str:
     """The text that names a record in the trail: `app.model:key`."""
     return subject if isinstance(subject, str) else f"{subject._meta.label_lower}:{subject.pk}"

@@ -143,9 +143,10 @@ class AuditFilter(forms.Form):
     since = forms.DateField(label="从", required=False, widget=DayInput, validators=[a_day_of_work])
     until = forms.DateField(label="到", required=False, widget=DayInput, validators=[a_day_of_work])
 
-    def __init__(self, *args: object, actions: list[str], **kwargs: object) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["action"].choices = [("", "全部操作"), *((code, words.action(code)) for code in actions)]
+        known = sorted(words.ACTIONS.items(), key=lambda entry: entry[1])
+        self.fields["action"].choices = [("", "全部操作"), *known]
 
     def clean(self) -> dict:
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")

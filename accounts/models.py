@@ -11,6 +11,25 @@ from django.db.models import F, Q
 from .roles import ROLES, UnitLevel
 
 
+@models.CharField.register_lookup
+class Below(models.Lookup):
+    """`path__below="000001/000004/"`: this unit and everything under it, in a form that an index answers."""
+
+    lookup_name = "below"
+
+    def as_sql(self, compiler, connection, **extra):
+        column, params = self.process_lhs(compiler, connection)
+        if not self.rhs.endswith("/"):
+            raise ValueError(f"{self.rhs!r} is no path of a unit")
+        if connection.vendor == "sqlite":
+            # LIKE with a parameter reads the whole index there. "0" is the character after "/".
+            if self.rhs.count("/") == 1:
+                # Everything of a county: no reason to choose an index by it (+ says so), and SQLite would.
+                column = f"+{column}"
+            return f"({column} >= %s AND {column} < %s)", [*params, self.rhs, *params, f"{self.rhs[:-1]}0"]
+        return f"{column} LIKE %s", [*params, f"{self.rhs}%"]
+
+
 class Unit(models.Model):
     """A county, a school or a class: the tree over which scopes are statements.
 
@@ -167,6 +186,8 @@ class AuditRow(models.Model):
         indexes = [
             models.Index(fields=["subject"], name="audit_by_subject"),
             models.Index(fields=["action", "-number"], name="audit_by_action"),
+            models.Index(fields=["username", "-number"], name="audit_by_person"),
+            models.Index(fields=["at"], name="audit_by_time"),
         ]
 
     def __str__(self) -> str:

@@ -42,12 +42,17 @@ def reach(user: User, *permissions: Permission) -> list[str]:
 
 
 def within(queryset: QuerySet[M], user: User, *permissions: Permission, unit: str) -> QuerySet[M]:
-    """Rows whose unit (named by the lookup `unit`, e.g. "school" or "" for units themselves) is in reach."""
-    lookup = f"{unit}__path__startswith" if unit else "path__startswith"
+    """Rows whose unit is in reach: `unit` is the lookup to it ("school"), "" for rows that have a `path` themselves."""
+    lookup = f"{unit}__path__below" if unit else "path__below"
     condition = Q(pk__in=[])
     for path in reach(user, *permissions):
         condition |= Q(**{lookup: path})
     return queryset.filter(condition)
+
+
+def whole_counties(paths: list[str]) -> bool:
+    """Whether the reach is counties only, so that a pupil of it lies in it wherever enrolled."""
+    return bool(paths) and all(path.count("/") == 1 for path in paths)
 
 
 def allows(user: User, permission: Permission, unit: Unit | None) -> bool:

@@ -11,7 +11,7 @@ from django.utils.functional import SimpleLazyObject
 from accounts import clock
 from accounts.models import Unit, User
 from accounts.roles import ROLES, Permission
-from accounts.scopes import current_appointments
+from accounts.scopes import current_appointments, reach
 
 P = Permission
 
@@ -20,13 +20,19 @@ DOORS: tuple[tuple[str, str, str, Permission | None], ...] = (
     ("", "待办首页", "home", None),
     ("名册", "学生名册", "pupils", P.VIEW_PUPILS),
     ("名册", "名册导入", "roster_imports", P.IMPORT_ROSTER),
+    ("名册", "学期结转", "rollovers", P.ROLL_OVER),
+    ("名册", "异动", "changes", P.VIEW_PUPILS),
+    ("名册", "比对名单", "lists", P.SETTLE_CONCERNS),
+    ("名册", "教职工账户", "staff_accounts", P.IMPORT_ROSTER),
     ("资助", "资助批次", "rounds", P.VIEW_CASES),
     ("资助", "资助申请", "applications", P.VIEW_CASES),
+    ("资助", "清查", "concerns", P.VIEW_CASES),
     ("资助", "公示", "notices", P.VIEW_CASES),
     ("资助", "发放批次", "batches", P.VIEW_BATCHES),
     ("资助", "学生档案", "dossiers", P.VIEW_CASES),
     ("规则", "学校", "schools", P.VIEW_CASES),
     ("规则", "项目与标准", "programmes", P.VIEW_CASES),
+    ("规则", "学期", "terms", P.EDIT_CALENDAR),
     ("规则", "工作日历", "calendar", P.VIEW_CASES),
     ("管理", "操作记录", "audit", P.VIEW_AUDIT),
     ("管理", "账号与任职", "people", P.MANAGE_ACCOUNTS),
@@ -56,6 +62,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "navigation": SimpleLazyObject(lambda: _groups(user, request.path)),
         "posts": SimpleLazyObject(lambda: current_appointments(user) if user else []),
         "county_name": SimpleLazyObject(lambda: _county_name(user)),
+        "find_url": SimpleLazyObject(lambda: _url("pupil_find") if user and reach(user, P.VIEW_PUPILS) else ""),
         "home_url": _url("home"),
         "roles_url": _url("roles"),
         "demo": {"today": clock.today(), "advance_url": _url("demo_clock_advance")} if settings.DEMO else None,

@@ -8,7 +8,6 @@ from subsidies.states import State
 
 
 class DossierFilter(forms.Form):
-    q = forms.CharField(label="学生姓名", required=False, widget=forms.TextInput(attrs={"type": "search"}))
     round = forms.ModelChoiceField(label="批次", queryset=Round.objects.none(), required=False, empty_label="全部批次")
     state = forms.ChoiceField(label="状态", required=False)
 

@@ -17,7 +17,7 @@ class DossierTable(tables.Table):
 
     pupil = tables.Column("学生", order_by="pupil__name")
     school = tables.Column("学校", order_by="school__path")
-    school_class = tables.Column("班级", order_by="school_class__path")
+    school_class = tables.Column("班级", accessor="class_name", order_by="school_class__path")
     round = tables.Column("批次", orderable=False)
     amount = tables.Column("金额（元）", attrs=_NUM)
     state = tables.Column("状态")

@@ -7,10 +7,11 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
-from django_tables2 import RequestConfig
+from django.views.decorators.http import require_http_methods
 
+from accounts import paging, typed
 from accounts.access import desk
+from accounts.paging import LongList
 from accounts.roles import Permission
 from documents import issuing
 from subsidies import rounds
@@ -20,26 +21,26 @@ from . import dossiers as verbs
 from .forms import DossierFilter
 from .tables import DossierTable
 
-ROWS_PER_PAGE = 50
 
-
-@require_GET
+@require_http_methods(["GET", "HEAD", "POST"])
 @desk(Permission.VIEW_CASES)
 def dossier_list(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        return typed.keep(request)
     wanted = DossierFilter(request.GET, rounds=rounds.visible_to(request.user, Permission.VIEW_CASES))
-    rows = verbs.with_number(verbs.fileable(request.user)).select_related(
-        "pupil", "school", "school_class", "round__programme", "round__term"
-    )
-    table = DossierTable(_narrow(rows, wanted))
-    RequestConfig(request, paginate={"per_page": ROWS_PER_PAGE}).configure(table)
-    return render(request, "archives/dossier_list.html", {"table": table, "filter": wanted})
+    name = typed.kept(request)
+    rows = _narrow(verbs.fileable(request.user), wanted, name)
+    listed = LongList(rows, unit_path="school_class__path", then=("pupil__name", "pk"), detail=_shown)
+    table = paging.configure(DossierTable(listed), request)
+    context = {"table": table, "filter": wanted, "names": typed.NameForm(), "typed": name}
+    return render(request, "archives/dossier_list.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @desk(Permission.VIEW_CASES)
 def dossier(request: HttpRequest, pk: UUID) -> HttpResponse:
     """About a case's file (GET); the file itself, brought up to date (POST, because each reading is recorded)."""
-    rows = verbs.fileable(request.user).select_related("pupil", "school", "school_class", "round__programme")
+    rows = verbs.fileable(request.user).select_related("pupil", "school", "enrolment", "round__programme")
     application = get_object_or_404(rows, pk=pk)
     if request.method == "POST":
         try:
@@ -55,10 +56,16 @@ def dossier(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "archives/dossier.html", context)
 
 
-def _narrow(rows: QuerySet[Application], wanted: DossierFilter) -> QuerySet[Application]:
+def _shown(rows: QuerySet[Application]) -> QuerySet[Application]:
+    return verbs.with_number(rows).select_related(
+        "pupil", "school", "school_class", "enrolment", "round__programme", "round__term"
+    )
+
+
+def _narrow(rows: QuerySet[Application], wanted: DossierFilter, name: str) -> QuerySet[Application]:
+    rows = rows.filter(pupil__name__icontains=name) if name else rows
     if not wanted.is_valid():
         return rows
     given = wanted.cleaned_data
-    rows = rows.filter(pupil__name__icontains=given["q"]) if given["q"] else rows
     rows = rows.filter(round=given["round"]) if given["round"] else rows
     return rows.filter(state=given["state"]) if given["state"] else rows

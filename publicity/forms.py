@@ -30,10 +30,6 @@ class NoticeFilter(forms.Form):
     state = forms.ChoiceField(label="状态", required=False, choices=[("", "全部"), *Notice.State.choices])
 
 
-class LineFilter(forms.Form):
-    q = forms.CharField(label="姓名", required=False, widget=forms.TextInput(attrs={"type": "search"}))
-
-
 class SeenForm(forms.Form):
     """A form beside something that was shown: `seen` says what the person was looking at when they pressed."""
 

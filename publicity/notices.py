@@ -17,7 +17,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, Sum, When
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, When
 from django.db.models.functions import Coalesce
 
 from accounts import access, audit, clock, scopes
@@ -33,6 +33,8 @@ from subsidies.states import State, Step
 
 from . import periods, wording
 from .models import Notice, NoticeLine, Objection
+
+_SCHOOL_DEPTH = 2  # slashes in the path of a school; a class has one more
 
 
 class ListChanged(ValidationError):
@@ -83,24 +85,35 @@ def visible_to(user: User) -> QuerySet[Notice]:
     A notice hangs at the school gate, so a class teacher may read the one their own pupils stand on; others
     of the school are not their business.
     """
-    own_lines = scopes.within(NoticeLine.objects.all(), user, Permission.VIEW_CASES, unit="application__school_class")
-    own_schools = scopes.within(Notice.objects.all(), user, Permission.VIEW_CASES, unit="school")
-    return Notice.objects.filter(Q(pk__in=own_lines.values("notice")) | Q(pk__in=own_schools.values("pk")))
+    # A case that moved to another school takes nobody there back to the notice of the school it left.
+    standing = NoticeLine.objects.filter(application__school=F("notice__school"))
+    condition = Q(pk__in=[])
+    for path in scopes.reach(user, Permission.VIEW_CASES):
+        if path.count("/") <= _SCHOOL_DEPTH:
+            condition |= Q(school__path__below=path)
+        else:  # only here are lines asked for: a county has too many of them
+            own = standing.filter(application__school_class__path__below=path)
+            condition |= Q(pk__in=own.values("notice"))
+    return Notice.objects.filter(condition)
 
 
 def listed(user: User) -> QuerySet[Notice]:
-    """`visible_to` for a list: running ones first, with `line_count` and `open_count` (objections being checked)."""
+    """`visible_to` in the order of a list: running ones first, then the newest."""
+    rows = visible_to(user).select_related("school", "round__programme", "round__term")
+    return rows.order_by(Case(When(state=Notice.State.RUNNING, then=0), default=1), "-published_at", "pk")
+
+
+def with_counts(rows: QuerySet[Notice]) -> QuerySet[Notice]:
+    """Notices of one page of a list, with `line_count` and `open_count` (objections being checked)."""
     lines = NoticeLine.objects.filter(notice=OuterRef("pk")).order_by().values("notice").annotate(n=Count("pk"))
     unsettled = Objection.objects.filter(line__notice=OuterRef("pk"), state=Objection.State.OPEN).order_by()
     return (
-        visible_to(user)
-        .annotate(
+        rows.annotate(
             line_count=Coalesce(Subquery(lines.values("n")), 0),
             open_count=Coalesce(Subquery(unsettled.values("line__notice").annotate(n=Count("pk")).values("n")), 0),
         )
         .select_related("school", "round__programme", "round__term")
         .prefetch_related("round__programme__process_rules")
-        .order_by(Case(When(state=Notice.State.RUNNING, then=0), default=1), "-published_at")
     )
 
 

@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.roles import Permission
 from subsidies import workflow
 from subsidies.entitlement import cn_date
-from subsidies.states import Step
+from subsidies.states import State, Step
 
 from .models import Notice, NoticeLine, Objection
 
@@ -58,7 +58,11 @@ def settle(objection: Objection, *, upheld: bool, finding: str, by: User) -> Non
         )
         if not settled:
             raise ValidationError("这件异议已由他人办结，请刷新页面。")
-        workflow.advance(objection.line.application, _step(objection.line, upheld=upheld), by=by, note=finding)
+        # A case that left with its pupil is held no longer: the finding is recorded, there is nothing to let go on.
+        case = objection.line.application
+        case.refresh_from_db(fields=["state", "school"])
+        if case.state == State.HELD and case.school_id == notice.school_id:
+            workflow.advance(case, _step(objection.line, upheld=upheld), by=by, note=finding)
         audit.record("objection.settle", objection, by=by, unit=notice.school, upheld=upheld)
 
 

@@ -6,11 +6,12 @@ from functools import wraps
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods
 from django_tables2 import RequestConfig
 
+from accounts import typed
+
 from . import notices
-from .forms import LineFilter
 from .models import Notice
 from .tables import PublicLineTable
 
@@ -34,17 +35,20 @@ def kept_by_nobody(view: View) -> View:
 
 @login_not_required
 @kept_by_nobody
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def notice_public(request: HttpRequest, code: str) -> HttpResponse:
-    """A running notice: text, dates, list. Over: 410 and no name. Never there: 404."""
+    """A running notice: text, dates, list (POST: those of a name). Over: 410 and no name. Never there: 404."""
     notice = get_object_or_404(Notice.objects.select_related("school", "document"), code=code)
     if not notices.is_public(notice):
         return render(request, "publicity/notice_over.html", status=410)
-    wanted = LineFilter(request.GET)
+    # Visitors have no session: the answer to a name is this page itself.
+    name = typed.read(request) if request.method == "POST" else ""
     lines = notice.lines.order_by("position")
-    if wanted.is_valid() and wanted.cleaned_data["q"]:
-        lines = lines.filter(name__icontains=wanted.cleaned_data["q"])
+    if name:
+        lines = lines.filter(name__icontains=name)
     table = PublicLineTable(lines, exclude=[] if notice.shows_amount else ["amount"])
-    RequestConfig(request, paginate={"per_page": LINES_PER_PAGE}).configure(table)
-    context = {"notice": notice, "table": table, "filter": wanted, "day_count": len(notice.counted_days)}
+    # What was sent is gone with the next page, so those of a name are not paged.
+    RequestConfig(request, paginate=False if name else {"per_page": LINES_PER_PAGE}).configure(table)
+    context = {"notice": notice, "table": table, "names": typed.NameForm(), "typed": name}
+    context["day_count"] = len(notice.counted_days)
     return render(request, "publicity/notice_public.html", context)

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from accounts.templatetags.aid import cn_date, yuan
+from accounts.templatetags.aid import badge, cn_date, yuan
 from subsidies.states import State
 from subsidies.tables import state_badge
 
@@ -93,6 +93,11 @@ class PublicLineTable(tables.Table):
         return yuan(record.amount)
 
 
+def _has_left(line: NoticeLine) -> bool:
+    """Whether the case went to another school with its pupil: what becomes of it there is not this school's."""
+    return line.application.school_id != line.notice.school_id or line.application.state == State.MOVING
+
+
 class LineTable(PublicLineTable):
     """The lines for the people of the school: with each case's state, and the door to an objection."""
 
@@ -102,14 +107,18 @@ class LineTable(PublicLineTable):
     class Meta(PublicLineTable.Meta):
         fields = ("position", "name", "grade", "class_name", "amount", "state", "act")
 
-    def render_name(self, record: NoticeLine) -> SafeString:
+    def render_name(self, record: NoticeLine) -> str | SafeString:
+        if _has_left(record):
+            return record.name
         return format_html('<a href="{}">{}</a>', reverse("application", args=[record.application_id]), record.name)
 
     def render_state(self, record: NoticeLine) -> SafeString:
+        if _has_left(record):
+            return badge("note", "随学生转学离校")
         return state_badge(record.application.state)
 
     def render_act(self, record: NoticeLine) -> str | SafeString:
-        if record.application.state != State.ON_NOTICE:
+        if record.application.state != State.ON_NOTICE or _has_left(record):
             return ""
         return format_html(
             '<a class="button button-small" href="{}">记录异议<span class="visually-hidden">：{}</span></a>',

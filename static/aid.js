@@ -34,13 +34,14 @@
     document.querySelectorAll("[data-sent]").forEach(function (each) { each.disabled = false; each.removeAttribute("data-sent"); });
   }
 
-  // "/" goes to the search field, Esc closes the menu.
+  // "/" goes to the search field (on a phone it is in the menu), Esc closes the menu.
   document.addEventListener("keydown", function (event) {
     var typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
     if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      var search = document.querySelector("[data-search], input[type=search]");
+      var search = firstSeen("[data-search], input[type=search]");
       if (search) { event.preventDefault(); search.focus(); search.select(); }
     }
+    if (!event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) moveInResults(event);
     if (event.key === "Escape") {
       document.querySelectorAll("details.menu[open]").forEach(function (menu) {
         menu.open = false;
@@ -59,6 +60,22 @@
     }
     if (event.target.closest("[data-print]")) window.print();
   });
+
+  function firstSeen(selector) {
+    return Array.prototype.find.call(document.querySelectorAll(selector), function (each) { return each.offsetParent !== null; });
+  }
+
+  // In [data-results], up and down go from link to link; from the search field down to the first.
+  function moveInResults(event) {
+    var links = Array.prototype.slice.call(document.querySelectorAll("[data-results] a[href]"));
+    var at = links.indexOf(event.target);
+    var fromField = at < 0 && event.key === "ArrowDown" && event.target.hasAttribute("data-search");
+    if (!links.length || (at < 0 && !fromField)) return;
+    event.preventDefault();
+    if (at === 0 && event.key === "ArrowUp") { firstSeen("[data-search]").focus(); return; }
+    var next = links[at + (event.key === "ArrowUp" ? -1 : 1)];
+    if (next) next.focus();
+  }
 
   // In a table marked data-grid, up and down go to the same column of the next row, as in a spreadsheet.
   function moveInGrid(event) {
@@ -119,6 +136,8 @@
   function start() {
     var summary = document.querySelector("[data-error-summary]");
     if (summary) summary.focus();
+    var result = document.querySelector("[data-results] a[href]");
+    if (result && !summary) result.focus();
     document.querySelectorAll("[data-select-all]").forEach(function (each) { countSelected(each.getAttribute("data-select-all")); });
     fitTables();
   }

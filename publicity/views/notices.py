@@ -9,18 +9,19 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_tables2 import RequestConfig, Table
 
-from accounts import access, scopes
+from accounts import access, paging, scopes, typed
 from accounts.access import desk
 from accounts.models import Unit
+from accounts.paging import NewestFirst
 from accounts.roles import Permission
 from documents import issuing, uploads
 from subsidies.views.desks import find_round, show_refusal
 
 from .. import notices as verbs
-from ..forms import LineFilter, NoticeFilter, NoticeForm, PhotoForm
+from ..forms import NoticeFilter, NoticeForm, PhotoForm
 from ..models import Notice
 from ..tables import LineTable, NoticeTable, PublicLineTable, standing
 
@@ -36,7 +37,7 @@ def notice_list(request: HttpRequest) -> HttpResponse:
         text, state = wanted.cleaned_data["q"], wanted.cleaned_data["state"]
         rows = rows.filter(Q(title__icontains=text) | Q(school__name__icontains=text)) if text else rows
         rows = rows.filter(state=state) if state else rows
-    table = _configured(NoticeTable(rows), request)
+    table = paging.configure(NoticeTable(NewestFirst(rows, detail=verbs.with_counts)), request)
     may_publish = bool(scopes.reach(request.user, Permission.PUBLISH_NOTICE))
     return render(request, "publicity/notice_list.html", {"table": table, "filter": wanted, "may_publish": may_publish})
 
@@ -65,9 +66,13 @@ def notice_new(request: HttpRequest) -> HttpResponse:
     return render(request, "publicity/notice_new.html", {"chosen": chosen, "plan": plan, "form": form})
 
 
-@require_GET
+@require_http_methods(["GET", "HEAD", "POST"])
 @desk(Permission.VIEW_CASES)
 def notice_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The notice with its lines (GET); its lines narrowed by a name (POST)."""
+    if request.method == "POST":
+        _visible(request, pk)
+        return typed.keep(request)
     return _page(request, _visible(request, pk), PhotoForm())
 
 
@@ -129,7 +134,7 @@ def _visible(request: HttpRequest, pk: UUID, *, may: Permission | None = None) -
 def _page(request: HttpRequest, notice: Notice, photo_form: PhotoForm) -> HttpResponse:
     of_school = scopes.allows(request.user, Permission.VIEW_CASES, notice.school)
     may_act = scopes.allows(request.user, Permission.PUBLISH_NOTICE, notice.school)
-    wanted = LineFilter(request.GET)
+    name = typed.kept(request)
     objections = list(verbs.objections_of(notice)) if of_school else []
     open_count = verbs.open_objections(notice).count()
     context = {
@@ -138,8 +143,9 @@ def _page(request: HttpRequest, notice: Notice, photo_form: PhotoForm) -> HttpRe
         "days": verbs.day_marks(notice),
         "day_word": verbs.day_word(notice),
         "line_count": notice.lines.count(),
-        "table": _lines(request, notice, wanted, of_school=of_school, may_act=may_act),
-        "filter": wanted,
+        "table": _lines(request, notice, name, of_school=of_school, may_act=may_act),
+        "names": typed.NameForm(),
+        "typed": name,
         "of_school": of_school,
         "may_act": may_act,
         "may_close": may_act and notice.state == Notice.State.RUNNING and not verbs.days_left(notice),
@@ -155,11 +161,11 @@ def _page(request: HttpRequest, notice: Notice, photo_form: PhotoForm) -> HttpRe
     return render(request, "publicity/notice_detail.html", context)
 
 
-def _lines(request: HttpRequest, notice: Notice, wanted: LineFilter, *, of_school: bool, may_act: bool) -> Table:
+def _lines(request: HttpRequest, notice: Notice, name: str, *, of_school: bool, may_act: bool) -> Table:
     """The lines as far as the person may read them; a class teacher sees what hangs on the wall."""
     rows = notice.lines.select_related("application").order_by("position")
-    if wanted.is_valid() and wanted.cleaned_data["q"]:
-        rows = rows.filter(name__icontains=wanted.cleaned_data["q"])
+    if name:
+        rows = rows.filter(name__icontains=name)
     hidden = [] if notice.shows_amount else ["amount"]
     if not of_school:
         return _configured(PublicLineTable(rows, exclude=hidden), request)

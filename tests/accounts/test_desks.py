@@ -70,10 +70,10 @@ def test_list_of_people_costs_the_same_for_one_and_three(cast: Cast, visit) -> N
 
 def test_audit_trail_costs_the_same_for_one_and_three(cast: Cast, visit) -> None:
     session = visit(cast.head)
-    for action, count in (("thing.one", 1), ("thing.three", 3)):
+    for action, count in (("round.withdraw", 1), ("calendar.record_year", 3)):
         for _ in range(count):
             audit.record(action, "thing:1", by=cast.clerk, unit=cast.school_a)
-    assert queries(session, "/audit/?action=thing.one") == queries(session, "/audit/?action=thing.three")
+    assert queries(session, "/audit/?action=round.withdraw") == queries(session, "/audit/?action=calendar.record_year")
 
 
 @pytest.mark.parametrize(
@@ -82,21 +82,21 @@ def test_audit_trail_costs_the_same_for_one_and_three(cast: Cast, visit) -> None
         ("person=沈经办", 1),
         ("person=teacher_a1", 1),
         ("person=nobody", 0),
-        ("action=thing.done", 2),
-        ("action=thing.done&since=2026-10-12&until=2026-10-12", 2),
-        ("action=thing.done&until=2026-10-11", 0),
+        ("action=round.withdraw", 2),
+        ("action=round.withdraw&since=2026-10-12&until=2026-10-12", 2),
+        ("action=round.withdraw&until=2026-10-11", 0),
     ],
 )
 def test_audit_trail_is_filtered(cast: Cast, visit, asked: str, found: int) -> None:
     session = visit(cast.inspector)
-    audit.record("thing.done", "thing:1", by=cast.clerk, unit=cast.county)
-    audit.record("thing.done", "thing:1", by=cast.teacher_a1, unit=cast.class_a1)
+    audit.record("round.withdraw", "thing:1", by=cast.clerk, unit=cast.county)
+    audit.record("round.withdraw", "thing:1", by=cast.teacher_a1, unit=cast.class_a1)
     assert len(session.get(f"/audit/?{asked}").context["table"].rows) == found
 
 
 def test_audit_trail_shows_fifty_a_page(cast: Cast, visit) -> None:
-    audit.record_all([audit.Entry("thing.done", f"thing:{n}") for n in range(60)], by=None)
-    table = visit(cast.head).get("/audit/?action=thing.done").context["table"]
+    audit.record_all([audit.Entry("calendar.record_year", f"thing:{n}") for n in range(60)], by=None)
+    table = visit(cast.head).get("/audit/?action=calendar.record_year").context["table"]
     assert len(table.page.object_list) == 50
 
 

@@ -1,12 +1,13 @@
 """Numbers of persons never reach a log."""
 
 import logging
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.redaction import RedactingFilter, redact
+from accounts.redaction import RedactingFilter, RefusalFilter, redact
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,15 @@ def test_filter_cuts_arguments_and_tracebacks() -> None:
 @pytest.mark.parametrize("number", ["11010519491231002143", "11010519491231002X43", "11010519491231002X43B1", "1" * 24])
 def test_an_id_number_inside_a_longer_one_is_cut(number: str) -> None:
     assert number[:14] not in redact(f"残疾证{number}。")
+
+
+def test_refused_request_is_one_line_and_a_fault_keeps_its_trace() -> None:
+    for status, traced in ((403, False), (500, True)):
+        record = logging.LogRecord("django.request", logging.WARNING, __file__, 1, "Forbidden", (), None)
+        record.status_code = status
+        try:
+            raise PermissionError("这一步由别人办理")
+        except PermissionError:
+            record.exc_info = sys.exc_info()
+        assert RefusalFilter().filter(record)
+        assert bool(record.exc_info) == traced

@@ -207,14 +207,16 @@ def test_the_list_is_narrowed_by_name_round_and_state(as_user, cast, round_, sub
     other = casting.submitted(cast, round_, enrol(cast, cast.class_a2, name="王小红"))
     walk(cast, other, State.CLASS_REVIEWED)
 
-    def found(**query: str) -> list[str]:
-        page = as_user(cast.officer_a).get(reverse("dossiers"), query)
+    def found(name: str = "", **query: str) -> list[str]:
+        client = as_user(cast.officer_a)
+        client.post(reverse("dossiers"), {"q": name})
+        page = client.get(reverse("dossiers"), query)
         return sorted(row.record.pupil.name for row in page.context["table"].paginated_rows)
 
     assert found() == sorted(["王小红", "䶮𬎆"])
-    assert found(q="王") == ["王小红"]
+    assert found("王") == ["王小红"]
     assert found(state="submitted") == ["䶮𬎆"]
-    assert found(round=str(round_.pk), q="无此人") == []
+    assert found("无此人", round=str(round_.pk)) == []
 
 
 def test_the_list_holds_only_ones_own_classes(as_user, cast, submitted):

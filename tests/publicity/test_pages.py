@@ -215,8 +215,13 @@ def test_a_class_teacher_reads_the_wall_and_nothing_behind_it(as_user, cast, not
 
 
 def test_lines_are_found_by_name_and_paged(as_user, cast, notice):
-    page = as_user(cast.officer_a).get(reverse("notice", args=[notice.pk]), {"q": "买买提"})
+    client, url = as_user(cast.officer_a), reverse("notice", args=[notice.pk])
+    answer = client.post(url, {"q": "买买提"})
+    assert answer.url == url  # no name in an address
+    page = client.get(url)
     assert [row.record.name for row in page.context["table"].paginated_rows] == ["阿依古丽·买买提"]
+    client.post(url, {"q": ""})
+    assert len(client.get(url).context["table"].paginated_rows) == 3
 
 
 def test_a_touched_notice_raises_an_alarm(as_user, cast, notice):
