@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -12,7 +12,7 @@ from accounts import access, audit, clock
 from accounts.models import Unit, User
 from accounts.roles import Permission
 from students import enrolment as register
-from students.models import Circumstance, Enrolment
+from students.models import Circumstance, Enrolment, Standing
 
 from . import programmes, workflow
 from .entitlement import Entitlement, Facts, Hardship, entitlement
@@ -55,17 +55,22 @@ class Wish:
 
 
 def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
-    """Every pupil of the class in the round's term, those entitled first. A constant number of queries."""
+    """Every pupil of the class in the round's term, those entitled first. A constant number of queries.
+
+    Who has left the class is not among them; who is suspended is, and may not file.
+    """
     enrolments = list(
-        Enrolment.objects.filter(school_class=school_class, term=round_.term)
+        register.open_only(Enrolment.objects.filter(school_class=school_class, term=round_.term))
         .select_related("pupil", "school", "school_class")
         .order_by("pupil__name", "pk")
     )
+    by_pupil = {row.pupil_id: row.pk for row in enrolments}
     standing = {
-        a.enrolment_id: a
-        for a in Application.objects.filter(round=round_, school_class=school_class)
+        by_pupil[a.pupil_id]: a
+        for a in Application.objects.filter(round=round_, pupil__in=list(by_pupil))
         .exclude(state__in=ENDED_WITHOUT_AID)
-        .select_related("pupil")
+        .select_related("pupil", "enrolment")
+        if a.school_class_id == school_class.pk or _may_take_over(a, round_)
     }
     facts = register.facts_of(enrolments, on=clock.today())
     remarks = _remarks(round_, school_class, standing)
@@ -111,8 +116,12 @@ def save_drafts(round_: Round, school_class: Unit, wishes: Iterable[Wish], *, by
         raise ValidationError(f"“{round_}”由{round_.unit}开启，不包括{school_class}；请在本校可用的批次中填报。")
     wishes = list(wishes)
     with transaction.atomic():
-        standing = _standing(round_, [w.enrolment for w in wishes])
-        written = [_save_draft(round_, school_class, wish, standing, by=by) for wish in wishes]
+        places = _locked_places(wishes)
+        standing = _standing(round_, list(places.values()))
+        written = [
+            _save_draft(round_, school_class, replace(wish, enrolment=places[wish.enrolment.pk]), standing, by=by)
+            for wish in wishes
+        ]
         saved = [application for application, _ in written]
         # Who filled it in has filed it, even if a colleague presses "submit".
         workflow.take_duty(saved, Duty.FILING, by=by)
@@ -155,9 +164,23 @@ def _freeze(rows: list[Application]) -> None:
 
 
 def _refuse_moved(rows: list[Application]) -> None:
-    moved = [row for row in rows if row.enrolment.school_class_id != row.school_class_id]
+    away = [row for row in rows if row.enrolment.standing == Standing.SUSPENDED]
+    if away:
+        raise ValidationError(f"{len(away)} 名学生正在休学，不能提交申请；复学后再提交。")
+    moved = [
+        row for row in rows if row.enrolment.school_class_id != row.school_class_id or row.enrolment.ends_on is not None
+    ]
     if moved:
         raise ValidationError(f"{len(moved)} 名学生已不在本班名册中，请先撤回其申请，由现在的班级填报。")
+
+
+def _locked_places(wishes: list[Wish]) -> dict[UUID, Enrolment]:
+    """The pupils' places as they are now, locked: nobody leaves the class while an application is written.
+
+    Places before applications, as everybody who changes both does it.
+    """
+    rows = Enrolment.objects.select_for_update(of=("self",)).filter(pk__in=[w.enrolment.pk for w in wishes])
+    return {row.pk: row for row in rows.select_related("pupil", "school", "school_class").order_by("pk")}
 
 
 def _standing(round_: Round, enrolments: list[Enrolment]) -> dict:
@@ -165,7 +188,7 @@ def _standing(round_: Round, enrolments: list[Enrolment]) -> dict:
     rows = Application.objects.select_for_update(of=("self",)).filter(
         pupil__in=[e.pupil_id for e in enrolments], programme=round_.programme, term=round_.term
     )
-    standing = rows.exclude(state__in=ENDED_WITHOUT_AID).select_related("school_class").order_by("pk")
+    standing = rows.exclude(state__in=ENDED_WITHOUT_AID).select_related("school_class", "enrolment").order_by("pk")
     return {row.pupil_id: row for row in standing}
 
 
@@ -174,6 +197,8 @@ def _save_draft(round_: Round, school_class: Unit, wish: Wish, standing: dict, *
     row = wish.enrolment
     if row.term_id != round_.term_id or row.school_class_id != school_class.pk:
         raise ValidationError(f"{row.pupil} 不在{school_class}本学期的名册中，请刷新页面。")
+    if row.standing != Standing.PRESENT:
+        raise ValidationError(f"{row.pupil} {row.get_standing_display()}，不能填报申请，请刷新页面。")
     if wish.grade and wish.grade not in round_.programme.tiers:
         raise ValidationError(f"“{wish.grade}”不是{round_.programme}的困难等级。")
     if application := standing.get(row.pupil_id):
@@ -202,6 +227,10 @@ def _save_draft(round_: Round, school_class: Unit, wish: Wish, standing: dict, *
 
 
 def _change_draft(application: Application, wish: Wish, round_: Round) -> str:
+    taken_over = _may_take_over(application, round_)
+    if taken_over:
+        place = wish.enrolment
+        application.enrolment, application.school, application.school_class = place, place.school, place.school_class
     if application.round_id != round_.pk or application.school_class_id != wish.enrolment.school_class_id:
         # Where the other application stands is the county's knowledge, not the next school's.
         raise ValidationError(f"{wish.enrolment.pupil} 在本学期已有这个项目的申请，不能重复填报；请向县资助中心核实。")
@@ -210,11 +239,21 @@ def _change_draft(application: Application, wish: Wish, round_: Round) -> str:
             f"{wish.enrolment.pupil} 的申请已经提交（{application.get_state_display()}），不能再改；"
             "如有错误请联系评议人退回。"
         )
-    if (application.grade, application.reason) == (wish.grade, wish.reason):
+    if not taken_over and (application.grade, application.reason) == (wish.grade, wish.reason):
         return ""
     application.grade, application.reason = wish.grade, wish.reason
-    application.save(update_fields=["grade", "reason"])
-    return "application.change_draft"
+    application.save(update_fields=["grade", "reason", "enrolment", "school", "school_class"])
+    return "application.take_over" if taken_over else "application.change_draft"
+
+
+def _may_take_over(application: Application, round_: Round) -> bool:
+    """Whether the class where the pupil is now takes the case over: it came back to a class the pupil has left."""
+    place = application.enrolment
+    return (
+        application.round_id == round_.pk
+        and application.state == State.RETURNED
+        and (place.ends_on is not None or place.school_class_id != application.school_class_id)
+    )
 
 
 def _entitled(facts: dict, rules, round_: Round, *, grade: str, on: dt.date) -> Entitlement:
@@ -227,6 +266,7 @@ def facts_for_rules(facts: dict, grade: str) -> Facts:
         stage=facts["stage"],
         boarding=facts["boarding"],
         grade=grade,
+        standing=facts.get("standing", "present"),  # facts frozen before the register knew standings
         hardships=tuple(
             Hardship(
                 code=row["code"],

@@ -9,6 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+STANDING_NAMES = {
+    "suspended": "正在休学",
+    "transferred": "已转出",
+    "withdrawn": "已退学",
+    "graduated": "已毕业",
+    "deceased": "已去世",
+}
 BOARDING_NAMES = {"boarding": "寄宿", "day": "走读"}
 STAGE_NAMES = {"preschool": "学前", "primary": "小学", "junior": "初中", "senior": "普通高中"}
 
@@ -30,6 +37,7 @@ class Facts:
     boarding: str
     grade: str  # hardship grade proposed or decided (特别困难 …); "" where the programme has no tiers
     hardships: tuple[Hardship, ...]
+    standing: str = "present"
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,8 @@ def entitlement(facts: Facts, rules: ProgrammeRules, *, term: str, term_name: st
     `term` is the key of the term paid for (the rule is chosen by term, not by today: a raise published in
     May that counts from spring applies to spring); `on` is the day on which hardship must be valid.
     """
+    if facts.standing != "present":
+        return _none(f"该生{STANDING_NAMES.get(facts.standing, facts.standing)}，不能享受{rules.name}。")
     if facts.stage not in rules.stages:
         return _none(f"{rules.name}不面向{_stage(facts.stage)}学生。")
     accepted = {

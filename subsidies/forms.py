@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts import clock
 from accounts.forms import DayInput
@@ -16,9 +16,10 @@ from accounts.redaction import refuse_numbers
 from documents.forms import UploadField, UploadsField
 from documents.models import Upload
 from students.models import Boarding, Stage, Term
+from students.rollovers import ClassPlan, Plan
 
 from .applications import Candidate, Wish
-from .models import Application, Decision, Programme, Round, Standard
+from .models import Application, Concern, ConcernReason, Decision, Programme, Round, StageAges, Standard
 from .reviews import Member, Minutes, Verdict
 from .states import State
 
@@ -315,8 +316,32 @@ class ReasonForm(forms.Form):
     )
 
 
+class RollOverForm(forms.Form):
+    """What becomes of each class of a school; the usual is chosen already."""
+
+    def __init__(self, *args: Any, plan: Plan, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.plan = plan
+        for row in plan.classes:
+            self.fields[f"class_{row.unit}"] = forms.ChoiceField(
+                choices=row.options,
+                initial=row.usual,
+                label=f"{row.name}的去向",
+                error_messages=dict.fromkeys(("required", "invalid_choice"), f"请重新选择{row.name}的去向。"),
+                widget=forms.Select(attrs={"aria-label": f"{row.name}的去向"}),
+            )
+
+    def rows(self) -> Iterator[tuple[ClassPlan, forms.BoundField]]:
+        """Each class with its field, in order."""
+        for row in self.plan.classes:
+            yield row, self[f"class_{row.unit}"]
+
+    def choices(self) -> dict[int, str]:
+        return {row.unit: self.cleaned_data[f"class_{row.unit}"] for row in self.plan.classes}
+
+
 class ApplicationFilter(forms.Form):
-    """The filters above the list of applications; the name goes by POST-free GET because it is no number."""
+    """The filters above the list of applications; in the address, for nothing of a person is among them."""
 
     round = forms.ModelChoiceField(Round.objects.none(), required=False, label="批次", empty_label="全部批次")
     state = forms.ChoiceField(choices=[("", "全部状态"), *State.choices], required=False, label="状态")
@@ -325,8 +350,17 @@ class ApplicationFilter(forms.Form):
     def __init__(self, *args: Any, rounds: QuerySet[Round], units: QuerySet[Unit], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["round"].queryset = rounds
-        self.fields["unit"].queryset = units
+        self.fields["unit"].queryset = self._offered(units)
         self.fields["unit"].label_from_instance = unit_label
+
+    def _offered(self, units: QuerySet[Unit]) -> QuerySet[Unit]:
+        """All schools, and the classes of one: a county has thousands of classes, and their names repeat."""
+        schools = units.filter(level=Unit.Level.SCHOOL)
+        if len(schools) <= 1:
+            return units
+        chosen = units.filter(pk=wanted).first() if (wanted := self.data.get("unit", "")).isdecimal() else None
+        key = None if chosen is None else chosen.parent_id if chosen.level == Unit.Level.CLASS else chosen.pk
+        return units.filter(Q(level=Unit.Level.SCHOOL) | Q(parent=key))
 
 
 def unit_label(unit: Unit) -> str:
@@ -351,3 +385,148 @@ class BatchForm(forms.Form):
 
     expected = forms.IntegerField(widget=forms.HiddenInput)
     expected_total = forms.DecimalField(max_digits=14, decimal_places=2, widget=forms.HiddenInput)
+
+
+class ConcernFilter(forms.Form):
+    """The filters above the list of concerns; in the address, for nothing of a person is among them."""
+
+    term = forms.ModelChoiceField(Term.objects.all(), required=False, label="学期", empty_label=None)
+    kind = forms.ChoiceField(choices=[("", "全部事项"), *Concern.Kind.choices], required=False, label="事项")
+    state = forms.ChoiceField(
+        choices=[*Concern.State.choices, ("all", "全部状态")], required=False, label="状态", initial=Concern.State.OPEN
+    )
+    school = forms.ModelChoiceField(Unit.objects.none(), required=False, label="办理单位", empty_label="全部")
+    school_class = forms.ModelChoiceField(Unit.objects.none(), required=False, label="班级", empty_label="全部班级")
+
+    def __init__(self, *args: Any, units: QuerySet[Unit], **kwargs: Any) -> None:
+        """`units` are those the reader may see."""
+        super().__init__(*args, **kwargs)
+        owners = units.exclude(level=Unit.Level.CLASS)
+        classes = units.filter(level=Unit.Level.CLASS).select_related("parent")
+        if len(owners) > 1:
+            # Classes of many schools have the same names; they are offered once a school is chosen.
+            self.fields["school"].queryset = owners
+            classes = classes.filter(parent__in=[u for u in owners if str(u.pk) == self.data.get("school", "")])
+        else:
+            del self.fields["school"]
+        self.fields["school_class"].queryset = classes
+
+
+class SettleForm(forms.Form):
+    """How one concern is settled."""
+
+    reason = forms.ModelChoiceField(
+        ConcernReason.objects.none(), label="处理结果", empty_label=None, widget=forms.RadioSelect
+    )
+    note = forms.CharField(
+        label="说明",
+        max_length=200,
+        required=False,
+        validators=[refuse_numbers],
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="写明怎么核实的、结果如何。不要写证件号和电话。",
+    )
+    proof = UploadField(
+        kind=Upload.Kind.EVIDENCE, label="证明扫描件", required=False, help_text="家长书面放弃的，上传签字的书面材料。"
+    )
+    seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)  # the facts looked at
+
+    def __init__(self, *args: Any, reasons: QuerySet[ConcernReason], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].queryset = reasons
+        self.fields["reason"].label_from_instance = _reason_label
+        if not any(reason.needs_proof for reason in reasons):
+            del self.fields["proof"]
+
+
+class SettleManyForm(forms.Form):
+    """How a selection of concerns of one kind is settled; for reasons that need no proof of each child."""
+
+    reason = forms.ModelChoiceField(ConcernReason.objects.none(), label="处理结果", empty_label="请选择")
+    note = forms.CharField(label="说明", max_length=200, required=False, validators=[refuse_numbers])
+
+    def __init__(self, *args: Any, reasons: QuerySet[ConcernReason], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].queryset = reasons.filter(needs_proof=False)
+        self.fields["reason"].label_from_instance = _reason_label
+
+
+def _reason_label(reason: ConcernReason) -> str:
+    needs = [word for word, needed in (("须写说明", reason.needs_note), ("须附证明", reason.needs_proof)) if needed]
+    return f"{reason.label}（{'，'.join(needs)}）" if needs else reason.label
+
+
+class ReopenForm(forms.Form):
+    note = forms.CharField(
+        label="为什么要重新处理", max_length=200, validators=[refuse_numbers], widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+
+class ConcernReasonForm(forms.ModelForm):
+    """A new way to settle a kind of concern."""
+
+    class Meta:
+        model = ConcernReason
+        fields = ["kind", "label", "needs_note", "needs_proof", "source", "valid_from"]
+        widgets = {"valid_from": DayInput}
+        help_texts = {
+            "label": "办理人选择的文字，例如“家长书面放弃”。",
+            "needs_note": "选择时必须写明具体情况。",
+            "needs_proof": "选择时必须逐人上传扫描件，不能成批处理。",
+            "source": "依据的文件或上级系统的填报要求。",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["valid_from"].initial = clock.today()
+
+
+class ReasonEndForm(forms.Form):
+    on = forms.DateField(label="最后一天", widget=DayInput, help_text="当天还可以选择，次日起不再列出。")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["on"].initial = clock.today()
+
+
+class StageAgesForm(forms.ModelForm):
+    """New ages of a stage."""
+
+    class Meta:
+        model = StageAges
+        fields = ["stage", "min_age", "max_age", "on_month", "on_day", "first_term", "source"]
+        help_texts = {
+            "min_age": "到计算日满多少周岁，小于它的列入清查。",
+            "max_age": "到计算日满多少周岁，大于它的列入清查。",
+            "on_month": "学年开始的那一年，例如 8 月 31 日。",
+            "first_term": "原来的范围自动截止到上一学期。",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["first_term"].widget = forms.Select(choices=_term_choices())
+
+
+class ExclusionForm(forms.Form):
+    """Two programmes one child may not have in one term."""
+
+    programme = forms.ModelChoiceField(Programme.objects.all(), label="项目", empty_label="请选择")
+    other = forms.ModelChoiceField(Programme.objects.all(), label="不能兼得的项目", empty_label="请选择")
+    first_term = forms.ChoiceField(label="执行学期")
+    source = forms.CharField(label="依据", max_length=120, help_text="写明文件名称和文号。")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["first_term"].choices = _term_choices()
+
+
+class ExclusionEndForm(forms.Form):
+    last_term = forms.ChoiceField(label="截止学期", help_text="从下一学期起可以兼得。")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["last_term"].choices = _term_choices()
+
+
+def _term_choices() -> list[tuple[str, str]]:
+    return [("", "请选择"), *Term.objects.order_by("-key").values_list("key", "name")]

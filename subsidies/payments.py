@@ -111,10 +111,8 @@ def record_payment(sheet: PayoutSheet, *, paid_on: dt.date, voucher: str, by: Us
     with transaction.atomic():
         rows = PayoutSheet.objects.select_for_update(of=("self",)).select_related("batch", "signed_copy")
         held = rows.get(pk=sheet.pk)
-        if held.state == PayoutSheet.State.PAID:
-            raise ValidationError(f"这张发放表已登记发放（{held.paid_on:%Y-%m-%d}），不用重复登记。")
-        if held.state != PayoutSheet.State.SIGNED:
-            raise ValidationError("学校还没有上传签字表，不能登记发放。")
+        if refusal := not_payable(held):
+            raise ValidationError(refusal)
         if seen and held.signed_copy is not None and seen != held.signed_copy.sha256:
             raise ValidationError("学校刚刚换了签字表，没有登记。请先查看新的签字表，再点一次登记。")
         if paid_on < timezone.localdate(held.batch.made_at):
@@ -125,6 +123,13 @@ def record_payment(sheet: PayoutSheet, *, paid_on: dt.date, voucher: str, by: Us
         lines = held.lines.filter(reverses__isnull=True).select_related("application")
         workflow.advance_all([line.application for line in lines], Step.PAY, by=by, note=f"凭证号 {voucher}")
         audit.record("sheet.record_payment", held, by=by, unit=held.school, paid_on=paid_on, voucher=voucher)
+
+
+def not_payable(sheet: PayoutSheet) -> str:
+    """Why nobody may record the sheet's payment now, as a sentence; empty when it is signed and waits for that."""
+    if sheet.state == PayoutSheet.State.PAID:
+        return f"这张发放表已登记发放（{sheet.paid_on:%Y-%m-%d}），不用重复登记。"
+    return "" if sheet.state == PayoutSheet.State.SIGNED else "学校还没有上传签字表，不能登记发放。"
 
 
 def acted_before(sheet: PayoutSheet, user: User) -> str:

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from accounts import audit
 
+from . import concern_reference
 from .models import AcceptedCategory, ProcessRule, Programme, Standard
 
 _LIVING_AID_2011 = "国家基础标准（2011年秋季学期起）"
@@ -108,6 +109,7 @@ def load() -> int:
     fresh = [plan for plan in PROGRAMMES if plan.code not in known]
     for plan in fresh:
         _add(plan)
+    concern_reference.load()
     if fresh:
         audit.record("reference.load", "subsidies.reference", by=None, programmes=[plan.code for plan in fresh])
     return len(fresh)

@@ -25,6 +25,7 @@ class State(models.TextChoices):
     APPROVED = "approved", "待发放"
     IN_BATCH = "in_batch", "发放中"
     PAID = "paid", "已发放"
+    MOVING = "moving", "转学办理中"
     REJECTED = "rejected", "不予资助"
     WITHDRAWN = "withdrawn", "已撤回"
 
@@ -52,6 +53,12 @@ class Step(models.TextChoices):
     RETURN_TO_CLERK = "return_to_clerk", "退回经办重审"
     PUT_IN_BATCH = "put_in_batch", "编入发放批次"
     PAY = "pay", "登记发放"
+    # What a change in the pupil's schooling does to the case; recorded by subsidies.changes, never pressed alone.
+    MOVE_CLASS = "move_class", "随学生调班，退回补正"
+    MOVE_OUT = "move_out", "随学生转出"
+    MOVE_IN = "move_in", "随学生转入，退回补正"
+    RETURN_FOR_CHANGE = "return_for_change", "因异动退回补正"
+    LEAVE = "leave", "因异动终止"
 
 
 class Duty(models.TextChoices):
@@ -81,6 +88,7 @@ class Guard(StrEnum):
     ACCOUNT_KNOWN = "有收款账户"
     ON_A_SHEET = "已列入发放表"
     PAYMENT_RECORDED = "发放表已由编制人以外的人登记到账"
+    CHANGE_RECORDED = "本人刚登记的异动中有此结果"
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,11 @@ class Transition:
 
 
 P, S, T, D, G = Permission, State, Step, Duty, Guard
+
+# How far a case has come when a change finds it: in the school's hands, or in the county's with no batch yet.
+_BEFORE_REPORT = (S.SUBMITTED, S.CLASS_REVIEWED, S.SCHOOL_REVIEWED, S.ON_NOTICE, S.HELD, S.CLEARED)
+_WITH_THE_COUNTY = (S.REPORTED, S.VERIFIED, S.APPROVED)
+_CHANGED = (G.REASON_GIVEN, G.CHANGE_RECORDED)
 
 TRANSITIONS: tuple[Transition, ...] = (
     Transition(T.SUBMIT, S.DRAFT, S.SUBMITTED, P.FILE_APPLICATION, D.FILING, (G.ROUND_OPEN, G.ENTITLED)),
@@ -162,6 +175,30 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(T.RETURN_TO_CLERK, S.VERIFIED, S.REPORTED, P.APPROVE, D.APPROVAL, (G.REASON_GIVEN,)),
     Transition(T.PUT_IN_BATCH, S.APPROVED, S.IN_BATCH, P.MAKE_BATCH, None, (G.ACCOUNT_KNOWN, G.ON_A_SHEET)),
     Transition(T.PAY, S.IN_BATCH, S.PAID, P.RECORD_PAYMENT, None, (G.PAYMENT_RECORDED,)),
+    # 异动. A class's and a school's decision belong to that class and school: whoever moves on is judged anew there,
+    # up to the report. Once reported, the school has decided for the term and the case is the county's.
+    *(
+        Transition(T.MOVE_CLASS, source, S.RETURNED, P.RECORD_CHANGES, None, _CHANGED)
+        for source in (S.DRAFT, S.RETURNED, *_BEFORE_REPORT)
+    ),
+    *(
+        Transition(T.MOVE_OUT, source, S.MOVING, P.RECORD_CHANGES, None, _CHANGED)
+        for source in (S.DRAFT, S.RETURNED, *_BEFORE_REPORT)
+    ),
+    *(
+        Transition(T.MOVE_IN, source, S.RETURNED, P.RECORD_CHANGES, None, _CHANGED)
+        for source in (S.MOVING, S.DRAFT, S.RETURNED)
+    ),
+    # Boarding is the class teacher's to correct while the case is still with the class.
+    Transition(T.RETURN_FOR_CHANGE, S.SUBMITTED, S.RETURNED, P.EDIT_PUPILS, None, _CHANGED),
+    *(
+        Transition(T.RETURN_FOR_CHANGE, source, S.RETURNED, P.RECORD_CHANGES, None, _CHANGED)
+        for source in (*_BEFORE_REPORT[1:], *_WITH_THE_COUNTY)
+    ),
+    *(
+        Transition(T.LEAVE, source, S.WITHDRAWN, P.RECORD_CHANGES, None, _CHANGED)
+        for source in (S.DRAFT, S.RETURNED, *_BEFORE_REPORT, *_WITH_THE_COUNTY, S.MOVING)
+    ),
 )
 
 # Whose turn it is: the permission whose holders have something to do, None where the road ends.
@@ -178,6 +215,7 @@ TURN: dict[State, Permission | None] = {
     S.VERIFIED: P.APPROVE,
     S.APPROVED: P.MAKE_BATCH,
     S.IN_BATCH: P.RECORD_PAYMENT,
+    S.MOVING: P.RECORD_CHANGES,
     S.PAID: None,
     S.REJECTED: None,
     S.WITHDRAWN: None,

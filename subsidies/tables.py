@@ -1,5 +1,10 @@
 """Lists of rounds, applications, batches and lines."""
 
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
 import django_tables2 as tables
 from django.urls import reverse
 from django.utils.html import format_html
@@ -7,8 +12,12 @@ from django.utils.safestring import SafeString
 
 from accounts import clock
 from accounts.templatetags.aid import badge, cn_date, yuan
+from students.rollovers import Turn
+from students.terms import name_of
 
-from .models import Application, PaymentBatch, PaymentLine, Round
+from . import concern_words
+from .models import Application, Concern, PaymentBatch, PaymentLine, Round
+from .rollover_files import STATES
 from .states import State
 
 _NUM = {"td": {"class": "num"}, "th": {"class": "num"}}
@@ -28,6 +37,7 @@ TONES = {
     State.APPROVED: "wait",
     State.IN_BATCH: "go",
     State.PAID: "done",
+    State.MOVING: "go",
     State.REJECTED: "stop",
     State.WITHDRAWN: "note",
 }
@@ -70,7 +80,7 @@ class ApplicationTable(tables.Table):
     pupil = tables.Column("学生", order_by="pupil__name")
     roll = tables.Column("学籍号尾号", accessor="pupil__roll_masked", orderable=False)
     school = tables.Column("学校", order_by="school__path")
-    school_class = tables.Column("班级", order_by="school_class__path")
+    school_class = tables.Column("班级", accessor="class_name", order_by="school_class__path")
     round = tables.Column("批次", orderable=False)
     state = tables.Column("状态")
     amount = tables.Column("金额（元）", attrs=_NUM)
@@ -137,3 +147,142 @@ class LineTable(tables.Table):
 
     def render_amount(self, value) -> str:
         return yuan(value)
+
+
+CONCERN_TONES = {Concern.State.OPEN: "wait", Concern.State.SETTLED: "done", Concern.State.GONE: "note"}
+
+
+class ConcernTable(tables.Table):
+    """Rows are concerns with pupil, owner and settlement. `units` are names of schools the reader may know."""
+
+    chosen = tables.Column("选择", accessor="pk", orderable=False)
+    pupil = tables.Column("学生", order_by=("pupil__name", "pk"))
+    owner = tables.Column("办理单位", order_by=("owner__path", "pk"))
+    class_name = tables.Column("班级", order_by=("path", "pk"))
+    kind = tables.Column("事项", order_by=("kind", "path", "pk"))
+    told = tables.Column("情况", accessor="facts", orderable=False)
+    state = tables.Column("状态", orderable=False)
+
+    class Meta:
+        model = Concern
+        fields = ("chosen", "pupil", "owner", "class_name", "kind", "told", "state")
+        empty_text = "没有符合条件的事项。可以放宽筛选条件，或点“重新清查”。"
+
+    def __init__(self, *args: Any, units: Mapping[int, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.units = units
+
+    def render_chosen(self, record: Concern) -> SafeString:
+        return format_html(
+            '<input type="checkbox" name="concern" value="{}" aria-label="选择{}">', record.pk, record.pupil.name
+        )
+
+    def render_pupil(self, record: Concern) -> SafeString:
+        return format_html('<a href="{}">{}</a>', reverse("concern", args=[record.pk]), record.pupil.name)
+
+    def render_class_name(self, value: str) -> str:
+        return value or "—"
+
+    def render_kind(self, record: Concern) -> str:
+        return record.get_kind_display()
+
+    def render_told(self, record: Concern) -> str:
+        return concern_words.sentence(record.kind, record.facts, self.units)
+
+    def render_state(self, record: Concern) -> SafeString:
+        shown = badge(CONCERN_TONES[Concern.State(record.state)], record.get_state_display())
+        said = record.settlement
+        return format_html('{} <span class="hint">{}</span>', shown, said.reason) if said else shown
+
+
+class TurnTable(tables.Table):
+    """Rows are students.rollovers.Turn: a school, the term it is due for, and where it stands."""
+
+    chosen = tables.Column("", empty_values=(), orderable=False)
+    school = tables.Column("学校", accessor="school__name", orderable=False)
+    source = tables.Column("从", accessor="source__name", orderable=False)
+    target = tables.Column("到", accessor="target_key", orderable=False)
+    pupils = tables.Column("在读", orderable=False, attrs=_NUM)
+    entered = tables.Column("已在新名册", orderable=False, attrs=_NUM)
+    state = tables.Column("状态", empty_values=(), orderable=False)
+    act = tables.Column("", empty_values=(), orderable=False, attrs={"td": {"class": "actions-cell"}})
+
+    class Meta:
+        empty_text = "您的范围内还没有登记的学校。"
+
+    def __init__(self, *args: Any, many: bool, **kwargs: Any) -> None:
+        super().__init__(*args, exclude=() if many else ("chosen",), **kwargs)
+
+    def render_chosen(self, record: Turn) -> SafeString | str:
+        if not record.is_due:
+            return ""
+        box = '<label class="check"><input type="checkbox" name="school" value="{}" aria-label="选择{}"></label>'
+        return format_html(box, record.school.pk, record.school.name)
+
+    def render_target(self, record: Turn) -> str:
+        return name_of(record.target_key)
+
+    def render_state(self, record: Turn) -> SafeString:
+        if record.done and record.is_done:
+            return badge("done", f"{cn_date(record.done.done_at)}已结转")
+        if record.target is None:
+            return badge("note", "新学期还没有登记")
+        if not record.pupils:
+            return badge("note", "没有在读学生")
+        if record.is_early:
+            return badge("note", f"{cn_date(record.source.ends_on + dt.timedelta(days=1))}起办理")
+        return badge("wait", "待结转")
+
+    def render_act(self, record: Turn) -> SafeString | str:
+        if record.done and record.is_done:
+            url, label = reverse("rollover", args=[record.done.pk]), "查看报告"
+        elif record.is_due:
+            url, label = reverse("rollover_plan", args=[record.school.pk]), "办理结转"
+        else:
+            return ""
+        hidden = '<span class="visually-hidden">{}</span>'
+        return format_html(f'<a class="button button-small" href="{{}}">{{}}{hidden}</a>', url, label, record.school)
+
+
+class EvidenceTable(tables.Table):
+    """Rows are lines of a roll-over's report on evidence (students.rollovers.Outcome.evidence)."""
+
+    class_name = tables.Column("班级", orderable=False, attrs={"td": {"class": "nowrap"}})
+    name = tables.Column("学生", orderable=False, attrs={"td": {"class": "cell-name"}})
+    kind = tables.Column("困难类别", orderable=False)
+    what = tables.Column("情况", orderable=False)
+    remedy = tables.Column("怎么办", orderable=False)
+
+    class Meta:
+        empty_text = "没有要核实的困难依据：登记的依据在新学期都有效。"
+
+    def render_name(self, record: dict[str, Any]) -> SafeString:
+        return format_html('<a href="{}">{}</a>', reverse("pupil", args=[record["pupil"]]), record["name"])
+
+
+class CarriedListTable(tables.Table):
+    """Rows are lines of last term's lists that differ now (subsidies.rollovers.last_lists)."""
+
+    class_name = tables.Column("班级", orderable=False, attrs={"td": {"class": "nowrap"}})
+    name = tables.Column("学生", orderable=False, attrs={"td": {"class": "cell-name"}})
+    programme = tables.Column("项目", orderable=False)
+    before = tables.Column("上学期（元）", orderable=False, attrs=_NUM)
+    after = tables.Column("新学期（元）", orderable=False, attrs=_NUM)
+    state = tables.Column("结果", orderable=False)
+    marks = tables.Column("与上学期的不同", orderable=False)
+
+    class Meta:
+        empty_text = "上学期名单上的学生情况都没有变化。"
+
+    def render_before(self, value: str) -> str:
+        return yuan(Decimal(value))
+
+    def render_after(self, value: str) -> str:
+        return yuan(Decimal(value)) if value else "—"
+
+    def render_state(self, value: str) -> SafeString:
+        tone = {"offered": "wait", "not_entitled": "stop", "gone": "note"}[value]
+        return badge(tone, STATES[value])
+
+    def render_marks(self, value: list[str]) -> str:
+        return "；".join(value)

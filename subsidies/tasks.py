@@ -7,7 +7,11 @@ from celery import shared_task
 from celery.signals import worker_ready
 from kombu.exceptions import OperationalError
 
-from . import payout_sheets
+from accounts import clock
+from accounts.models import Unit
+from students import terms
+
+from . import concerns, payout_sheets
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +28,41 @@ def sweep_payout_sheets() -> int:
 @shared_task(name="subsidies.tasks.produce_payout_sheet")
 def produce_payout_sheet(key: str) -> None:
     payout_sheets.produce(uuid.UUID(key))
+
+
+@shared_task(name="subsidies.tasks.sweep_screenings", expires=60)
+def sweep_screenings() -> int:
+    """Send every waiting screening to a worker."""
+    keys = concerns.waiting()
+    for key in keys:
+        screen.delay(str(key))
+    return len(keys)
+
+
+@shared_task(name="subsidies.tasks.screen")
+def screen(key: str) -> None:
+    # One in a county at a time: whoever waited for this one is next.
+    if concerns.run(uuid.UUID(key)) and concerns.waiting():
+        nudge_screenings()
+
+
+@shared_task(name="subsidies.tasks.screen_every_county", expires=3600)
+def screen_every_county() -> None:
+    """At night: whoever was missed or doubled by the day's work stands on the page in the morning."""
+    term = terms.current(clock.today())
+    if term is None:
+        return
+    for county in Unit.objects.filter(level=Unit.Level.COUNTY, is_active=True):
+        concerns.ask(county, term, by=None)
+    sweep_screenings()
+
+
+def nudge_screenings() -> None:
+    """Wake a worker for the screening just asked for."""
+    try:
+        sweep_screenings.apply_async(retry=False)
+    except OperationalError:
+        logger.warning("the queue does not answer; the next sweep will find the screening")
 
 
 def nudge() -> None:

@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.roles import ROLES
 from students.models import BankAccount
 
-from .models import Application, Decision, DutyHolder, Meeting, PaymentLine, PayoutSheet, StepTaken
+from .models import Application, ChangeEffect, Decision, DutyHolder, Meeting, PaymentLine, PayoutSheet, StepTaken
 from .states import Duty, Guard, State, Step, Transition
 from .states import transition as look_up
 
@@ -313,6 +313,29 @@ def _lines_of(applications: list[Application], **which: object) -> int:
     return sum(lines.filter(application__in=chunk).count() for chunk in _chunks([a.pk for a in applications]))
 
 
+# Which outcome of a change a step carries out.
+OUTCOMES = {
+    Step.MOVE_CLASS: ChangeEffect.Outcome.MOVES,
+    Step.MOVE_OUT: ChangeEffect.Outcome.WAITS,
+    Step.MOVE_IN: ChangeEffect.Outcome.MOVES,
+    Step.RETURN_FOR_CHANGE: ChangeEffect.Outcome.RETURNS,
+    Step.LEAVE: ChangeEffect.Outcome.ENDS,
+}
+
+
+def _change_recorded(applications: list[Application], *, step: Step, by: User, **_: object) -> None:
+    since = {a.pk: a.changed_at for a in applications}
+    recorded = {
+        effect.application_id
+        for chunk in _chunks(list(since))
+        for effect in ChangeEffect.objects.filter(application__in=chunk, by=by, outcome=OUTCOMES[step])
+        # An effect from before the last step was carried out then.
+        if effect.at >= since[effect.application_id]
+    }
+    if missing := len(since) - len(recorded):
+        raise StepRefused(f"{missing} 份申请没有相应的异动，请从学生页“办理异动”登记。")
+
+
 _GUARDS: dict[Guard, Callable[..., None]] = {
     Guard.ROUND_OPEN: _round_open,
     Guard.ENTITLED: _entitled,
@@ -324,4 +347,5 @@ _GUARDS: dict[Guard, Callable[..., None]] = {
     Guard.ACCOUNT_KNOWN: _account_known,
     Guard.ON_A_SHEET: _on_a_sheet,
     Guard.PAYMENT_RECORDED: _payment_recorded,
+    Guard.CHANGE_RECORDED: _change_recorded,
 }

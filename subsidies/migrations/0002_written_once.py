@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
 
     operations = [
         written_once(
+            "subsidies_changeeffect",
             "subsidies_steptaken",
             "subsidies_dutyholder",
             "subsidies_decision",
@@ -17,5 +18,11 @@ class Migration(migrations.Migration):
             "subsidies_meetingmember",
             "subsidies_paymentbatch",
             "subsidies_paymentline",
+            "subsidies_settlement",
+            # The duty of a draft nobody ever submitted goes with the draft (a roll-over that is undone).
+            deletable={
+                "subsidies_dutyholder": "COALESCE((SELECT state FROM subsidies_application"
+                " WHERE id = OLD.application_id), '') = 'draft'"
+            },
         ),
     ]

@@ -1,18 +1,23 @@
 """Programmes and standards, rounds, applications, review meetings, payment, concerns."""
 
 from .applications import Application, DutyHolder, StepTaken
-from .concerns import Concern
+from .changes import ChangeEffect, ChangeRule, FollowUp
+from .concerns import Concern, ConcernReason, Screening, Settlement, StageAges
 from .payments import PaymentBatch, PaymentLine, PayoutSheet
-from .programmes import AcceptedCategory, ProcessRule, Programme, Standard
+from .programmes import AcceptedCategory, ProcessRule, Programme, ProgrammeExclusion, Standard
 from .reviews import Decision, Meeting, MeetingMember
 from .rounds import Round
 
 __all__ = [
     "AcceptedCategory",
     "Application",
+    "ChangeEffect",
+    "ChangeRule",
     "Concern",
+    "ConcernReason",
     "Decision",
     "DutyHolder",
+    "FollowUp",
     "Meeting",
     "MeetingMember",
     "PaymentBatch",
@@ -20,7 +25,11 @@ __all__ = [
     "PayoutSheet",
     "ProcessRule",
     "Programme",
+    "ProgrammeExclusion",
     "Round",
+    "Screening",
+    "Settlement",
+    "StageAges",
     "Standard",
     "StepTaken",
 ]

@@ -53,7 +53,8 @@ class Application(models.Model):
             ),
             models.CheckConstraint(condition=Q(state__in=State.values), name="application_state_known"),
             models.CheckConstraint(
-                condition=Q(state__in=["draft", "returned", "withdrawn"])
+                # A draft, too, may be on its way to another school.
+                condition=Q(state__in=["draft", "returned", "withdrawn", "moving"])
                 # "amount > 0" alone is neither true nor false without an amount, and a check passes then.
                 | Q(amount__isnull=False, amount__gt=0, standard__isnull=False) & ~Q(explanation=""),
                 name="application_submitted_with_amount_and_reason",
@@ -67,6 +68,15 @@ class Application(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pupil} {self.round}"
+
+    @property
+    def class_name(self) -> str:
+        """The class as it was called in the application's term; a year later the unit has another name.
+
+        As frozen, except where the teacher is still (or again) at it: then where the pupil is.
+        """
+        is_open = self.state in (State.DRAFT, State.RETURNED) or "class_name" not in self.facts
+        return self.enrolment.class_name if is_open else self.facts["class_name"]
 
     @property
     def amount_due(self) -> Decimal:

@@ -115,3 +115,29 @@ class ProcessRule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.programme} {self.first_term}"
+
+
+class ProgrammeExclusion(models.Model):
+    """Two programmes one child may not have in one term, from a term to a term."""
+
+    programme = models.ForeignKey(Programme, models.PROTECT, related_name="exclusions", verbose_name="项目")
+    other = models.ForeignKey(Programme, models.PROTECT, related_name="+", verbose_name="不能兼得的项目")
+    first_term = models.CharField("执行学期", max_length=11, validators=[term_key])
+    last_term = models.CharField("截止学期", max_length=11, blank=True, validators=[term_key])
+    source = models.CharField("依据", max_length=120)
+    recorded_at = models.DateTimeField(default=clock.now)
+    recorded_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: shipped with the system
+
+    class Meta:
+        ordering = ["programme__code", "other__code", "-first_term"]
+        constraints = [
+            # Each pair stands once, the older programme first.
+            models.CheckConstraint(condition=Q(programme__lt=F("other")), name="exclusion_in_order"),
+            models.UniqueConstraint(fields=["programme", "other", "first_term"], name="exclusion_once_per_term"),
+            models.CheckConstraint(
+                condition=Q(last_term="") | Q(last_term__gte=F("first_term")), name="exclusion_ends_after_start"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.programme} / {self.other}"

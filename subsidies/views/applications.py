@@ -4,14 +4,15 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
-from django_tables2 import RequestConfig
 
-from accounts import access, scopes
+from accounts import access, paging, scopes
 from accounts.access import desk
 from accounts.models import Unit
+from accounts.paging import LongList
 from accounts.roles import Permission
 
 from .. import rounds, workflow
@@ -25,23 +26,22 @@ from .desks import show_refusal
 @require_safe
 @desk(Permission.VIEW_CASES)
 def application_list(request: HttpRequest) -> HttpResponse:
-    units = Unit.objects.exclude(level=Unit.Level.COUNTY).select_related("parent")
+    units = Unit.objects.filter(level__in=[Unit.Level.SCHOOL, Unit.Level.CLASS]).select_related("parent")
     wanted = ApplicationFilter(
         request.GET or None,
         rounds=rounds.visible_to(request.user, Permission.VIEW_CASES),
         units=scopes.within(units, request.user, Permission.VIEW_CASES, unit=""),
     )
-    rows = scopes.within(
-        Application.objects.select_related("pupil", "school", "school_class", "round__programme", "round__term"),
-        request.user,
-        Permission.VIEW_CASES,
-        unit="school_class",
-    )
+    rows = scopes.within(Application.objects.all(), request.user, Permission.VIEW_CASES, unit="school_class")
     if wanted.is_bound and wanted.is_valid():
         rows = _narrow(rows, wanted.cleaned_data)
-    table = ApplicationTable(rows)
-    RequestConfig(request, paginate={"per_page": 50}).configure(table)
+    listed = LongList(rows, unit_path="school_class__path", then=("pupil__name", "pk"), detail=_shown)
+    table = paging.configure(ApplicationTable(listed), request)
     return render(request, "subsidies/application_list.html", {"filter": wanted, "table": table})
+
+
+def _shown(rows: QuerySet[Application]) -> QuerySet[Application]:
+    return rows.select_related("pupil", "school", "enrolment", "round__programme", "round__term")
 
 
 def _narrow(rows, wanted: dict):
@@ -50,7 +50,7 @@ def _narrow(rows, wanted: dict):
     if wanted["state"]:
         rows = rows.filter(state=wanted["state"])
     if wanted["unit"]:
-        rows = rows.filter(school_class__path__startswith=wanted["unit"].path)
+        rows = rows.filter(school_class__path__below=wanted["unit"].path)
     return rows
 
 
@@ -59,9 +59,11 @@ def _narrow(rows, wanted: dict):
 def application_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     application = _find(request, pk)
     lines = application.lines.select_related("sheet__batch", "sheet__document")
+    corrected = application.pupil.id_corrections.filter(at__gte=application.filed_at)
     context = {
         "application": application,
         "facts": application.facts,
+        "id_corrected": corrected.first() if application.facts else None,
         "steps": application.steps.select_related("by").order_by("pk"),
         "decisions": application.decisions.select_related("meeting__unit"),
         "lines": lines if scopes.allows(request.user, Permission.VIEW_BATCHES, application.school) else [],
@@ -89,6 +91,14 @@ def application_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _find(request: HttpRequest, pk: UUID) -> Application:
     rows = Application.objects.select_related(
-        "pupil", "school", "school_class", "round__programme", "round__term", "round__unit", "filed_by", "standard"
+        "pupil",
+        "school",
+        "school_class",
+        "enrolment",
+        "round__programme",
+        "round__term",
+        "round__unit",
+        "filed_by",
+        "standard",
     )
     return access.fetch(rows, request.user, Permission.VIEW_CASES, unit="school_class", pk=pk)

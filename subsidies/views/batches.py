@@ -173,7 +173,13 @@ def sheet_pay(request: HttpRequest, pk: UUID) -> HttpResponse:
             messages.success(request, f"已登记{sheet.school}的发放。")
             return redirect("batch", pk=sheet.batch_id)
     totals = verbs.sheet_totals(PayoutSheet.objects.filter(pk=sheet.pk)).get()
-    context = {"sheet": sheet, "form": form, "line_count": totals.line_count, "total": totals.total}
+    context = {
+        "sheet": sheet,
+        "form": form,
+        "obstacle": verbs.acted_before(sheet, request.user) or verbs.not_payable(sheet),
+        "line_count": totals.line_count,
+        "total": totals.total,
+    }
     return render(request, "subsidies/sheet_pay.html", context)
 
 

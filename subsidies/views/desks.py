@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.forms import Form
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
@@ -11,9 +11,10 @@ from django.shortcuts import get_object_or_404
 from accounts import access, scopes
 from accounts.models import Unit, User
 from accounts.roles import Permission
+from students import enrolment
 
 from .. import rounds
-from ..models import PayoutSheet, Round
+from ..models import Application, PayoutSheet, Round
 
 
 def find_round(request: HttpRequest, pk: UUID) -> Round:
@@ -23,11 +24,21 @@ def find_round(request: HttpRequest, pk: UUID) -> Round:
 
 def find_unit(round_: Round, user: User, pk: int, level: str, *, may: Permission | None) -> Unit:
     """A school or class within the person's scope and within the round; 404 outside, 403 without `may`."""
-    units = Unit.objects.filter(level=level, is_active=True).select_related("parent")
+    # A class that has graduated since keeps its desks for what is not done yet.
+    with_cases = Application.objects.filter(round=round_).order_by().values("school_class")
+    units = Unit.objects.filter(Q(is_active=True) | Q(pk__in=with_cases), level=level).select_related("parent")
     unit = access.fetch(units, user, Permission.VIEW_CASES, unit="", may=may, pk=pk)
     if not round_.unit.contains(unit):
         raise Http404
+    unit.name = name_in(round_, unit)
     return unit
+
+
+def name_in(round_: Round, unit: Unit) -> str:
+    """The unit's name as of the round's term: last year's list is of 七年级1班, though it is 八年级1班 now."""
+    if unit.level != Unit.Level.CLASS:
+        return unit.name
+    return enrolment.class_names(round_.term, [unit.pk]).get(unit.pk, unit.name)
 
 
 def units_in_reach(user: User, level: str, *permissions: Permission) -> list[Unit]:

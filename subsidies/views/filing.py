@@ -9,11 +9,13 @@ from django.shortcuts import redirect, render
 
 from accounts import clock
 from accounts.access import desk
+from accounts.models import Unit
 from accounts.roles import Permission
 
 from .. import applications as verbs
-from .. import programmes
+from .. import programmes, rollovers
 from ..forms import FilingForm
+from ..models import Round
 from .desks import find_round, find_unit, show_refusal
 
 
@@ -22,6 +24,9 @@ def class_file(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
     round_ = find_round(request, pk)
     school_class = find_unit(round_, request.user, unit, "class", may=Permission.FILE_APPLICATION)
     candidates = verbs.candidates(round_, school_class)
+    if "take_over" in request.POST:
+        _take_over(request, round_, school_class)
+        return redirect("class_file", pk=pk, unit=unit)
     form = FilingForm(request.POST or None, round_=round_, candidates=candidates)
     if request.method == "POST" and form.is_valid():
         hand_over = "submit" in request.POST
@@ -37,16 +42,29 @@ def class_file(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
                 else f"已保存 {count} 名学生的草稿，还没有提交。",
             )
             return redirect("class_file", pk=pk, unit=unit)
+    last = rollovers.last_list(round_, school_class, candidates)
+    rows = [row | {"last": last.by_pupil.get(row["candidate"].enrolment.pupil_id)} for row in form.rows()]
     context = {
         "round": round_,
         "unit": school_class,
         "form": form,
-        "rows": list(form.rows()),
+        "last": last,
+        "rows": rows,
         "open_count": len(form.open),
         "accepted": programmes.accepted_categories(round_.programme, round_.term),
         "is_open": round_.opens_on <= clock.today() <= round_.closes_on,
     }
     return render(request, "subsidies/class_file.html", context)
+
+
+def _take_over(request: HttpRequest, round_: Round, school_class: Unit) -> None:
+    try:
+        drafts = rollovers.take_over(round_, school_class, by=request.user)
+    except ValidationError as refusal:
+        messages.error(request, " ".join(refusal.messages))
+    else:
+        sentence = f"已按上学期名单为 {len(drafts)} 名学生保存草稿，还没有提交；请核对标出的变化，再提交班级评议。"
+        messages.success(request, sentence)
 
 
 def _file(form: FilingForm, round_, school_class, request: HttpRequest, *, hand_over: bool) -> int:

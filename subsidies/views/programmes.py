@@ -15,7 +15,7 @@ from students.models import Category, Stage
 from .. import programmes as verbs
 from ..entitlement import term_label
 from ..forms import StandardForm
-from ..models import Programme
+from ..models import Programme, ProgrammeExclusion, StageAges
 from .desks import show_refusal
 
 
@@ -26,7 +26,13 @@ def programme_list(request: HttpRequest) -> HttpResponse:
     for row in rows:
         row.stage_names = [Stage(stage).label for stage in row.stages]
         row.in_force = [standard for standard in row.standards.all() if not standard.last_term]
-    return render(request, "subsidies/programme_list.html", {"programmes": rows})
+    context = {
+        "programmes": rows,
+        "exclusions": ProgrammeExclusion.objects.select_related("programme", "other"),
+        "ages": StageAges.objects.all(),
+        "may_edit": bool(scopes.reach(request.user, Permission.EDIT_STANDARDS)),
+    }
+    return render(request, "subsidies/programme_list.html", context)
 
 
 @require_safe

@@ -17,7 +17,7 @@ from .. import programmes
 from .. import reviews as verbs
 from ..forms import MeetingForm
 from ..models import Decision, Meeting
-from .desks import find_round, find_unit, show_refusal
+from .desks import find_round, find_unit, name_in, show_refusal
 
 
 @desk(Permission.HOLD_CLASS_REVIEW, Permission.HOLD_SCHOOL_REVIEW)
@@ -81,8 +81,9 @@ def meeting_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     )
     context = {
         "meeting": meeting,
+        "unit_name": name_in(meeting.round, meeting.unit),
         "members": meeting.members.all(),
-        "decisions": meeting.decisions.select_related("application__pupil", "application__school_class"),
+        "decisions": meeting.decisions.select_related("application__pupil", "application__enrolment"),
         "photos": meeting.photos.all(),
     }
     return render(request, "subsidies/meeting_detail.html", context)

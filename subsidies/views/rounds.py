@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -17,6 +17,7 @@ from accounts.access import desk
 from accounts.models import Unit
 from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date
+from students import enrolment
 
 from .. import rounds as verbs
 from ..forms import RoundForm, WindowForm
@@ -32,6 +33,8 @@ _GROUPS = {
     "county": (State.REPORTED, State.VERIFIED),
     "paying": (State.APPROVED, State.IN_BATCH),
 }
+# A person with more schools than this sees one line of each, and the classes of the one they choose.
+_FEW_SCHOOLS = 5
 
 
 @require_safe
@@ -97,11 +100,12 @@ def round_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     visible = scopes.within(
         Application.objects.filter(round=round_), request.user, Permission.VIEW_CASES, unit="school_class"
     )
-    schools = _schools(round_, request, visible)
+    schools, others = _schools(round_, request, visible)
     counted = list(visible.values("state").annotate(n=Count("pk"), total=Sum("amount")).order_by("state"))
     context = {
         "round": round_,
         "schools": schools,
+        "others": others,
         "states": [(State(row["state"]), row["n"], row["total"]) for row in sorted(counted, key=_road_order)],
         "is_open": round_.opens_on <= clock.today() <= round_.closes_on,
         "approved": next((row for row in counted if row["state"] == State.APPROVED), None),
@@ -116,36 +120,82 @@ def _road_order(row: dict[str, Any]) -> int:
     return list(State).index(State(row["state"]))
 
 
-def _schools(round_: Round, request: HttpRequest, visible: Any) -> list[dict[str, Any]]:
-    """Per school and class in the person's reach: how many stand where, and which desks are theirs."""
-    by_class: dict[int, Counter] = defaultdict(Counter)
-    for row in visible.values("school_class", "state").annotate(n=Count("pk")).order_by():
-        by_class[row["school_class"]][row["state"]] = row["n"]
-    classes = scopes.within(
+def _schools(
+    round_: Round, request: HttpRequest, visible: QuerySet[Application]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Schools in the person's reach with how many stand where and which desks are theirs: those shown class by
+    class, and (in a whole county) those that are one line until they are chosen."""
+    classes = _classes(round_, request, visible)
+    keys = list(classes.order_by().values_list("parent", flat=True).distinct()[: _FEW_SCHOOLS + 1])
+    if len(keys) <= _FEW_SCHOOLS:
+        return _by_class(round_, request, visible, classes), []
+    chosen = _chosen_school(request)
+    shown = _by_class(round_, request, visible, classes.filter(parent=chosen)) if chosen else []
+    return shown, _by_school(request, visible, Unit.objects.filter(pk__in=classes.order_by().values("parent")))
+
+
+def _chosen_school(request: HttpRequest) -> int | None:
+    wanted = request.GET.get("school", "")
+    return int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) < 10 else None
+
+
+def _by_school(request: HttpRequest, visible: QuerySet[Application], schools: QuerySet[Unit]) -> list[dict[str, Any]]:
+    by_school: dict[int, Counter] = defaultdict(Counter)
+    for row in visible.values("school", "state").annotate(n=Count("pk")).order_by():
+        by_school[row["school"]][row["state"]] = row["n"]
+    return [{"unit": unit, **_standing(request, unit, by_school[unit.pk])} for unit in schools]
+
+
+def _standing(request: HttpRequest, school: Unit, counts: Counter) -> dict[str, Any]:
+    return {
+        "counts": counts,
+        "groups": _groups(counts),
+        "desks": _school_desks(request, school, counts),
+        "total": counts.total(),
+    }
+
+
+def _groups(counts: Counter) -> dict[str, int]:
+    return {name: sum(counts[state] for state in states) for name, states in _GROUPS.items()}
+
+
+def _classes(round_: Round, request: HttpRequest, visible: QuerySet[Application]) -> QuerySet[Unit]:
+    return scopes.within(
+        # A class that has graduated or moved up since still stands in its own term's round.
         Unit.objects.filter(
+            Q(is_active=True, school_class__stage__in=round_.programme.stages)
+            | Q(pk__in=visible.order_by().values("school_class")),
             level=Unit.Level.CLASS,
-            is_active=True,
-            path__startswith=round_.unit.path,
-            school_class__stage__in=round_.programme.stages,
-        ).select_related("parent"),
+            path__below=round_.unit.path,
+        ),
         request.user,
         Permission.VIEW_CASES,
         unit="",
     )
+
+
+def _by_class(
+    round_: Round, request: HttpRequest, visible: QuerySet[Application], classes: QuerySet[Unit]
+) -> list[dict[str, Any]]:
+    by_class: dict[int, Counter] = defaultdict(Counter)
+    cases = visible.filter(school_class__in=classes).order_by()
+    for row in cases.values("school_class", "state").annotate(n=Count("pk")):
+        by_class[row["school_class"]][row["state"]] = row["n"]
+    units = list(classes.select_related("parent"))
     taught = appointments.units_with("class_teacher", on=clock.today())
+    names = enrolment.class_names(round_.term, [unit.pk for unit in units])
     found: dict[int, dict[str, Any]] = {}
-    for unit in classes:
+    for unit in units:
+        unit.name = names.get(unit.pk, unit.name)
         school = found.setdefault(unit.parent_id, {"unit": unit.parent, "classes": [], "counts": Counter()})
         counts = by_class[unit.pk]
         school["counts"] += counts
-        groups = {name: sum(counts[state] for state in states) for name, states in _GROUPS.items()}
         desks = _class_desks(request, unit, counts)
         school["classes"].append(
-            {"unit": unit, "counts": counts, "groups": groups, "desks": desks, "taught": unit.pk in taught}
+            {"unit": unit, "counts": counts, "groups": _groups(counts), "desks": desks, "taught": unit.pk in taught}
         )
     for school in found.values():
-        school["desks"] = _school_desks(request, school["unit"], school["counts"])
-        school["total"] = school["counts"].total()
+        school |= _standing(request, school["unit"], school["counts"])
     return list(found.values())
 
 

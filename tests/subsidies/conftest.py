@@ -1,28 +1,12 @@
 """The county on the cast's day, a round that is open, and two ways to look at what happened."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from django.conf import settings as django_settings
 
-from accounts import clock
 from accounts.models import AuditRow
 from subsidies.models import Application, DutyHolder, Round, StepTaken
 from tests import cast as casting
-
-
-@pytest.fixture
-def moving_clock(settings) -> Iterator[None]:
-    """The demo's clock, standing on the cast's day; a test may move it on."""
-    settings.DEMO = True
-    clock.set_demo_day(casting.TODAY)
-    yield
-    (django_settings.DATA_DIR / "demo-clock.json").unlink(missing_ok=True)
-
-
-@pytest.fixture
-def cast(db: None, moving_clock: None) -> casting.Cast:
-    return casting.gather()
 
 
 @pytest.fixture

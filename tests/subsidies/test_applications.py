@@ -9,14 +9,14 @@ from django.db import IntegrityError, transaction
 
 from accounts import clock
 from accounts.models import AuditRow
-from students import circumstances, enrolment, privacy
+from students import circumstances, privacy
 from students.models import BankAccount, Category, Enrolment
 from subsidies import applications, rounds
 from subsidies.applications import Wish, candidates, save_drafts, submit
 from subsidies.models import Application, Programme, Round
 from subsidies.states import State, Step
 from subsidies.workflow import SamePerson, StaleState, StepRefused, advance
-from tests.cast import TODAY, enrol, open_round, refreshed, submitted, walk
+from tests.cast import TODAY, change_boarding, enrol, open_round, refreshed, submitted, walk
 from tests.subsidies.shortcuts import walk_on
 
 
@@ -58,6 +58,7 @@ def test_candidates_are_the_class_of_the_term_only(cast, round_) -> None:
 
 def test_a_tiered_programme_shows_what_each_grade_would_give(cast) -> None:
     cast.class_a1.school_class.__class__.objects.filter(unit=cast.class_a1).update(stage="senior", grade="高一")
+    cast.class_a1.school_class.refresh_from_db()
     round_ = open_round(cast, "senior-grant")
     row = enrol(cast, cast.class_a1)
     (found,) = candidates(round_, cast.class_a1)
@@ -207,7 +208,6 @@ def test_what_was_submitted_stays_whatever_becomes_of_the_pupil(cast, round_) ->
     before = Application.objects.values("facts", "amount", "explanation", "standard").get(pk=filed.pk)
 
     clock.set_demo_day(TODAY + dt.timedelta(days=1))
-    enrolment.set_boarding(row, "day", by=cast.officer_a)
     for circumstance in row.pupil.circumstances.all():
         circumstances.end(circumstance, on=clock.today(), by=cast.officer_a)
     circumstances.add(
@@ -253,7 +253,7 @@ def test_filing_again_after_a_return_freezes_what_is_known_then(cast, round_) ->
     row = enrol(cast, cast.class_a1)
     (filed,) = walk_on(cast, submitted(cast, round_, row), State.REPORTED)
     advance(filed, Step.RETURN_FROM_COUNTY, by=cast.clerk, note="就读方式与名册不符")
-    row = enrolment.set_boarding(row, "day", by=cast.teacher_a1)
+    row = change_boarding(row, "day", by=cast.teacher_a1)
     (filed,) = submitted(cast, round_, row)
     assert filed.amount == Decimal("375.00")
     assert "走读" in filed.explanation

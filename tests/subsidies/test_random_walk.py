@@ -28,6 +28,8 @@ STEPS = 220
 PAIRS = {(row.step.value, row.source.value): row.target.value for row in TRANSITIONS}
 
 AGAINST = {Step.WITHDRAW, Step.HOLD, Step.REJECT_AFTER_CHECK, Step.REJECT_AT_COUNTY, Step.RETURN_FROM_COUNTY}
+# Carried out with a recorded change only: see test_change_histories.
+OF_CHANGES = {Step.MOVE_CLASS, Step.MOVE_OUT, Step.MOVE_IN, Step.RETURN_FOR_CHANGE, Step.LEAVE}
 
 
 class Walk:
@@ -98,11 +100,11 @@ class Walk:
         )  # fmt: skip
 
     def step(self) -> None:
-        rows = self.some(*set(State) - {State.DRAFT, State.SUBMITTED, State.CLASS_REVIEWED, State.PAID})
-        onward = [row.step for row in TRANSITIONS if row.source == rows[0].state]
+        rows = self.some(*set(State) - {State.DRAFT, State.SUBMITTED, State.CLASS_REVIEWED, State.PAID, State.MOVING})
+        onward = [row.step for row in TRANSITIONS if row.source == rows[0].state and row.step not in OF_CHANGES]
         if self.luck.random() < 0.9:
             onward = [step for step in onward if step not in AGAINST]
-        step = self.luck.choice(self.mostly(onward, list(Step)))
+        step = self.luck.choice(self.mostly(onward, [step for step in Step if step not in OF_CHANGES]))
         row = transition(step, rows[0].state)
         by = self.somebody(row.permission if row else None, rows[0].school_class)
         workflow.advance_all(rows, step, by=by, note=self.luck.choice(["", "写明的原因", "写明的原因"]))

@@ -1,0 +1,120 @@
+"""What the screening goes by, kept by the county: reasons, ages of the stages, programmes that exclude each other."""
+
+import datetime as dt
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Q
+
+from accounts import access, audit, clock
+from accounts.models import Unit, User
+from accounts.roles import Permission
+
+from .models import ConcernReason, Programme, ProgrammeExclusion, StageAges
+from .programmes import term_before
+
+
+def add_reason(reason: ConcernReason, *, county: Unit, by: User) -> ConcernReason:
+    """A new way to settle a kind of concern, from a day on. Raises ValidationError when its words are in use."""
+    access.require(by, Permission.EDIT_STANDARDS, county)
+    reason.recorded_by = by
+    with transaction.atomic():
+        same = ConcernReason.objects.select_for_update().filter(kind=reason.kind, valid_to__isnull=True)
+        if any(row.label == reason.label for row in same):
+            raise ValidationError({"label": f"“{reason.label}”已在使用，不用重复登记。"})
+        reason.code = _free_code(reason)
+        reason.full_clean()
+        reason.save(force_insert=True)
+        audit.record("concern_reason.add", reason, by=by, unit=county, kind=reason.kind, label=reason.label)
+    return reason
+
+
+def _free_code(reason: ConcernReason) -> str:
+    """own-1, own-2 …: codes tell rows apart, people read labels."""
+    own = ConcernReason.objects.filter(kind=reason.kind, code__startswith="own-").count()
+    return f"own-{own + 1}"
+
+
+def end_reason(reason: ConcernReason, *, on: dt.date, county: Unit, by: User) -> ConcernReason:
+    """The reason may be chosen for the last time on this day; what was settled by it stays settled."""
+    access.require(by, Permission.EDIT_STANDARDS, county)
+    with transaction.atomic():
+        held = ConcernReason.objects.select_for_update().get(pk=reason.pk)
+        if held.valid_to is not None:
+            raise ValidationError("这个处理结果已经停用。")
+        if on < held.valid_from or on < clock.today():
+            raise ValidationError({"on": "停用日期不能早于启用日期和今天。"})
+        others = ConcernReason.objects.filter(Q(valid_to__isnull=True) | Q(valid_to__gt=on), kind=held.kind)
+        if not others.exclude(pk=held.pk).exists():
+            raise ValidationError("这是这类事项最后一个处理结果，停用后就无法办结。请先登记新的处理结果。")
+        held.valid_to = on
+        held.save(update_fields=["valid_to"])
+        audit.record("concern_reason.end", held, by=by, unit=county, kind=held.kind, label=held.label, on=on)
+    return held
+
+
+def add_ages(ages: StageAges, *, county: Unit, by: User) -> StageAges:
+    """New ages of a stage from a term on; the row before ends with the term before.
+
+    Raises ValidationError when a row of the stage begins in that term or later, or the day is on no calendar.
+    """
+    access.require(by, Permission.EDIT_STANDARDS, county)
+    ages.recorded_by = by
+    ages.clean_fields()
+    with transaction.atomic():
+        same = StageAges.objects.select_for_update().filter(stage=ages.stage)
+        later = same.filter(first_term__gte=ages.first_term).order_by("first_term").first()
+        if later:
+            raise ValidationError(
+                {"first_term": f"这个学段自 {later.first_term} 起已有年龄范围，新的执行学期要晚于它。"}
+            )
+        if ages.max_age < ages.min_age:
+            raise ValidationError({"max_age": "最大年龄不能小于最小年龄。"})
+        try:
+            dt.date(2024, ages.on_month, ages.on_day)
+        except ValueError:
+            raise ValidationError({"on_day": f"{ages.on_month} 月没有 {ages.on_day} 日。"}) from None
+        running = same.filter(Q(last_term="") | Q(last_term__gte=ages.first_term))
+        running.update(last_term=term_before(ages.first_term))
+        ages.full_clean()
+        ages.save(force_insert=True)
+        audit.record("stage_ages.add", ages, by=by, unit=county, stage=ages.stage, first_term=ages.first_term)
+    return ages
+
+
+def add_exclusion(
+    programme: Programme, other: Programme, *, first_term: str, source: str, county: Unit, by: User
+) -> ProgrammeExclusion:
+    """From the term on, no child may have both. Raises ValidationError for a pair that stands already."""
+    access.require(by, Permission.EDIT_STANDARDS, county)
+    if programme.pk == other.pk:
+        raise ValidationError({"other": "请选择另一个项目；同一项目每学期本来就只能享受一次。"})
+    first, second = sorted((programme, other), key=lambda row: row.pk)
+    with transaction.atomic():
+        list(Programme.objects.select_for_update().filter(pk__in=[first.pk, second.pk]).order_by("pk"))
+        same = ProgrammeExclusion.objects.filter(programme=first, other=second)
+        if same.filter(Q(last_term="") | Q(last_term__gte=first_term)).exists():
+            raise ValidationError("这两个项目在这个学期已经登记为不能兼得。")
+        pair = ProgrammeExclusion(programme=first, other=second, first_term=first_term, source=source, recorded_by=by)
+        pair.full_clean()
+        pair.save(force_insert=True)
+        audit.record(
+            "exclusion.add", pair, by=by, unit=county, programmes=[first.code, second.code], first_term=first_term
+        )
+    return pair
+
+
+def end_exclusion(pair: ProgrammeExclusion, *, last_term: str, county: Unit, by: User) -> ProgrammeExclusion:
+    """From the term after `last_term` on, a child may have both."""
+    access.require(by, Permission.EDIT_STANDARDS, county)
+    with transaction.atomic():
+        held = ProgrammeExclusion.objects.select_for_update().get(pk=pair.pk)
+        if held.last_term:
+            raise ValidationError("这条规定已经登记了截止学期。")
+        if last_term < held.first_term:
+            raise ValidationError({"last_term": "截止学期不能早于执行学期。"})
+        held.last_term = last_term
+        held.full_clean(exclude=["recorded_by"])  # nobody, of a pair that was shipped
+        held.save(update_fields=["last_term"])
+        audit.record("exclusion.end", held, by=by, unit=county, last_term=last_term)
+    return held

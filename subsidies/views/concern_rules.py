@@ -1,0 +1,111 @@
+"""What the screening goes by: reasons to settle by, ages of the stages, programmes that exclude each other."""
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts import clock, scopes
+from accounts.access import desk
+from accounts.models import Unit
+from accounts.roles import Permission
+
+from .. import concern_rules as verbs
+from ..entitlement import term_label
+from ..forms import ConcernReasonForm, ExclusionEndForm, ExclusionForm, ReasonEndForm, StageAgesForm
+from ..models import Concern, ConcernReason, ProgrammeExclusion
+from .desks import show_refusal
+
+
+def _county(request: HttpRequest) -> Unit:
+    return Unit.objects.get(path=scopes.reach(request.user, Permission.EDIT_STANDARDS)[0])
+
+
+@require_safe
+@desk(Permission.VIEW_CASES)
+def reason_list(request: HttpRequest) -> HttpResponse:
+    today = clock.today()
+    rows = list(ConcernReason.objects.order_by("kind", "rank", "pk"))
+    for row in rows:
+        row.has_ended = bool(row.valid_to and row.valid_to < today)
+    kinds = [(kind.label, [row for row in rows if row.kind == kind]) for kind in Concern.Kind]
+    may_edit = bool(scopes.reach(request.user, Permission.EDIT_STANDARDS))
+    return render(request, "subsidies/concern_reason_list.html", {"kinds": kinds, "may_edit": may_edit})
+
+
+@require_http_methods(["GET", "POST"])
+@desk(Permission.EDIT_STANDARDS)
+def reason_add(request: HttpRequest) -> HttpResponse:
+    form = ConcernReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            reason = verbs.add_reason(form.save(commit=False), county=_county(request), by=request.user)
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, f"已登记处理结果“{reason}”。")
+            return redirect("concern_reasons")
+    return render(request, "subsidies/concern_reason_add.html", {"form": form})
+
+
+@require_http_methods(["GET", "POST"])
+@desk(Permission.EDIT_STANDARDS)
+def reason_end(request: HttpRequest, pk: int) -> HttpResponse:
+    reason = get_object_or_404(ConcernReason, pk=pk)
+    form = ReasonEndForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            verbs.end_reason(reason, **form.cleaned_data, county=_county(request), by=request.user)
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, f"“{reason}”已登记停用，已经办结的事项不受影响。")
+            return redirect("concern_reasons")
+    return render(request, "subsidies/concern_reason_end.html", {"form": form, "reason": reason})
+
+
+@require_http_methods(["GET", "POST"])
+@desk(Permission.EDIT_STANDARDS)
+def stage_ages_add(request: HttpRequest) -> HttpResponse:
+    form = StageAgesForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            ages = verbs.add_ages(form.save(commit=False), county=_county(request), by=request.user)
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, f"已登记“{ages}”，自{term_label(ages.first_term)}起用于清查。")
+            return redirect("programmes")
+    return render(request, "subsidies/stage_ages_add.html", {"form": form})
+
+
+@require_http_methods(["GET", "POST"])
+@desk(Permission.EDIT_STANDARDS)
+def exclusion_add(request: HttpRequest) -> HttpResponse:
+    form = ExclusionForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            verbs.add_exclusion(**form.cleaned_data, county=_county(request), by=request.user)
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, "已登记，下次清查起按新的规定核对。")
+            return redirect("programmes")
+    return render(request, "subsidies/exclusion_add.html", {"form": form})
+
+
+@require_http_methods(["GET", "POST"])
+@desk(Permission.EDIT_STANDARDS)
+def exclusion_end(request: HttpRequest, pk: int) -> HttpResponse:
+    pair = get_object_or_404(ProgrammeExclusion.objects.select_related("programme", "other"), pk=pk)
+    form = ExclusionEndForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            verbs.end_exclusion(pair, **form.cleaned_data, county=_county(request), by=request.user)
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, "已登记截止学期。")
+            return redirect("programmes")
+    return render(request, "subsidies/exclusion_end.html", {"form": form, "pair": pair})
