@@ -18,19 +18,20 @@ from django.core.management.base import OutputWrapper
 
 from accounts import clock
 from accounts.models import Appointment, Unit, User
-from documents import issuing, signing
+from documents import issuing, signing, xlsx
 from publicity import notices, objections, periods
 from publicity import reference as publicity_reference
 from publicity.models import Notice
+from students import circumstances, confirmations, list_profiles, list_versions, rosters
 from students import reference as students_reference
-from students import rosters
-from students.models import School, SchoolClass, Term
-from subsidies import applications, county, payments, payout_sheets, reviews, rounds, workflow
+from students.changes import Kind, Request
+from students.models import ListProfile, Pupil, School, SchoolClass, Term
+from subsidies import applications, changes, concerns, county, payments, payout_sheets, reviews, rounds, workflow
 from subsidies import reference as subsidies_reference
 from subsidies.models import Application, Decision, Meeting, PayoutSheet, Programme, Round
 from subsidies.states import State, Step
 
-from .demo_roster import ClassPlan, rows, workbook
+from .demo_roster import ClassPlan, office_workbook, rows, workbook
 
 # User name, and in a few words who that is; printed at the start of `./aid demo`.
 ACCOUNTS: tuple[tuple[str, str], ...] = (
@@ -84,7 +85,11 @@ def build(*, out: OutputWrapper) -> None:
     out.write("  初中：一个正在办理的批次……\n")
     _running_round(here)
     clock.set_demo_day(_LAST_DAY)
-    _sample_roster()
+    _changes(here)
+    out.write("  比对名单：两个版本，几处变化……\n")
+    _lists(here)
+    _concerns(here)
+    (settings.DATA_DIR / SAMPLE_ROSTER).write_bytes(sample_roster())
 
 
 def _units() -> _County:
@@ -147,21 +152,58 @@ def _people(here: _County) -> _County:
     return here
 
 
+_JUNIOR = [
+    ClassPlan("七年级", "七年级1班", 24, 2013),
+    ClassPlan("七年级", "七年级2班", 24, 2013),
+    ClassPlan("八年级", "八年级1班", 24, 2012),
+    ClassPlan("八年级", "八年级2班", 24, 2012),
+]
+
+
 def _rosters(here: _County) -> None:
-    junior = [
-        ClassPlan("七年级", "七年级1班", 24, 2013),
-        ClassPlan("七年级", "七年级2班", 24, 2013),
-        ClassPlan("八年级", "八年级1班", 24, 2012),
-        ClassPlan("八年级", "八年级2班", 24, 2012),
-    ]
-    _import(here, "chuzhong", junior, first_serial=1)
+    _import(here, "chuzhong", _JUNIOR, first_serial=1)
     _import(here, "youer", [ClassPlan("大班", "大班1班", 18, 2020, poor_every=2)], first_serial=201)
+
+
+def _concerns(here: _County) -> None:
+    """What a screening finds: a class that has not filed yet, hardship that ended after filing, hardship that ends."""
+    officer, filed = here.people["chuzhong"], Application.objects.order_by("pupil__name", "pk")
+    for unit, last in (("ban81", dt.date(2026, 10, 9)), ("ban82", dt.date(2026, 12, 31))):
+        case = filed.filter(school_class=here.classes[unit]).first()
+        assert case is not None
+        for circumstance in case.pupil.circumstances.filter(valid_to__isnull=True):
+            circumstances.end(circumstance, on=last, by=officer)
+    concerns.find(here.unit, here.term, by=here.people["jingban"])
+
+
+def _lists(here: _County) -> None:
+    """Two versions of the 残联's list: one pupil left it, one came in, one changed degree, one is only alike."""
+    clerk = here.people["jingban"]
+    list_profiles.load(here.unit, by=clerk)
+    pupils = rows(_JUNIOR, first_serial=1)
+    known = [row for row in pupils if row["困难类别"] == "残疾学生"]
+    newcomer, leaver, alike = [row for row in pupils if not row["困难类别"]][40:43]
+    first = [_disabled(row, "三级") for row in [*known, leaver]]
+    second = [_disabled(row, "二级" if row is known[0] else "三级") for row in [*known, newcomer]]
+    # Somebody typed one figure wrong: the birth date can be read, the person cannot be known by the number.
+    number = alike["身份证件号"]
+    second.append([alike["学生姓名"], number[:17] + ("0" if number[17] != "0" else "1"), "听力", "四级"])
+    for as_of, people in ((dt.date(2026, 9, 3), first), (dt.date(2026, 10, 8), second)):
+        columns = [xlsx.Column(header, 20) for header in ("姓名", "身份证号", "残疾类别", "残疾等级")]
+        file = SimpleUploadedFile("持证残疾人名单.xlsx", xlsx.write([xlsx.WorksheetPlan("名单", columns, people)]))
+        profile = ListProfile.objects.get(county=here.unit, code="disabled")
+        version = list_versions.upload(file, profile=profile, as_of=as_of, by=clerk)
+        list_versions.take(version, by=clerk)
+
+
+def _disabled(row: dict[str, str], degree: str) -> list[str]:
+    return [row["学生姓名"], row["身份证件号"], "肢体", degree]
 
 
 def _import(here: _County, school: str, plans: list[ClassPlan], *, first_serial: int) -> None:
     officer = here.people[school]
     file = SimpleUploadedFile("名册.xlsx", workbook(rows(plans, first_serial=first_serial)))
-    checked = rosters.check_roster(file, school=here.schools[school], term=here.term, by=officer)
+    checked = rosters.check_roster(file, unit=here.schools[school], term=here.term, by=officer)
     rosters.apply_roster(checked, by=officer)
 
 
@@ -229,6 +271,29 @@ def _running_round(here: _County) -> None:
     _file(here, round_, "ban72", "ban72")
 
 
+def _changes(here: _County) -> None:
+    """Somebody away, somebody gone whose money was on its way, and a class that has been looked through."""
+    away = _some_pupil(here, "ban81", applications__isnull=True)
+    _record(away, Kind.SUSPEND, "生病住院，已交休学申请", on=clock.today(), by=here.people["chuzhong"])
+    gone = _some_pupil(here, "daban", applications__state=State.PAID)
+    _record(gone, Kind.WITHDRAW, "随父母外出务工", on=dt.date(2026, 9, 25), by=here.people["youer"])
+    rows = confirmations.checklist(here.classes["ban82"], here.term)
+    seen = [confirmations.Seen(rows[-1].place, Kind.TRANSFER_OUT, "国庆后随父母去了外省")]
+    confirmations.confirm(
+        here.classes["ban82"], here.term, seen=confirmations.digest(rows), reports=seen, by=here.people["ban82"]
+    )
+
+
+def _some_pupil(here: _County, school_class: str, **which: object) -> Pupil:
+    pupils = Pupil.objects.filter(enrolments__school_class=here.classes[school_class], **which)
+    return pupils.order_by("name", "pk")[0]
+
+
+def _record(pupil: Pupil, kind: Kind, reason: str, *, on: dt.date, by: User) -> None:
+    request = Request(kind, pupil, on, reason)
+    changes.record(request, by=by, seen=changes.plan(request, by=by).digest)
+
+
 def _file(here: _County, round_: Round, school_class: str, teacher: str) -> list[Application]:
     """The teacher files for everybody of the class who is entitled."""
     unit, by = here.classes[school_class], here.people[teacher]
@@ -291,12 +356,32 @@ def _decide(round_: Round, school: Unit, verb, by: User) -> None:
     verb(round_, school, [reviews.Verdict(a, Decision.Verdict.AGREE) for a in rows], by=by)
 
 
-def _sample_roster() -> None:
+def sample_roster() -> bytes:
     """The file a visitor uploads for the primary school: good rows, and one of each usual fault."""
     plans = [ClassPlan("三年级", "三年级1班", 20, 2017), ClassPlan("三年级", "三年级2班", 20, 2017)]
-    sample = rows(plans, first_serial=301)
-    sample[3]["身份证件号"] = sample[3]["身份证件号"][:17] + ("1" if sample[3]["身份证件号"][17] != "1" else "2")
+    sample: list[dict[str, xlsx.Content]] = [dict(row) for row in rows(plans, first_serial=301)]
+    _spoil(sample)
+    return office_workbook(sample, school="云岭县城关小学")
+
+
+def _spoil(sample: list[dict[str, xlsx.Content]]) -> None:
+    """What goes wrong in every office. Some of it the import puts right by itself, some a person has to."""
+
+    def number(place: int) -> str:
+        return str(sample[place]["身份证件号"])
+
+    # Read as they are meant:
+    sample[1]["身份证件号"] = number(1).translate({code: code + 0xFEE0 for code in range(ord("0"), ord("9") + 1)})
+    sample[2]["身份证件号"] = f"G{number(2)}"
+    sample[4]["出生日期"] = dt.date.fromisoformat(str(sample[4]["出生日期"]))
+    sample[6]["出生日期"] = str(sample[6]["出生日期"]).replace("-", "")
+    sample[9]["身份证件号"] = f" {number(9)[:6]} {number(9)[6:].lower()} "
+    # To be put right:
+    sample[3]["身份证件号"] = number(3)[:17] + ("1" if number(3)[17] != "1" else "2")
     sample[7]["班级"] = ""
-    sample[9]["身份证件号"] = f" {sample[9]['身份证件号'][:6]} {sample[9]['身份证件号'][6:].lower()} "
+    sample[12]["身份证件号"] = int(number(12).replace("X", "0"))  # a number cell: its last digits are gone
+    sample[15]["户名"] = ""
+    # To be looked at: two children of one name in one class, one account for children of two guardians.
+    sample[17]["学生姓名"] = sample[16]["学生姓名"]
+    sample[22]["银行账号"] = sample[21]["银行账号"]
     sample.append(dict(sample[5]))
-    (settings.DATA_DIR / SAMPLE_ROSTER).write_bytes(workbook(sample))

@@ -80,3 +80,24 @@ def workbook(found: Iterable[dict[str, str]], *, headers: tuple[str, ...] = HEAD
     """The rows as an .xlsx file with these columns, every cell a text."""
     columns = [xlsx.Column(header, width=18) for header in headers]
     return xlsx.write([xlsx.WorksheetPlan("学生名册", columns, [[row[h] for h in headers] for row in found])])
+
+
+def office_workbook(found: Iterable[dict[str, xlsx.Content]], *, school: str) -> bytes:
+    """The rows as a school's office sends them: instructions first, a title over the table, the roll's own headers,
+    dates that are dates, and a line with the total under it."""
+    names = {"身份证件号": "身份证号", "全国学籍号": "学籍号", "班级": "班级名称", "银行账号": "银行卡号"}
+    kinds: dict[str, xlsx.ColumnKind] = {"出生日期": "date"}
+    columns = [xlsx.Column(names.get(header, header), 18, kinds.get(header, "text")) for header in HEADERS]
+    rows = [[row[header] for header in HEADERS] for row in found]
+    total: list[xlsx.Content] = ["合计", f"{len(rows)} 人", *[""] * (len(HEADERS) - 2)]
+    told = xlsx.WorksheetPlan("填表说明", [xlsx.Column("填表说明", 80)], [["各班核对后于9月20日前报资助专干。"]])
+    table = xlsx.WorksheetPlan(
+        "学生花名册",
+        columns,
+        rows,
+        title=f"{school}2026年秋季学期学生花名册",
+        above=["填报单位（盖章）：　　　　　　填报人：　　　　　　填报日期："],
+        totals=total,
+        frozen_columns=1,
+    )
+    return xlsx.write([told, table])

@@ -19,12 +19,16 @@ from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date, yuan
 from publicity import periods
 from publicity.models import CalendarYear, Notice, Objection
-from students.models import RosterImport, SchoolClass
+from students import changes, confirmations, list_versions, rosters, terms
+from students import rollovers as register_rollovers
+from students.models import ListVersion, Recheck, RosterImport, SchoolClass, Standing
+from students.terms import name_of
 from subsidies import rounds
-from subsidies.models import Application, DutyHolder, PayoutSheet, Round
+from subsidies.models import Application, Concern, DutyHolder, FollowUp, PayoutSheet, Round
 from subsidies.states import TURN, Duty, State
 
 P = Permission
+MOST_ROSTERS = 10  # named one by one; the desk of rosters has them all
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,14 @@ def _back(request: HttpRequest) -> str:
 def _waiting(user: User) -> Iterator[Waiting]:
     yield from _posts(user)
     yield from _rosters(user)
+    yield from _rollovers(user)
     yield from _filing(user)
     yield from _by_class(user)
     yield from _by_school(user)
     yield from _notices(user)
+    yield from _concerns(user)
+    yield from _changes(user)
+    yield from _lists(user)
     yield from _batches(user)
     yield from _sheets(user)
     yield from _calendar(user)
@@ -105,11 +113,36 @@ def _posts(user: User) -> Iterator[Waiting]:
 
 
 def _rosters(user: User) -> Iterator[Waiting]:
-    checked = RosterImport.objects.filter(state=RosterImport.State.CHECKED).select_related("school", "term")
-    for row in scopes.within(checked, user, P.IMPORT_ROSTER, unit="school"):
-        detail = f"{row.school} · {row.term}，预检发现 {row.rows_refused} 行有误"
-        url = reverse("roster_import", args=[row.pk])
-        yield Waiting(row.rows_total, "行", "名册待确认导入", detail, url)
+    for row in rosters.waiting_for(user).select_related("unit", "term")[:MOST_ROSTERS]:
+        detail, url = f"{row.unit} · {row.term}", reverse("roster_import", args=[row.pk])
+        if row.state == RosterImport.State.NEEDS_MAPPING:
+            yield Waiting(1, "份", "名册有列名待确认", f"{detail}，确认后才能预检", url)
+        else:
+            yield Waiting(row.rows_total, "行", "名册待确认导入", f"{detail}，预检发现 {row.rows_refused} 行有误", url)
+
+
+# How long before a term's first day a school is reminded of its roll-over, and the county of a term to register.
+_TERM_NEAR = dt.timedelta(days=30)
+
+
+def _rollovers(user: User) -> Iterator[Waiting]:
+    """Schools not yet taken into the term that begins soon or has begun; for the county, a term nobody registered."""
+    if not scopes.reach(user, P.ROLL_OVER):
+        return
+    schools = Unit.objects.filter(level=Unit.Level.SCHOOL, is_active=True).order_by("path")
+    turns = register_rollovers.turns(scopes.within(schools, user, P.ROLL_OVER, unit=""))
+    near = clock.today() + _TERM_NEAR
+    due = [turn for turn in turns if turn.is_due and turn.target and turn.target.starts_on <= near]
+    for target in {turn.target for turn in due if turn.target}:
+        here = [turn for turn in due if turn.target == target]
+        begun = target.starts_on <= clock.today()
+        names = "、".join(str(turn.school) for turn in here[:3]) + (f"等 {len(here)} 所学校" if len(here) > 3 else "")
+        detail = f"{names} · {target}{cn_date(target.starts_on)}{'已经开学' if begun else '开学'}"
+        url = reverse("rollovers") if len(turns) > 1 else reverse("rollover_plan", args=[here[0].school.pk])
+        yield Waiting(len(here), "所", "学校待学期结转", detail, url, is_urgent=begun)
+    if turns and turns[0].target is None and turns[0].source.ends_on <= near and scopes.reach(user, P.EDIT_CALENDAR):
+        detail = "登记起止日期后，各校才能办理学期结转"
+        yield Waiting(1, "个", f"{name_of(turns[0].target_key)}待登记", detail, reverse("term_add"))
 
 
 def _filing(user: User) -> Iterator[Waiting]:
@@ -117,15 +150,18 @@ def _filing(user: User) -> Iterator[Waiting]:
     today = clock.today()
     classes = scopes.within(Unit.objects.filter(level="class"), user, P.FILE_APPLICATION, unit="")
     classes = classes.select_related("parent", "school_class")
-    rows = Application.objects.filter(school_class__in=classes).values("round", "school_class", "state")
+    # What waits for a suspended pupil to come back is no work for today.
+    here = Application.objects.exclude(state=State.RETURNED, enrolment__standing=Standing.SUSPENDED)
+    rows = here.filter(school_class__in=classes).values("round", "school_class", "state")
     counted = {(r["round"], r["school_class"], r["state"]): r["n"] for r in rows.annotate(n=Count("pk"))}
     for round_ in rounds.visible_to(user, P.FILE_APPLICATION) if classes else ():
         is_open = round_.opens_on <= today <= round_.closes_on
         for unit in classes:
-            if unit.school_class.stage not in round_.programme.stages or not round_.unit.contains(unit):
+            by_state = {state: n for (r, c, state), n in counted.items() if (r, c) == (round_.pk, unit.pk)}
+            is_for_class = unit.school_class.stage in round_.programme.stages and round_.unit.contains(unit)
+            if not by_state and not is_for_class:
                 continue
             url = reverse("class_file", args=[round_.pk, unit.pk])
-            by_state = {state: n for (r, c, state), n in counted.items() if (r, c) == (round_.pk, unit.pk)}
             yield from _class_work(round_, unit, by_state, url, is_open=is_open)
 
 
@@ -143,7 +179,7 @@ def _class_work(round_: Round, unit: Unit, by_state: dict, url: str, *, is_open:
 def _by_class(user: User) -> Iterator[Waiting]:
     rows = _cases(user, P.HOLD_CLASS_REVIEW, State.SUBMITTED)
     for group in _grouped(rows, "school_class"):
-        unit = f"{group['school_class__parent__name']} {group['school_class__name']}"
+        unit = f"{group['school_class__parent__name']} {group['enrolment__class_name']}"
         url = reverse("class_review", args=[group["round"], group["school_class"]])
         yield Waiting(group["n"], "份", "待班级评议", f"{unit} · {group['round_name']}", url)
 
@@ -168,7 +204,9 @@ def _by_school(user: User) -> Iterator[Waiting]:
 
 
 def _grouped(rows: QuerySet[Application], unit: str) -> list[dict]:
-    fields = ["round", "round__programme__name", "round__term__name", unit, f"{unit}__name", f"{unit}__parent__name"]
+    # A class by its name in the application's own term.
+    name = "enrolment__class_name" if unit == "school_class" else f"{unit}__name"
+    fields = ["round", "round__programme__name", "round__term__name", unit, name, f"{unit}__parent__name"]
     groups = list(rows.order_by(f"{unit}__path").values(*fields).annotate(n=Count("pk"), total=Sum("amount")))
     for group in groups:
         group["round_name"] = f"{group['round__term__name']} {group['round__programme__name']}"
@@ -187,6 +225,48 @@ def _notices(user: User) -> Iterator[Waiting]:
         url = reverse("objection_settle", args=[objection.pk])
         detail = f"{cn_date(objection.received_on)}收到 · {objection.line.notice.title}"
         yield Waiting(1, "件", "异议待核查", detail, url, is_urgent=True)
+
+
+def _changes(user: User) -> Iterator[Waiting]:
+    """The first month's confirmation: the teacher's own class, the officer's classes, the county's schools."""
+    term, today = terms.current(), clock.today()
+    classes = Unit.objects.filter(level="class", is_active=True)
+    mine = scopes.within(classes, user, P.EDIT_PUPILS, P.RECORD_CHANGES, unit="")
+    if term is None or not (first := mine.first()):
+        return
+    until = confirmations.deadline(confirmations.county_of(first), term)
+    open_, when = confirmations.outstanding(mine, term), f"{term}，{cn_date(until)}前确认"
+    for unit in open_.exclude(pk__in=scopes.within(classes, user, P.RECORD_CHANGES, unit="").values("pk")):
+        url = reverse("class_changes", args=[unit.pk])
+        yield Waiting(1, "个", "本班异动待确认", f"{unit} · {when}", url, is_urgent=today > until)
+    page = reverse("change_confirmations")
+    above = list(scopes.within(open_, user, P.RECORD_CHANGES, unit="").values_list("parent__name", flat=True))
+    if above:
+        schools = sorted(set(above))
+        where = f"{len(schools)} 所学校 · " if len(schools) > 1 else f"{schools[0]} · "
+        yield Waiting(len(above), "个", "班级还没有确认异动", where + when, page, is_urgent=today > until)
+    if coming := changes.arriving(user).count():
+        detail = "原学校已办理转出；核对姓名和证件号后接收"
+        yield Waiting(coming, "人", "转来的学生待接收", detail, reverse("transfer_in"))
+    if reports := confirmations.reports_for(user).count():
+        yield Waiting(reports, "人", "班主任反映有异动，待登记", "核实后在学生页办理", page)
+    follow_ups = FollowUp.objects.filter(settled_at__isnull=True)
+    follow_ups = scopes.within(follow_ups, user, P.RECORD_PAYMENT, unit="effect__application__school")
+    if count := follow_ups.count():
+        yield Waiting(count, "件", "异动的发放影响待处理", "已编入批次或已发放的款项", reverse("follow_ups"))
+
+
+def _concerns(user: User) -> Iterator[Waiting]:
+    """What the last screening left to the person's own unit: a school's to the school, the county's to the county."""
+    term = terms.current()
+    rows = Concern.objects.filter(
+        owner__path__in=scopes.reach(user, P.SETTLE_CONCERNS), term=term, state=Concern.State.OPEN
+    )
+    for row in rows.order_by("kind").values("kind", "owner", "owner__name").annotate(n=Count("pk")):
+        kind = Concern.Kind(row["kind"])
+        query = urlencode({"kind": kind.value, "school": row["owner"]})
+        detail = f"{row['owner__name']} · {term}，逐件核实并写明处理结果"
+        yield Waiting(row["n"], "件", f"清查：{kind.label}", detail, f"{reverse('concerns')}?{query}")
 
 
 def _batches(user: User) -> Iterator[Waiting]:
@@ -225,6 +305,25 @@ def _calendar(user: User) -> Iterator[Waiting]:
         yield Waiting(1, "年", f"{coming} 年放假安排待录入", detail, reverse("calendar"))
 
 
+def _lists(user: User) -> Iterator[Waiting]:
+    """Lists read and not yet taken, for the county; what they changed and whom they may mean, for the school."""
+    states = ListVersion.State
+    rows = ListVersion.objects.filter(state__in=(states.READ, states.FAILED)).select_related("profile")
+    for version in scopes.within(rows.defer("findings"), user, P.COMPARE_LISTS, unit="profile__county")[:MOST_ROSTERS]:
+        url, detail = reverse("list_version", args=[version.pk]), f"{version.profile}，{cn_date(version.as_of)}"
+        if version.state == states.FAILED:
+            yield Waiting(1, "份", "比对名单没有读成", f"{detail}：{version.failure}", url)
+        else:
+            yield Waiting(version.persons_total, "人", "比对名单待确认采用", detail, url)
+    tasks = scopes.within(Recheck.objects.filter(state=Recheck.State.OPEN), user, P.SETTLE_CONCERNS, unit="school")
+    if open_tasks := tasks.count():
+        detail = "部门名单上有新进、退出或变化的学生，核实后写明结果"
+        yield Waiting(open_tasks, "项", "名单变化待复核", detail, reverse("rechecks"))
+    if alike := list_versions.proposals_for(user).count():
+        detail = "名单上的人与学生姓名、出生日期相同，请决定是不是同一人"
+        yield Waiting(alike, "人", "名单上的人待核对身份", detail, reverse("list_proposals"))
+
+
 def _open_rounds(user: User) -> list[Round]:
     today = clock.today()
     running = rounds.visible_to(user, P.VIEW_CASES).filter(opens_on__lte=today, closes_on__gte=today)[:20]
@@ -239,7 +338,7 @@ def _first_steps(user: User) -> list[tuple[str, str, str]]:
     steps = []
     if (
         scopes.reach(user, P.IMPORT_ROSTER)
-        and not scopes.within(RosterImport.objects.all(), user, P.IMPORT_ROSTER, unit="school").exists()
+        and not scopes.within(RosterImport.objects.all(), user, P.IMPORT_ROSTER, unit="unit").exists()
     ):
         steps.append(("先导入本学期学生名册，班主任才能填报。", "导入名册", reverse("roster_import_new")))
     if scopes.reach(user, P.MAKE_BATCH) and not rounds.visible_to(user, P.OPEN_ROUND).exists():

@@ -7,6 +7,7 @@ those are dated rows in the database.
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
@@ -233,9 +234,17 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # A worker that dies holds its sheet until the lease ends; then any other worker takes it.
 SHEET_LEASE_SECONDS = env.int("AID_SHEET_LEASE_SECONDS", default=90)
+# Rosters as they were sent in are kept so long after the import was settled; what they brought in stays.
+ROSTER_FILE_DAYS = env.int("AID_ROSTER_FILE_DAYS", default=30)
 SWEEP_SECONDS = env.int("AID_SWEEP_SECONDS", default=20)
 CELERY_BEAT_SCHEDULE = {
     "sweep payout sheets": {"task": "subsidies.tasks.sweep_payout_sheets", "schedule": SWEEP_SECONDS},
+    "sweep screenings": {"task": "subsidies.tasks.sweep_screenings", "schedule": SWEEP_SECONDS},
+    "screen every county": {"task": "subsidies.tasks.screen_every_county", "schedule": crontab(hour=2, minute=30)},
+    "sweep rosters": {"task": "students.tasks.sweep_rosters", "schedule": SWEEP_SECONDS},
+    "sweep lists": {"task": "students.tasks.sweep_lists", "schedule": SWEEP_SECONDS},
+    "sweep list files": {"task": "students.tasks.sweep_list_files", "schedule": 24 * 3600},
+    "sweep roster files": {"task": "students.tasks.sweep_roster_files", "schedule": 24 * 3600},
     "sweep orphan files": {"task": "documents.tasks.sweep_orphan_files", "schedule": 24 * 3600},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "run" / "beat")
@@ -243,10 +252,13 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "run" / "beat")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "accounts.redaction.RedactingFilter"}},
+    "filters": {
+        "redact": {"()": "accounts.redaction.RedactingFilter"},
+        "refusals": {"()": "accounts.redaction.RefusalFilter"},
+    },
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "filters": ["redact"], "formatter": "line"},
+        "console": {"class": "logging.StreamHandler", "filters": ["refusals", "redact"], "formatter": "line"},
     },
     "root": {"handlers": ["console"], "level": env("AID_LOG_LEVEL", default="WARNING")},
 }

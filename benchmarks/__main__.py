@@ -1,6 +1,10 @@
-"""`./aid bench [NAME …]`: run the named benchmarks, or all. A benchmark is a module here with `main()`."""
+"""`./aid bench [NAME …] [--rows=N]`: run the named benchmarks, or all. A benchmark is a module here with `main()`.
+
+`--rows` is the size of the file, for those that read one.
+"""
 
 import importlib
+import os
 import pkgutil
 import sys
 import time
@@ -13,7 +17,10 @@ def names() -> list[str]:
     return sorted(name for name in found if not name.startswith("_") and name != "settings")
 
 
-def main(wanted: list[str]) -> int:
+def main(words: list[str]) -> int:
+    wanted = [word for word in words if not word.startswith("--rows=")]
+    for word in set(words) - set(wanted):
+        os.environ["BENCH_ROWS"] = str(int(word.removeprefix("--rows=")))
     if unknown := sorted(set(wanted) - set(names())):
         print(f"没有这些测量：{'、'.join(unknown)}。现有：{'、'.join(names()) or '（还没有）'}。", file=sys.stderr)
         return 2
@@ -30,8 +37,6 @@ def main(wanted: list[str]) -> int:
 
 def prepare() -> None:
     """A new, empty installation in a temporary directory, with keys and tables; gone afterwards."""
-    import os
-
     os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
     import django
 

@@ -13,6 +13,8 @@ for name in [name for name in os.environ if name.startswith("AID_")]:
 os.environ["AID_DATA"] = _data
 os.environ["AID_SECRET_KEY"] = secrets.token_hex(32)
 os.environ.pop("DATABASE_URL", None)
+if _database := os.environ.get("BENCH_DATABASE_URL"):  # of a server that a benchmark started for itself
+    os.environ["DATABASE_URL"] = _database
 os.environ["CELERY_BROKER_URL"] = "memory://"
 
 from aidadmin.settings import *  # noqa: E402, F403

@@ -5,18 +5,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import BooleanField, Case, OuterRef, QuerySet, Subquery, Value, When
 
-from accounts import access, audit, clock
-from accounts.models import User
-from accounts.roles import Permission
+from accounts import clock
 
 from .models import (
     OPEN_STANDINGS,
     BankAccount,
-    Boarding,
     Category,
     Circumstance,
     Enrolment,
@@ -31,6 +26,7 @@ def begin(
 ) -> Enrolment:
     """A new place in a class for the term, from its first day or from `starts_on`; not saved."""
     unit = school_class.unit
+    assert unit.parent_id
     return Enrolment(
         pupil=pupil,
         term=term,
@@ -43,6 +39,14 @@ def begin(
         boarding=boarding,
         starts_on=starts_on or term.starts_on,
     )
+
+
+def as_in_term(place: Enrolment) -> Enrolment:
+    """The place with its class as it was called in the place's term, where that is another name than today's."""
+    rows = Enrolment.objects.filter(term=place.term_id, school_class=place.school_class_id).order_by("-starts_on", "pk")
+    if known := rows.values("class_name", "grade", "stage").first():
+        place.class_name, place.grade, place.stage = known["class_name"], known["grade"], known["stage"]
+    return place
 
 
 def open_only(enrolments: QuerySet[Enrolment]) -> QuerySet[Enrolment]:
@@ -67,26 +71,16 @@ def current_only(enrolments: QuerySet[Enrolment]) -> QuerySet[Enrolment]:
     return enrolments.filter(pk=Subquery(newest))
 
 
+def class_names(term: Term, units: Iterable[int]) -> dict[int, str]:
+    """What classes (by their unit's key) were called in a term; those without pupils in it are left out."""
+    rows = Enrolment.objects.filter(term=term, school_class__in=list(units)).order_by()
+    return dict(rows.values_list("school_class_id", "class_name").distinct())
+
+
 def current(pupil: Pupil) -> Enrolment:
     """Where the pupil is now. Raises Enrolment.DoesNotExist for a pupil who was never enrolled."""
     enrolments = Enrolment.objects.select_related("term", "school", "school_class__school_class")
     return current_only(enrolments).get(pupil=pupil)
-
-
-def set_boarding(enrolment: Enrolment, boarding: str, *, by: User) -> Enrolment:
-    """Correct boarding or day for the enrolment's term. Cases already submitted keep the fact they froze."""
-    access.require(by, Permission.EDIT_PUPILS, enrolment.school_class)
-    if boarding not in Boarding.values:
-        raise ValidationError("就读方式只能是寄宿或走读。")
-    with transaction.atomic():
-        enrolment = Enrolment.objects.select_for_update(of=("self",)).get(pk=enrolment.pk)
-        before = enrolment.boarding
-        if before == boarding:
-            raise ValidationError(f"{enrolment.term}已经登记为{Boarding(boarding).label}，没有改动。")
-        enrolment.boarding = boarding
-        enrolment.save(update_fields=["boarding"])
-        audit.record("enrolment.boarding", enrolment, by=by, unit=enrolment.school_class, before=before, after=boarding)
-    return enrolment
 
 
 # --- facts -----------------------------------------------------------------------------------------
@@ -96,7 +90,7 @@ def facts(enrolment: Enrolment, *, on: dt.date) -> dict[str, Any]:
     """What is known of the enrolled pupil on a day, as JSON-able values; numbers only masked.
 
     Keys: pupil, name, sex, sex_label, birth_date, ethnicity, id_masked, roll_last4, term, school, class_name,
-    grade, stage, stage_label, boarding, boarding_label, guardian_name, guardian_relation,
+    grade, stage, stage_label, boarding, boarding_label, standing, standing_label, guardian_name, guardian_relation,
     categories (list of code, name, source, source_label, evidence, valid_from, valid_to), account (None or
     id, bank, masked, holder, relation, relation_label), on.
     """
@@ -110,11 +104,7 @@ def facts_of(enrolments: Iterable[Enrolment], *, on: dt.date) -> dict[UUID, dict
         Enrolment.objects.filter(pk__in=keys).select_related("pupil", "term", "school", "school_class__school_class")
     )
     pupils = [row.pupil_id for row in rows]
-    categories = {category.pk: category for category in Category.objects.all()}
-    held: dict[UUID, list[Circumstance]] = {}
-    for circumstance in Circumstance.objects.filter(pupil__in=pupils, valid_from__lte=on).order_by("valid_from"):
-        if circumstance.valid_to is None or circumstance.valid_to >= on:
-            held.setdefault(circumstance.pupil_id, []).append(circumstance)
+    held = categories_of(pupils, on=on)
     accounts = {
         account.pupil_id: account
         for account in BankAccount.objects.filter(pupil__in=pupils, starts_on__lte=on).order_by("starts_on")
@@ -124,12 +114,23 @@ def facts_of(enrolments: Iterable[Enrolment], *, on: dt.date) -> dict[UUID, dict
         row.pk: _person(row)
         | _place(row)
         | {
-            "categories": _in_force(held.get(row.pupil_id, []), categories, on),
+            "categories": held.get(row.pupil_id, []),
             "account": _account(accounts.get(row.pupil_id)),
             "on": on.isoformat(),
         }
         for row in rows
     }
+
+
+def categories_of(pupils: Iterable[UUID], *, on: dt.date) -> dict[UUID, list[dict[str, Any]]]:
+    """The `categories` of the facts of many pupils, by their keys, in two queries; who has none is left out."""
+    categories = {category.pk: category for category in Category.objects.all()}
+    held: dict[UUID, list[Circumstance]] = {}
+    rows = Circumstance.objects.filter(pupil__in=list(pupils), valid_from__lte=on).order_by("valid_from")
+    for circumstance in rows:
+        if circumstance.valid_to is None or circumstance.valid_to >= on:
+            held.setdefault(circumstance.pupil_id, []).append(circumstance)
+    return {pupil: _in_force(circumstances, categories, on) for pupil, circumstances in held.items()}
 
 
 def _person(enrolment: Enrolment) -> dict[str, Any]:
@@ -158,6 +159,8 @@ def _place(enrolment: Enrolment) -> dict[str, Any]:
         "stage_label": enrolment.get_stage_display(),
         "boarding": enrolment.boarding,
         "boarding_label": enrolment.get_boarding_display(),
+        "standing": enrolment.standing,
+        "standing_label": enrolment.get_standing_display(),
     }
 
 

@@ -1,10 +1,13 @@
 """What people type about pupils, cleaned into domain values."""
 
+import datetime as dt
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.conf import settings
-from django.db.models import Q
+from django.core.exceptions import ValidationError
+from django.db.models import Count, Q, QuerySet
+from django.forms.boundfield import BoundField, BoundWidget
 
 from accounts import clock, scopes
 from accounts.forms import DayInput
@@ -13,10 +16,23 @@ from accounts.roles import Permission
 from documents.forms import UploadField
 from documents.models import Upload
 
-from . import privacy, terms
-from .models import BankAccount, Boarding, Category, Circumstance, Enrolment, School, Stage, Term
-from .rosters import MAX_ROWS
+from . import columns, privacy, terms
+from .models import (
+    BankAccount,
+    Boarding,
+    Category,
+    Circumstance,
+    Pupil,
+    RosterFinding,
+    RosterImport,
+    School,
+    Stage,
+    Term,
+)
 from .schools import SchoolFacts
+
+MOST_SHEETS = 100  # named in the filter of findings
+_KEYS = {column.label: column.key for column in columns.COLUMNS}
 
 
 class CategoryChoice(forms.ModelChoiceField):
@@ -41,6 +57,23 @@ class PupilFilter(forms.Form):
     )
     category = CategoryChoice(label="困难类别", required=False, empty_label="全部学生")
     boarding = forms.ChoiceField(label="就读方式", required=False, choices=[("", "全部"), *Boarding.choices])
+    standing = forms.ChoiceField(
+        label="在读情况",
+        required=False,
+        initial="open",
+        choices=[
+            ("open", "在册（含休学）"),
+            ("present", "在读"),
+            ("suspended", "休学"),
+            ("left", "已离校"),
+            ("all", "全部"),
+        ],
+    )
+    account = forms.ChoiceField(
+        label="收款账户",
+        required=False,
+        choices=[("", "全部"), ("none", "无账户"), ("unverified", "未核验"), ("shared", "共用账户")],
+    )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -53,26 +86,19 @@ class PupilFilter(forms.Form):
         if len(schools) > 1:
             # Classes of many schools have the same names; they are offered once a school is chosen.
             chosen = self.data.get("school", "")
-            classes = classes.filter(parent__in=[unit for unit in schools if str(unit.pk) == chosen])
+            picked = [unit for unit in schools if str(unit.pk) == chosen]
+            classes = classes.filter(parent__in=picked)
+            if not picked:
+                del self.fields["account"]  # a matter of one school; of a whole county it would read every account
         else:
             del self.fields["school"]
         self.fields["school_class"].queryset = classes
 
 
 class PupilSearch(forms.Form):
-    q = forms.CharField(
-        label="查找学生",
-        max_length=60,
-        required=False,
-        widget=forms.TextInput(
-            attrs={
-                "type": "search",
-                "size": 36,
-                "autocomplete": "off",
-                "placeholder": "姓名、完整证件号或学籍号、号码末四位",
-            }
-        ),
-    )
+    """The search box in the frame of every page; see templates/_search.html."""
+
+    q = forms.CharField(max_length=60, required=False)
 
 
 class RevealForm(forms.Form):
@@ -128,33 +154,299 @@ class AccountForm(forms.Form):
     )
 
 
-class BoardingForm(forms.Form):
-    boarding = forms.ChoiceField(label="就读方式", choices=Boarding.choices, widget=forms.RadioSelect)
+class VerifyForm(forms.Form):
+    on = forms.DateField(label="核验日期", widget=DayInput)
 
-    def __init__(self, *args: Any, enrolment: Enrolment, **kwargs: Any) -> None:
+
+class StaffAccountForm(forms.Form):
+    """One account of somebody who works at a school or at the centre."""
+
+    unit = forms.ModelChoiceField(label="单位", queryset=Unit.objects.none(), empty_label="请选择")
+    holder = forms.CharField(label="姓名", max_length=60, help_text="与银行登记的户名一致。")
+    number = forms.CharField(
+        label="银行账号",
+        max_length=30,
+        help_text="12 至 19 位数字，可以带空格。只用来比对，登记后只显示末四位。",
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, units: QuerySet[Unit], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["boarding"].initial = enrolment.boarding
+        _offer_units(self, units)
+
+
+class StaffAccountFileForm(forms.Form):
+    unit = forms.ModelChoiceField(label="单位", queryset=Unit.objects.none(), empty_label="请选择")
+    file = UploadField(
+        kind=Upload.Kind.LIST,
+        label="教职工账户表",
+        help_text="有“单位”“姓名”“账号”三列的 Excel 工作簿；只有一所学校时可以没有“单位”。文件不会保存。",
+    )
+
+    def __init__(self, *args: Any, units: QuerySet[Unit], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _offer_units(self, units)
+
+
+def _offer_units(form: forms.Form, units: QuerySet[Unit]) -> None:
+    form.fields["unit"].queryset = units
+    if len(units) == 1:
+        form.fields["unit"].initial = units[0]
+        form.fields["unit"].empty_label = None
+
+
+class IdCorrectionForm(forms.Form):
+    id_kind = forms.ChoiceField(label="证件类型", choices=Pupil.IdKind.choices, widget=forms.RadioSelect)
+    number = forms.CharField(
+        label="正确的证件号",
+        max_length=30,
+        help_text="对照户口簿或身份证原件逐位核对。性别和出生日期随号码更正。",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    reason = forms.CharField(
+        label="更正原因", max_length=200, help_text="例如“学校报送：录入时两位数字颠倒”。不要写号码。"
+    )
+    evidence_file = UploadField(kind=Upload.Kind.EVIDENCE, label="证件或户口簿扫描件")
+
+
+class UnitChoice(forms.ModelChoiceField):
+    """Schools, and the county itself where one file may hold all of its schools."""
+
+    def label_from_instance(self, unit: Unit) -> str:
+        return f"{unit.name}（全县各校在一个文件里）" if unit.level == Unit.Level.COUNTY else unit.name
 
 
 class RosterForm(forms.Form):
-    school = forms.ModelChoiceField(label="学校", queryset=Unit.objects.none(), empty_label="请选择")
+    unit = UnitChoice(label="学校", queryset=Unit.objects.none(), empty_label="请选择")
     term = forms.ModelChoiceField(label="学期", queryset=Term.objects.all(), empty_label=None)
-    file = UploadField(
-        kind=Upload.Kind.ROSTER,
-        label="名册文件",
-        help_text=f"Excel 工作簿（.xlsx），不超过 {settings.UPLOAD_MAX_BYTES // 1024 // 1024} MB，"
-        f"每张表不超过 {MAX_ROWS} 行；列的顺序不限，可直接用学籍系统导出的表。",
-    )
+    file = UploadField(kind=Upload.Kind.ROSTER, label="名册文件")
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, units: QuerySet[Unit], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        schools = Unit.objects.filter(level=Unit.Level.SCHOOL, is_active=True)
-        schools = scopes.within(schools, user, Permission.IMPORT_ROSTER, unit="")
-        self.fields["school"].queryset = schools
+        self.fields["unit"].queryset = units
         self.fields["term"].initial = terms.current()
-        if len(schools) == 1:
-            self.fields["school"].initial = schools[0]
-            self.fields["school"].empty_label = None
+        if len(units) == 1:
+            self.fields["unit"].initial = units[0]
+            self.fields["unit"].empty_label = None
+
+
+class RosterFilter(forms.Form):
+    """Rosters of one unit, or in one state."""
+
+    unit = forms.ModelChoiceField(label="单位", queryset=Unit.objects.none(), required=False, empty_label="全部")
+    state = forms.ChoiceField(label="状态", required=False, choices=[("", "全部"), *RosterImport.State.choices])
+
+    def __init__(self, *args: Any, units: QuerySet[Unit], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["unit"].queryset = units
+        if len(units) <= 1:
+            del self.fields["unit"]
+
+    def narrow(self, rows: QuerySet[RosterImport]) -> QuerySet[RosterImport]:
+        chosen = self.cleaned_data if self.is_valid() else {}
+        return rows.filter(**{name: value for name, value in chosen.items() if value})
+
+
+class FindingFilter(forms.Form):
+    """Which of a roster's findings are shown. Sheets are counted, not named: a name may be somebody's."""
+
+    level = forms.ChoiceField(label="结果", required=False)
+    sheet = forms.ChoiceField(label="工作表", required=False)
+    school = forms.ModelChoiceField(label="学校", queryset=Unit.objects.none(), required=False, empty_label="全部")
+
+    def __init__(self, *args: Any, roster: RosterImport, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        levels = RosterFinding.Level
+        shown = roster.findings.exclude(level=levels.NOTE)
+        # How many of each level are kept, which is how many can be shown.
+        self.counts = dict(shown.order_by().values_list("level").annotate(n=Count("pk")))
+        self.sheets = list(shown.order_by("sheet").values_list("sheet", flat=True).distinct()[:MOST_SHEETS])
+        self.fields["level"].choices = [
+            ("", f"全部（{sum(self.counts.values())}）"),
+            *[(level.value, f"{level.label}（{n}）") for level in levels if (n := self.counts.get(level.value))],
+        ]
+        self.fields["sheet"].choices = [("", "全部"), *[(str(n), name) for n, name in enumerate(self.sheets)]]
+        if len(self.sheets) <= 1:
+            del self.fields["sheet"]
+        if roster.unit.level == Unit.Level.COUNTY:
+            self.fields["school"].queryset = Unit.objects.filter(pk__in=shown.order_by().values("school"))
+        else:
+            del self.fields["school"]
+
+    def narrow(self, rows: QuerySet[RosterFinding]) -> QuerySet[RosterFinding]:
+        chosen = self.cleaned_data if self.is_valid() else {}
+        rows = rows.exclude(level=RosterFinding.Level.NOTE)
+        if chosen.get("level"):
+            rows = rows.filter(level=chosen["level"])
+        if chosen.get("sheet"):
+            rows = rows.filter(sheet=self.sheets[int(chosen["sheet"])])
+        if chosen.get("school"):
+            rows = rows.filter(school=chosen["school"])
+        return rows
+
+
+def _place(column: dict[str, Any]) -> str:
+    return f"{column['letter']} 列“{column['header']}”"
+
+
+@dataclass
+class _Asked:
+    """One question: which of these columns (tokens) is the one with this key."""
+
+    key: str
+    tokens: tuple[str, ...]
+    sheets: list[str]  # tokens of the sheets it is asked for
+    is_doubtful: bool = False  # all of them look like it; otherwise none does
+
+    @property
+    def label(self) -> str:
+        return columns.BY_KEY[self.key].label
+
+
+class HeaderForm(forms.Form):
+    """Which column of a roster is which: a question for each that is needed and not sure, with the file's own
+    headers to choose from; and every other column with what it was taken for.
+
+    `question` is RosterImport.question.
+    """
+
+    def __init__(self, *args: Any, question: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sheets: list[dict[str, Any]] = question["sheets"]
+        self.columns: dict[str, dict[str, Any]] = {}  # by token: a header means the same on every sheet
+        for sheet in self.sheets:
+            for column in sheet["columns"]:
+                self.columns.setdefault(column["token"], {**column, "sheet": sheet["sheet"]})
+        self.asked = _asked(question)
+        for number, asked in enumerate(self.asked):
+            self.fields[f"column-{number}"] = forms.ChoiceField(
+                label=asked.label,
+                choices=[(token, _place(self.columns[token])) for token in asked.tokens],
+                widget=forms.RadioSelect,
+                required=False,  # see clean: not of a sheet that is left aside
+            )
+        settled = {token for asked in self.asked if asked.is_doubtful for token in asked.tokens}
+        self.free = [token for token in self.columns if token not in settled]
+        meanings = [("", "不读取"), *[(column.key, column.label) for column in columns.COLUMNS]]
+        for number, token in enumerate(self.free):
+            self.fields[f"other-{number}"] = forms.ChoiceField(
+                label=_place(self.columns[token]),
+                choices=meanings,
+                required=False,
+                initial=self.columns[token]["key"],
+            )
+        for number, sheet in enumerate(self.sheets):
+            self.fields[f"aside-{number}"] = forms.BooleanField(
+                label=f"工作表“{sheet['sheet']}”不是名册，不读取", required=False
+            )
+
+    @property
+    def questions(self) -> list[tuple[BoundField, list[tuple[BoundWidget, dict[str, Any]]]]]:
+        """Each question with its choices; beside each choice the column with its samples."""
+        fields = [self[f"column-{number}"] for number in range(len(self.asked))]
+        return [
+            (field, [(choice, self.columns[choice.data["value"]]) for choice in field.subwidgets]) for field in fields
+        ]
+
+    @property
+    def others(self) -> list[tuple[BoundField, dict[str, Any]]]:
+        """All columns nobody asks about, each with what it is taken for."""
+        return [(self[f"other-{number}"], self.columns[token]) for number, token in enumerate(self.free)]
+
+    @property
+    def asides(self) -> list[BoundField]:
+        return [self[f"aside-{number}"] for number in range(len(self.sheets))]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        aside = self._aside(cleaned)
+        for number, asked in enumerate(self.asked):
+            if not cleaned.get(f"column-{number}") and not aside.issuperset(asked.sheets):
+                sentence = f"请选出哪一列是“{asked.label}”。表里没有这一列的，请补上后重新上传。"
+                self.add_error(f"column-{number}", sentence)
+        meant: dict[str, set[str]] = {}
+        for token, key in self._chosen(cleaned) + self._changed(cleaned):
+            meant.setdefault(token, set()).add(columns.BY_KEY[key].label if key else "不读取")
+        for token, labels in meant.items():
+            if len(labels) > 1:
+                both = "和".join(f"“{label}”" for label in sorted(labels))
+                header = self.columns[token]["header"]
+                raise ValidationError(f"“{header}”这一列同时被选作{both}，一列只能是一项，请改正。")
+        return cleaned
+
+    def _chosen(self, cleaned: dict[str, Any]) -> list[tuple[str, str]]:
+        """(token, key) of the questions that were answered."""
+        answers = [(cleaned.get(f"column-{number}"), asked.key) for number, asked in enumerate(self.asked)]
+        return [(token, key) for token, key in answers if token]
+
+    def _changed(self, cleaned: dict[str, Any]) -> list[tuple[str, str]]:
+        """(token, key or "") of the columns that are to be taken for something else than before."""
+        said = [(token, cleaned.get(f"other-{number}", "")) for number, token in enumerate(self.free)]
+        return [(token, key) for token, key in said if key != self.columns[token]["key"]]
+
+    def _aside(self, cleaned: dict[str, Any]) -> set[str]:
+        return {sheet["token"] for number, sheet in enumerate(self.sheets) if cleaned.get(f"aside-{number}")}
+
+    def answers(self) -> dict[str, str]:
+        """Token → key, as rosters.map_columns takes them; what only looked like an answer is left aside."""
+        alike = {token: "" for asked in self.asked if asked.is_doubtful for token in asked.tokens}
+        sheets = dict.fromkeys(self._aside(self.cleaned_data), "")
+        return sheets | alike | dict(self._changed(self.cleaned_data)) | dict(self._chosen(self.cleaned_data))
+
+
+def _asked(question: dict[str, Any]) -> list[_Asked]:
+    """Sheets with the same headers are asked about once; one that has the column is not asked about."""
+    doubtful = [
+        _Asked(_KEYS[label], tuple(tokens), _sheets_with(question, tokens), is_doubtful=True)
+        for label, tokens in question["doubtful"]
+    ]
+    unsure = {token for asked in doubtful for token in asked.tokens}
+    found: dict[tuple[str, tuple[str, ...]], _Asked] = {(asked.key, asked.tokens): asked for asked in doubtful}
+    for sheet in question["sheets"]:
+        known = {column["key"] for column in sheet["columns"]}
+        known |= {"boarding"} if "is_boarding" in known else set()
+        known |= {"school_name"} if "school_code" in known else set()
+        unknown = tuple(
+            column["token"] for column in sheet["columns"] if not column["key"] and column["token"] not in unsure
+        )
+        for key in (_KEYS[label] for label in question["missing"]):
+            if key not in known:
+                found.setdefault((key, unknown), _Asked(key, unknown, [])).sheets.append(sheet["token"])
+    return list(found.values())
+
+
+def _sheets_with(question: dict[str, Any], tokens: list[str]) -> list[str]:
+    wanted = set(tokens)
+    return [
+        sheet["token"]
+        for sheet in question["sheets"]
+        if wanted.issubset(column["token"] for column in sheet["columns"])
+    ]
+
+
+class TemplateForm(forms.Form):
+    """Whose template: a school's, with its classes, or the county's, with a column for the school."""
+
+    unit = UnitChoice(label="为哪个单位", queryset=Unit.objects.none(), required=False, empty_label=None)
+
+    def __init__(self, *args: Any, units: QuerySet[Unit], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["unit"].queryset = units.exclude(level=Unit.Level.CLASS)
+
+
+class TermForm(forms.Form):
+    """First and last day of a term to come."""
+
+    starts_on = forms.DateField(label="开始日期", widget=DayInput, help_text="学生开学的第一天。")
+    ends_on = forms.DateField(label="结束日期", widget=DayInput, help_text="放假前的最后一天；毕业生从这天起毕业。")
+
+    @staticmethod
+    def usual_days(key: str) -> dict[str, Any]:
+        """What most years have, as a proposal to correct."""
+        first, second, half = key.split("-")
+        if half == "1":
+            return {"starts_on": dt.date(int(first), 9, 1), "ends_on": dt.date(int(second), 1, 20)}
+        return {"starts_on": dt.date(int(second), 2, 20), "ends_on": dt.date(int(second), 7, 10)}
 
 
 class SchoolForm(forms.Form):

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .numbers import Finding, error
 
@@ -21,7 +22,9 @@ class Grade:
     @property
     def prefixes(self) -> tuple[str, ...]:
         """How a class of this grade may begin (七年级1班, 七1班), longest first."""
-        return tuple(sorted({word for word, grade in GRADES.items() if grade == self}, key=len, reverse=True))
+        # By name alone: 六年级 is spelt the same where it belongs to junior school (五四学制).
+        spellings = {word for word, grade in GRADES.items() if grade.name == self.name}
+        return tuple(sorted(spellings, key=len, reverse=True))
 
 
 def _grades() -> dict[str, Grade]:
@@ -105,3 +108,40 @@ def grade_of_class(text: str) -> Grade | None:
     sure = (word for word in GRADES if len(word) > 1 and (word[0] != "小" or word[-1] in "班级"))
     spelt = sorted((word for word in sure if label.startswith(word)), key=len)
     return GRADES[spelt[-1]] if spelt else None
+
+
+# --- from one school year to the next ----------------------------------------------------------------
+
+# Every grade in order, and what may come after it, the usual way first. 五年级 may be the last of primary school
+# (五四学制), and then 六年级 is the first of junior school.
+_SIXTH = (Grade("六年级", "primary"), Grade("六年级", "junior"))
+_ROAD = (
+    *(Grade(name, "preschool") for name in _PRESCHOOL),
+    *(Grade(f"{numeral}年级", "primary") for numeral in _CHINESE[:5]),
+    *_SIXTH,
+    *(Grade(f"{numeral}年级", "junior") for numeral in _CHINESE[6:]),
+    *(Grade(f"高{numeral}", "senior") for numeral in "一二三"),
+)
+
+
+def _next() -> dict[Grade, tuple[Grade, ...]]:
+    single = [grade for grade in _ROAD if grade not in _SIXTH]
+    table: dict[Grade, tuple[Grade, ...]] = {grade: (after,) for grade, after in pairwise(single)}
+    table[single[-1]] = ()
+    table[Grade("五年级", "primary")] = _SIXTH
+    return table | dict.fromkeys(_SIXTH, (Grade("七年级", "junior"),))
+
+
+# The grade → the grades a class of it may be in next year; 高三 ends.
+NEXT: dict[Grade, tuple[Grade, ...]] = _next()
+
+
+def next_grades(grade: Grade) -> tuple[Grade, ...]:
+    """What a class of the grade may become next year, the usual way first; nothing for the last or an unknown one."""
+    return NEXT.get(grade, ())
+
+
+def promoted_name(name: str, before: Grade, after: Grade) -> str:
+    """The class's name a year later: 七年级1班 → 八年级1班. A name that does not speak of its grade stays (育才班)."""
+    prefix = next((prefix for prefix in before.prefixes if len(prefix) > 1 and name.startswith(prefix)), "")
+    return f"{after.name}{name.removeprefix(prefix)}" if prefix else name

@@ -1,252 +1,769 @@
 """Roster rows against each other and against the register: who is it, what is new, what contradicts.
 
 Identity is the ID number. A row that would give one child two ID numbers, or one number two children, is
-refused: nobody is merged or renamed silently.
+refused: nobody is merged or renamed silently. The result is a `Plan`: what to write, and what to say.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import FilteredRelation, Q, QuerySet
 
+from accounts import audit
 from accounts.models import Unit
 from accounts.redaction import redact
 
 from . import enrolment, grades, privacy
-from .models import BankAccount, Category, Circumstance, Enrolment, Pupil, School, SchoolClass, Stage, Term
-from .numbers import error, warning
-from .roster_rows import RosterRow
+from .models import (
+    OPEN_STANDINGS,
+    BankAccount,
+    Boarding,
+    Category,
+    Circumstance,
+    Enrolment,
+    IdCorrection,
+    Pupil,
+    RollOver,
+    School,
+    SchoolClass,
+    StaffAccount,
+    Stage,
+    Standing,
+    Term,
+)
+from .numbers import Finding, error, warning
+from .progress import SILENT, Reporter
+from .roster_rows import Findings, RosterRow
 
 _CHECK_BOTH = "请对照户口簿核对两行，保留正确的一行。"
+_ELSEWHERE = error("这名学生本学期已在本县另一所学校的名册上。", "请与县资助中心核对学籍；对方学校办理转出后再导入。")
+_CHUNK = 900  # keys in one query
+_STEP = 2000  # rows between two reports of progress
+# The plain fields of a pupil, in the order of Known, and what each is called in a finding.
+PLAIN_FIELDS = ("name", "sex", "birth_date", "ethnicity", "id_kind", "guardian_name", "guardian_relation")
+_SEXES = dict(Pupil.Sex.choices)
+_ID_KINDS = dict(Pupil.IdKind.choices)
+_BOARDING = dict(Boarding.choices)
+_RELATIONS = dict(BankAccount.Relation.choices)
+
+
+class ClassFacts(NamedTuple):
+    key: int
+    path: str
+    name: str
+    grade: str
+    stage: str
+    is_active: bool
+
+
+@dataclass
+class SchoolFacts:
+    """A school and its classes, by grade and label."""
+
+    unit: Unit
+    code: str
+    stages: list[str]
+    classes: dict[tuple[str, str], ClassFacts] = field(default_factory=dict)
+
+
+class Known(NamedTuple):
+    """What the register says of a pupil; the plain fields as one tuple, so that they are compared at once."""
+
+    key: UUID
+    plain: tuple[str, ...]
+    roll_index: str
+    roll_masked: str
+    phone_sealed: str
+    phone_masked: str
+
+
+class Place(NamedTuple):
+    """An enrolment of the term."""
+
+    school: int
+    school_class: int
+    class_name: str
+    boarding: str
+    standing: str
+    ends_on: dt.date | None = None
+
+
+class Account(NamedTuple):
+    bank: str
+    holder: str
+    relation: str
+    number_index: str
+    number_masked: str
 
 
 @dataclass
 class Register:
-    """What the register knows about the pupils of a roster, read in a fixed number of queries."""
+    """What the register knows about the pupils of a roster, read in a bounded number of queries."""
 
-    school: Unit
+    unit: Unit
     term: Term
     county: Unit
-    stages: list[str]
-    classes: dict[tuple[str, str], SchoolClass] = field(default_factory=dict)  # (grade, label) → class
-    by_id: dict[str, Pupil] = field(default_factory=dict)
-    by_roll: dict[str, Pupil] = field(default_factory=dict)
-    enrolments: dict[UUID, Enrolment] = field(default_factory=dict)  # this term's, by pupil
-    schools_now: dict[UUID, int] = field(default_factory=dict)  # pupil → where the pupil is now
-    accounts: dict[UUID, BankAccount] = field(default_factory=dict)  # in use, by pupil
-    account_owners: dict[str, list[Pupil]] = field(default_factory=dict)  # account index → pupils who use it
+    schools: dict[int, SchoolFacts] = field(default_factory=dict)
+    by_id: dict[str, Known] = field(default_factory=dict)
+    by_roll: dict[str, UUID] = field(default_factory=dict)
+    corrected: dict[str, str] = field(default_factory=dict)  # index of an old ID number → mask of the new one
+    places: dict[UUID, Place] = field(default_factory=dict)  # open ones of this term, by pupil
+    left: dict[UUID, list[Place]] = field(default_factory=dict)  # ended ones of this term
+    accounts: dict[UUID, Account] = field(default_factory=dict)  # in use, by pupil
+    account_owners: dict[str, list[tuple[UUID, str]]] = field(default_factory=dict)  # index → (pupil, guardian)
+    staff: set[str] = field(default_factory=set)  # indexes of accounts aid is never paid to
     categories: dict[str, Category] = field(default_factory=dict)  # by name, those in force in the term
     circumstances: dict[UUID, set[int]] = field(default_factory=dict)  # pupil → kinds on record and open
     ended: dict[UUID, set[int]] = field(default_factory=dict)  # pupil → kinds whose end lies in the term or after it
 
 
-def read_register(rows: Iterable[RosterRow], *, school: Unit, term: Term) -> Register:
-    county = Unit.objects.get(pk=school.path.split("/", 1)[0])
-    register = Register(school, term, county, School.objects.get(unit=school).stages)
-    for known in SchoolClass.objects.filter(unit__parent=school).select_related("unit"):
-        grade = grades.Grade(known.grade, known.stage)
-        register.classes[known.grade, grades.class_label(known.unit.name, grade)] = known
-    _read_pupils(register, list(rows))
-    owners = list({pupil.pk for pupil in register.by_id.values()})
-    register.enrolments = {
-        row.pupil_id: row for row in Enrolment.objects.filter(pupil__in=owners, term=term).select_related("school")
-    }
-    now = enrolment.current_only(Enrolment.objects.filter(pupil__in=owners))
-    register.schools_now = dict(now.values_list("pupil_id", "school_id"))
-    register.accounts = {row.pupil_id: row for row in BankAccount.objects.filter(pupil__in=owners, ends_on=None)}
-    for category in Category.objects.filter(valid_from__lte=term.ends_on):
-        if category.valid_to is None or category.valid_to >= term.starts_on:
-            register.categories[category.name] = category
-    held = Circumstance.objects.filter(Q(valid_to=None) | Q(valid_to__gte=term.starts_on), pupil__in=owners)
-    for pupil_id, category_id, end in held.values_list("pupil_id", "category_id", "valid_to"):
-        kinds = register.circumstances if end is None else register.ended
-        kinds.setdefault(pupil_id, set()).add(category_id)
+@dataclass
+class Indexes:
+    """The blind indexes of the rows' numbers, row by row; "" where there is no number."""
+
+    ids: list[str]
+    rolls: list[str]
+    accounts: list[str]
+
+
+def index_rows(rows: Sequence[RosterRow]) -> Indexes:
+    return Indexes(
+        privacy.id_indexes(row.id_number for row in rows),
+        privacy.roll_indexes(row.roll_number for row in rows),
+        privacy.account_indexes(row.account for row in rows),
+    )
+
+
+# --- the plan ----------------------------------------------------------------------------------------
+
+
+class Entering(NamedTuple):
+    """A pupil who gets a place in a class this term."""
+
+    pupil: UUID
+    row: RosterRow
+    school: int
+    starts_on: dt.date | None  # None: with the term
+
+
+@dataclass
+class Plan:
+    """What good rows change, ready to be written; and what is said of all rows."""
+
+    findings: Findings
+    as_of: int  # the last row of the audit trail when the register was read
+    schools: dict[int, SchoolFacts] = field(default_factory=dict)
+    total: int = 0
+    new: int = 0
+    changed: int = 0
+    same: int = 0
+    refused: int = 0
+    new_classes: dict[tuple[int, str, str], None] = field(default_factory=dict)  # school, grade, label
+    new_pupils: list[tuple[UUID, RosterRow, str, str]] = field(default_factory=list)  # key, row, ID and roll index
+    entering: list[Entering] = field(default_factory=list)
+    moving: list[tuple[UUID, RosterRow, int]] = field(default_factory=list)  # pupil, row, school
+    changing: list[tuple[UUID, dict[str, Any]]] = field(default_factory=list)  # pupil, column → value
+    new_accounts: list[tuple[UUID, RosterRow, str]] = field(default_factory=list)  # pupil, row, index
+    ended_accounts: list[UUID] = field(default_factory=list)  # pupils whose account in use ends
+    new_circumstances: list[tuple[UUID, Category, str]] = field(default_factory=list)  # pupil, kind, evidence
+    trail: list[tuple[UUID, int, list[str]]] = field(default_factory=list)  # pupil, school, fields that changed
+
+    @property
+    def accepted(self) -> int:
+        return self.new + self.changed + self.same
+
+    @property
+    def has_writing(self) -> bool:
+        return bool(self.new + self.changed)
+
+
+# Areas of the trail whose deeds leave pupils, classes, accounts and circumstances as they are.
+_ELSEWHERE_ONLY = (
+    *("application.", "batch.", "calendar.", "document.", "dossier.", "meeting.", "notice.", "objection.", "round."),
+    *("session.", "sheet.", "signing.", "standard.", "upload.", "roster."),
+)
+
+
+def has_moved(*, since: int) -> bool:
+    """Whether the register may have changed since that row of the trail: every verb leaves one."""
+    return any(
+        action == "roster.apply" or not action.startswith(_ELSEWHERE_ONLY) for action in audit.actions_since(since)
+    )
+
+
+def compare(
+    rows: Sequence[RosterRow],
+    findings: Findings,
+    *,
+    unit: Unit,
+    term: Term,
+    sheets: Sequence[str],
+    progress: Reporter = SILENT,
+) -> Plan:
+    """The rows against each other and the register as it is now. Writes nothing."""
+    findings = findings.copy()
+    as_of = audit.last_number()
+    indexes = index_rows(rows)
+    progress.phase("与登记的信息比对", len(rows))
+    register = read_register(rows, indexes, unit=unit, term=term)
+    comparer = _Comparer(register, findings, as_of)
+    schools = [comparer.school_of(row) for row in rows]
+    refused = compare_rows(rows, schools, findings, sheets)
+    for position, row in enumerate(rows):
+        if position % _STEP == 0:
+            progress.step(position)
+        is_refused = row.is_refused or position in refused
+        comparer.take(
+            row, schools[position], indexes.ids[position], indexes.rolls[position], indexes.accounts[position],
+            is_refused=is_refused,
+        )  # fmt: skip
+    progress.step(len(rows))
+    if unit.parent_id is None:
+        findings.place(rows, schools)
+    return comparer.plan
+
+
+# --- reading the register ----------------------------------------------------------------------------
+
+
+def read_register(rows: Sequence[RosterRow], indexes: Indexes, *, unit: Unit, term: Term) -> Register:
+    county = unit if unit.parent_id is None else Unit.objects.get(pk=int(unit.path.split("/", 1)[0]))
+    register = Register(unit, term, county)
+    _read_schools(register)
+    pupils = Pupil.objects.filter(county=county)
+    # A large file is compared with the whole county at once; that is one pass instead of hundreds of queries.
+    whole = len(rows) > 4 * _CHUNK and len(rows) * 4 > pupils.count()
+    _read_pupils(register, pupils, indexes, whole)
+    keys = None if whole else [known.key for known in register.by_id.values()]
+    ended = Enrolment.objects.filter(term=term, ends_on__isnull=False)
+    if whole:
+        ended = ended.filter(path__startswith=county.path)
+    columns = ("pupil_id", "school_id", "school_class_id", "class_name", "boarding", "standing", "ends_on")
+    for pupil, *place in _values(ended, columns, "pupil__in", keys):
+        register.left.setdefault(pupil, []).append(Place(*place))
+    _read_owners(register, indexes, whole)
+    if any(row.categories for row in rows):
+        _read_circumstances(register, keys)
     return register
 
 
-def _read_pupils(register: Register, rows: list[RosterRow]) -> None:
-    ids = {privacy.id_index(row.id_number) for row in rows if row.id_number}
-    rolls = {privacy.roll_index(row.roll_number) for row in rows if row.roll_number}
-    accounts = {privacy.account_index(row.account.number) for row in rows if row.account}
-    known = Pupil.objects.filter(county=register.county)
-    register.by_id = {pupil.id_index: pupil for pupil in known.filter(id_index__in=ids)}
-    register.by_roll = {pupil.roll_index: pupil for pupil in known.filter(roll_index__in=rolls)}
-    in_use = BankAccount.objects.filter(number_index__in=accounts, ends_on=None, pupil__county=register.county)
-    for account in in_use.select_related("pupil"):
-        register.account_owners.setdefault(account.number_index, []).append(account.pupil)
+def _read_schools(register: Register) -> None:
+    schools = School.objects.select_related("unit").filter(unit__path__startswith=register.unit.path)
+    for school in schools:
+        register.schools[school.unit_id] = SchoolFacts(school.unit, school.code, school.stages)
+    classes = SchoolClass.objects.filter(unit__path__startswith=register.unit.path).values_list(
+        "unit_id", "unit__path", "unit__name", "grade", "stage", "unit__is_active", "unit__parent_id"
+    )
+    for *facts, parent in classes:
+        found = ClassFacts._make(facts)
+        if parent in register.schools:
+            label = grades.class_label(found.name, grades.Grade(found.grade, found.stage))
+            register.schools[parent].classes[found.grade, label] = found
+    _read_old_names(register)
+
+
+def _read_old_names(register: Register) -> None:
+    """Classes of schools that were rolled over into a later term, by their names in the roster's own term."""
+    on = RollOver.objects.filter(state=RollOver.State.DONE, target__key__gt=register.term.key)
+    rolled = set(on.filter(school__in=register.schools).values_list("school_id", flat=True))
+    if not rolled:
+        return
+    rows = Enrolment.objects.filter(term=register.term, school__in=rolled).order_by()
+    columns = ("school_class_id", "path", "class_name", "grade", "stage", "school_class__is_active", "school_id")
+    then = list(rows.values_list(*columns).distinct())
+    known = {key for key, *_ in then}
+    for school in rolled:
+        classes = register.schools[school].classes
+        for name in [name for name, facts in classes.items() if facts.key in known]:
+            del classes[name]
+    for *facts, school in then:
+        found = ClassFacts._make(facts)
+        label = grades.class_label(found.name, grades.Grade(found.grade, found.stage))
+        register.schools[school].classes[found.grade, label] = found
+
+
+_KNOWN = ("id_index", "roll_index", "roll_masked", "phone_sealed", "phone_masked", "pk", *PLAIN_FIELDS)
+_PLACE = ("place__school_id", "place__school_class_id", "place__class_name", "place__boarding", "place__standing")
+_ACCOUNT = ("card__bank", "card__holder", "card__relation", "card__number_index", "card__number_masked")
+_END_OF_PUPIL, _END_OF_PLACE = len(_KNOWN), len(_KNOWN) + len(_PLACE)
+
+
+def _read_pupils(register: Register, pupils: QuerySet[Pupil], indexes: Indexes, whole: bool) -> None:
+    """The pupils with their open place and their account in use, in one pass."""
+    ids = None if whole else sorted(set(filter(None, indexes.ids)))
+    place = Q(enrolments__term=register.term, enrolments__standing__in=OPEN_STANDINGS)
+    joined = pupils.annotate(
+        place=FilteredRelation("enrolments", condition=place),
+        card=FilteredRelation("accounts", condition=Q(accounts__ends_on=None)),
+    )
+    for values in _values(joined, (*_KNOWN, *_PLACE, *_ACCOUNT), "id_index__in", ids):
+        id_index, roll_index, roll_masked, phone_sealed, phone_masked, key, name, sex, born, *more = values[
+            :_END_OF_PUPIL
+        ]
+        plain = (name, sex, born.isoformat() if born else "", *more)
+        register.by_id[id_index] = Known(key, plain, roll_index, roll_masked, phone_sealed, phone_masked)
+        if roll_index:
+            register.by_roll[roll_index] = key
+        if values[_END_OF_PUPIL] is not None:
+            register.places[key] = Place._make((*values[_END_OF_PUPIL:_END_OF_PLACE], None))
+        if values[_END_OF_PLACE] is not None:
+            register.accounts[key] = Account._make(values[_END_OF_PLACE:])
+    if not whole:
+        rolls = sorted(set(filter(None, indexes.rolls)))
+        register.by_roll |= dict(_values(pupils, ("roll_index", "pk"), "roll_index__in", rolls))
+    corrections = IdCorrection.objects.filter(pupil__county=register.county)
+    register.corrected = dict(_values(corrections, ("before_index", "after_masked"), "before_index__in", ids))
+
+
+def _read_owners(register: Register, indexes: Indexes, whole: bool) -> None:
+    """Who else uses the accounts of the rows."""
+    numbers = sorted(set(filter(None, indexes.accounts)))
+    if not numbers:
+        return
+    if whole:
+        for known in register.by_id.values():
+            if account := register.accounts.get(known.key):
+                owner = (known.key, known.plain[5])
+                register.account_owners.setdefault(account.number_index, []).append(owner)
+    else:
+        shared = BankAccount.objects.filter(ends_on=None, pupil__county=register.county)
+        wanted = ("number_index", "pupil_id", "pupil__guardian_name")
+        for number, pupil, guardian in _values(shared, wanted, "number_index__in", numbers):
+            register.account_owners.setdefault(number, []).append((pupil, guardian))
+    staff = StaffAccount.objects.filter(county=register.county)
+    register.staff = {number for (number,) in _values(staff, ("number_index",), "number_index__in", None)}
+
+
+def _read_circumstances(register: Register, keys: list[UUID] | None) -> None:
+    term = register.term
+    for category in Category.objects.filter(valid_from__lte=term.ends_on):
+        if category.valid_to is None or category.valid_to >= term.starts_on:
+            register.categories[category.name] = category
+    held = Circumstance.objects.filter(Q(valid_to=None) | Q(valid_to__gte=term.starts_on))
+    if keys is None:
+        held = held.filter(pupil__county=register.county)
+    for pupil, category_id, end in _values(held, ("pupil_id", "category_id", "valid_to"), "pupil__in", keys):
+        kinds = register.circumstances if end is None else register.ended
+        kinds.setdefault(pupil, set()).add(category_id)
+
+
+def _values(
+    queryset: QuerySet[Any], columns: tuple[str, ...], lookup: str, keys: Sequence[Any] | None
+) -> Iterator[tuple[Any, ...]]:
+    """The columns of the rows with these keys, asked for in pieces; of all rows when `keys` is None."""
+    if keys is None:
+        yield from queryset.order_by().values_list(*columns).iterator(chunk_size=5000)
+        return
+    for start in range(0, len(keys), _CHUNK):
+        piece = queryset.filter(**{lookup: keys[start : start + _CHUNK]})
+        yield from piece.order_by().values_list(*columns)
 
 
 # --- the file against itself -------------------------------------------------------------------------
 
 
-def compare_rows(rows: list[RosterRow]) -> None:
-    """One child twice, one roll number for two children, one account for children of two guardians."""
-    _same_pupil_twice(rows)
-    for group in _groups(rows, lambda row: row.roll_number):
-        if len({row.id_number for row in group}) > 1:
-            for row in group:
-                others = _places(group, row)
-                row.say("roll_number", [error(f"{others}也用了这个学籍号，证件号却不同。", _CHECK_BOTH)])
-    for group in _groups(rows, lambda row: row.account.number if row.account else ""):
-        if len({(row.guardian_name, row.phone) for row in group}) > 1:
-            for row in group:
-                others = _places(group, row)
-                row.say(
-                    "account",
-                    [
-                        warning(
-                            f"{others}也用了这个银行账号，监护人却不同。", "只有同一监护人的孩子可以共用账户，请核对。"
-                        )
-                    ],
-                )
+def compare_rows(
+    rows: Sequence[RosterRow], schools: Sequence[int | None], findings: Findings, sheets: Sequence[str]
+) -> set[int]:
+    """One child twice, one roll number for two children, one account for children of two guardians.
 
+    Returns the positions of the rows that are refused for it.
+    """
+    refused: set[int] = set()
 
-def _same_pupil_twice(rows: list[RosterRow]) -> None:
-    for group in _groups(rows, lambda row: row.id_number):
+    def say(position: int, key: str, finding: Finding) -> None:
+        findings.say(rows[position], key, finding, getattr(rows[position], key))
+        if finding.level == "error":
+            refused.add(position)
+
+    for group in _groups(row.id_number for row in rows):
         first, *later = group
-        if all(row.content == first.content for row in later):
-            first.say(
-                "id_number", [warning(f"{_places(group, first)}与这一行是同一名学生，内容相同。", "只读取这一行。")]
-            )
-            for row in later:
-                row.say("id_number", [error(f"与第 {first.number} 行重复，内容相同。", "请删去这一行。")])
+        content = rows[first].content, schools[first]
+        if all((rows[each].content, schools[each]) == content for each in later):
+            places = _places(rows, group, first, sheets)
+            say(first, "id_number", warning(f"{places}与这一行是同一名学生，内容相同。", "只读取这一行。"))
+            for each in later:
+                say(
+                    each,
+                    "id_number",
+                    error(f"与{_place(rows, first, each, sheets)}重复，内容相同。", "请删去这一行。"),
+                )
         else:
-            for row in group:
-                row.say("id_number", [error(f"{_places(group, row)}是同一个证件号，内容却不同。", _CHECK_BOTH)])
+            for each in group:
+                places = _places(rows, group, each, sheets)
+                say(each, "id_number", error(f"{places}是同一个证件号，内容却不同。", _CHECK_BOTH))
+    for group in _groups(row.roll_number for row in rows):
+        if len({rows[each].id_number for each in group}) > 1:
+            for each in group:
+                places = _places(rows, group, each, sheets)
+                say(each, "roll_number", error(f"{places}也用了这个学籍号，证件号却不同。", _CHECK_BOTH))
+    for group in _groups(row.account for row in rows):
+        if len({(rows[each].guardian_name, rows[each].phone) for each in group}) > 1:
+            for each in group:
+                places = _places(rows, group, each, sheets)
+                remedy = "只有同一监护人的孩子可以共用账户，请核对。"
+                say(each, "account", warning(f"{places}也用了这个银行账号，监护人却不同。", remedy))
+    return refused
 
 
-def _groups(rows: list[RosterRow], key: Any) -> list[list[RosterRow]]:
-    """Rows that share a non-empty key, where there are at least two."""
-    groups: dict[str, list[RosterRow]] = defaultdict(list)
-    for row in rows:
-        if key(row):
-            groups[key(row)].append(row)
-    return [group for group in groups.values() if len(group) > 1]
+def _groups(texts: Iterable[str]) -> list[list[int]]:
+    """Positions that share a non-empty text, where there are at least two."""
+    first: dict[str, int] = {}
+    groups: dict[str, list[int]] = {}
+    for position, text in enumerate(texts):
+        if not text:
+            continue
+        before = first.setdefault(text, position)
+        if before != position:
+            groups.setdefault(text, [before]).append(position)
+    return list(groups.values())
 
 
-def _places(group: list[RosterRow], but: RosterRow) -> str:
+_MOST_PLACES = 5
+
+
+def _places(rows: Sequence[RosterRow], group: list[int], but: int, sheets: Sequence[str]) -> str:
     """ "第 5、9 行", with the sheet's name where it is another sheet."""
-    here = [str(row.number) for row in group if row is not but and row.sheet == but.sheet]
-    there = [f"“{row.sheet}”第 {row.number} 行" for row in group if row.sheet != but.sheet]
-    return "、".join(([f"第 {'、'.join(here)} 行"] if here else []) + there)
+    others = [each for each in group if each != but]
+    here = [str(rows[each].number) for each in others[:_MOST_PLACES] if rows[each].sheet == rows[but].sheet]
+    there = [_place(rows, each, but, sheets) for each in others[:_MOST_PLACES] if rows[each].sheet != rows[but].sheet]
+    more = f"等 {len(others)} 行" if len(others) > _MOST_PLACES else ""
+    return "、".join(([f"第 {'、'.join(here)} 行"] if here else []) + there) + more
+
+
+def _place(rows: Sequence[RosterRow], position: int, seen_from: int, sheets: Sequence[str]) -> str:
+    row = rows[position]
+    sheet = "" if row.sheet == rows[seen_from].sheet else f"“{sheets[row.sheet]}”"
+    return f"{sheet}第 {row.number} 行" if sheet else f"第 {row.number} 行"
 
 
 # --- the file against the register -------------------------------------------------------------------
 
 
-def compare_with_register(row: RosterRow, register: Register) -> None:
-    """Add what contradicts the register. Says nothing of other schools' pupils but that they are there."""
-    pupil = register.by_id.get(privacy.id_index(row.id_number)) if row.id_number else None
-    _place_exists(row, register)
-    _known_categories(row, register)
-    _ended_categories(row, pupil, register)
-    _roll_belongs_to(row, pupil, register)
-    if pupil:
-        _elsewhere(row, pupil, register)
-        _same_name(row, pupil, register)
-    if row.account:
-        _shared_account(row, pupil, register)
+class _Comparer:
+    """Takes row after row into the plan. Says nothing of other schools' pupils but that they are there."""
 
+    def __init__(self, register: Register, findings: Findings, as_of: int) -> None:
+        self.register, self.findings = register, findings
+        self.plan = Plan(findings, as_of, register.schools)
+        self.only = register.schools.get(register.unit.pk)  # the school of a school's file
+        self._by_text: dict[tuple[str, str], int | None] = {}
+        self._by_name = {tidy_name(facts.unit.name): key for key, facts in register.schools.items()}
+        self._by_code = {facts.code: key for key, facts in register.schools.items()}
+        self._now: dict[UUID, int] = {}
 
-def _place_exists(row: RosterRow, register: Register) -> None:
-    named, coded = row.values.get("school_name", ""), row.values.get("school_code", "")
-    school = register.school.school
-    if (named and "".join(named.split()) != "".join(register.school.name.split())) or (
-        coded and coded.strip() != school.code
-    ):
-        key = "school_name" if named else "school_code"
-        row.say(
-            key,
-            [
+    def school_of(self, row: RosterRow) -> int | None:
+        """The school the row belongs to; None when it names none that we know, or another than the file's."""
+        if self.only and not row.school_name and not row.school_code:
+            return self.only.unit.pk
+        texts = row.school_name, row.school_code
+        if texts not in self._by_text:
+            self._by_text[texts] = self._find_school(*texts)
+        return self._by_text[texts]
+
+    def _find_school(self, name: str, code: str) -> int | None:
+        by_code = self._by_code.get("".join(code.split())) if code else None
+        by_name = self._by_name.get(tidy_name(name)) if name else None
+        if code and name:
+            # The code counts; a name that is another school's contradicts it.
+            return by_code if by_code is not None and by_name in (None, by_code) and self._same_school(name) else None
+        return by_code if code else by_name
+
+    def _same_school(self, name: str) -> bool:
+        """In a school's own file the name, when given, must be the school's; in a county's the code decides."""
+        return self.only is None or tidy_name(name) == tidy_name(self.only.unit.name)
+
+    def take(
+        self,
+        row: RosterRow,
+        school: int | None,
+        id_index: str,
+        roll_index: str,
+        account_index: str,
+        *,
+        is_refused: bool,
+    ) -> None:
+        plan, register = self.plan, self.register
+        plan.total += 1
+        known = register.by_id.get(id_index) if id_index else None
+        before = self.findings.totals["error"]
+        facts = register.schools.get(school) if school is not None else None
+        if facts is None:
+            self._no_school(row)
+        elif row.grade:
+            self._place_exists(row, facts)
+        if row.categories:
+            self._categories(row, known)
+        if roll_index and (known is None or known.roll_index != roll_index):
+            self._roll_belongs_to(row, known, roll_index)
+        if known is None:
+            if id_index in register.corrected:
+                self._corrected(row, id_index)
+        else:
+            place = register.places.get(known.key)
+            if place is None:
+                self._has_left(row, known, school)
+            elif facts is not None and place.school != school:
+                self.findings.say(row, "id_number", _ELSEWHERE, row.id_number, elsewhere=place.school)
+            elif place.standing == Standing.SUSPENDED:
+                sentence = "这名学生本学期登记为休学，名册没有改变在读情况。"
+                self._say(row, "name", warning(sentence, "已经复学的请在“异动”中办理复学。"))
+            if row.name and row.name != known.plain[0]:
+                self._other_name(row, known, school, roll_index)
+        if account_index:
+            self._account_of_others(row, known, account_index)
+        if is_refused or self.findings.totals["error"] != before:
+            plan.refused += 1
+            return
+        assert school is not None
+        assert facts is not None
+        self._accept(row, known, school, facts, id_index, roll_index, account_index)
+
+    def _say(self, row: RosterRow, key: str, finding: Finding) -> None:
+        self.findings.say(row, key, finding, getattr(row, _ATTRIBUTES.get(key, key), ""))
+
+    # --- what contradicts ------------------------------------------------------------------------
+
+    def _no_school(self, row: RosterRow) -> None:
+        key = "school_name" if row.school_name else "school_code" if row.school_code else "school_name"
+        if self.only:
+            remedy = f"这里只导入“{self.register.unit.name}”的学生；请核对，或从文件中删去这一行。"
+            self._say(row, key, error("这一行写的是别的学校。", remedy))
+        elif not row.school_name and not row.school_code:
+            self._say(row, key, error("没有写学校。", "请填写学校名称或学校标识码。"))
+        elif row.school_code and row.school_name and "".join(row.school_code.split()) in self._by_code:
+            self._say(row, key, error("学校名称和学校标识码不是同一所学校。", "请核对后改正其中一个。"))
+        else:
+            self._say(
+                row,
+                key,
                 error(
-                    "这一行写的是别的学校。",
-                    f"这里只导入“{register.school.name}”的学生；请核对，或从文件中删去这一行。",
-                )
-            ],
-        )
-    if row.grade is None:
-        return
-    if row.grade.stage not in register.stages:
-        stages = "、".join(Stage(stage).label for stage in register.stages)
-        row.say(
-            "grade", [error(f"本校登记的学段是{stages}，没有这个年级。", "请核对年级；学段登记有误请联系县资助中心。")]
-        )
-    known = register.classes.get((row.grade.name, row.class_label))
-    if known and not known.unit.is_active:
-        row.say("class", [error("这个班级已经停用。", "请核对班级名称。")])
-
-
-def _known_categories(row: RosterRow, register: Register) -> None:
-    for name in row.categories:
-        category = register.categories.get(name)
-        if category is None:
-            names = "、".join(register.categories)
-            row.say(
-                "categories", [error(f"“{redact(name)[:20]}”不是本学期有效的困难类别。", f"请改成下列之一：{names}。")]
+                    "本县登记的学校里没有这一所。",
+                    "请按登记的全称填写学校名称，或填写学校标识码；还没有登记的学校请先在“学校”中登记。",
+                ),
             )
-        elif category.needs_evidence and not row.evidence:
-            row.say("evidence", [error(f"“{category}”没有写证明。", "请填写证明名称和编号。")])
 
+    def _place_exists(self, row: RosterRow, facts: SchoolFacts) -> None:
+        if stage_of(row.grade, facts.stages) is None:
+            stages = "、".join(Stage(stage).label for stage in facts.stages)
+            whose = "本校" if self.only else f"“{facts.unit.name}”"
+            self._say(
+                row,
+                "grade",
+                error(f"{whose}登记的学段是{stages}，没有这个年级。", "请核对年级；学段登记有误请联系县资助中心。"),
+            )
+        known = facts.classes.get((row.grade, row.class_label))
+        if known and not known.is_active:
+            self._say(row, "class", error("这个班级已经停用。", "请核对班级名称。"))
 
-def _ended_categories(row: RosterRow, pupil: Pupil | None, register: Register) -> None:
-    """A kind that was given an end is not begun again by a list: that takes new evidence, entered by itself."""
-    ended = register.ended.get(pupil.pk, set()) - register.circumstances.get(pupil.pk, set()) if pupil else set()
-    for name in row.categories:
-        category = register.categories.get(name)
-        if category and category.pk in ended:
-            sentence = f"“{category}”已登记了结束日期，没有按名册重新登记。"
-            row.say("categories", [warning(sentence, "如果有新的证明，请在学生页另行登记。")])
-
-
-def _roll_belongs_to(row: RosterRow, pupil: Pupil | None, register: Register) -> None:
-    if not row.roll_number:
-        return
-    owner = register.by_roll.get(privacy.roll_index(row.roll_number))
-    if owner and (pupil is None or owner.pk != pupil.pk):
-        row.say(
-            "roll_number",
-            [
-                error(
-                    "这个学籍号已经登记在另一个证件号名下。",
-                    "请核对两个号码；如果学生确实换过证件号，请联系县资助中心。",
+    def _categories(self, row: RosterRow, known: Known | None) -> None:
+        """A kind that was given an end is not begun again by a list: that takes new evidence, entered by itself."""
+        register = self.register
+        open_kinds = register.circumstances.get(known.key, set()) if known else set()
+        ended = (register.ended.get(known.key, set()) if known else set()) - open_kinds
+        for name in row.categories:
+            category = register.categories.get(name)
+            if category is None:
+                names = "、".join(register.categories)
+                sentence = f"“{redact(name)[:20]}”不是本学期有效的困难类别。"
+                self.findings.say(
+                    row, "categories", error(sentence, f"请改成下列之一：{names}。"), "、".join(row.categories)
                 )
-            ],
+            elif category.needs_evidence and not row.evidence:
+                self._say(row, "evidence", error(f"“{category}”没有写证明。", "请填写证明名称和编号。"))
+            if category and category.pk in ended:
+                sentence = f"“{category}”已登记了结束日期，没有按名册重新登记。"
+                finding = warning(sentence, "如果有新的证明，请在学生页另行登记。")
+                self.findings.say(row, "categories", finding, "、".join(row.categories))
+
+    def _roll_belongs_to(self, row: RosterRow, known: Known | None, roll_index: str) -> None:
+        owner = self.register.by_roll.get(roll_index)
+        if owner is not None and (known is None or owner != known.key):
+            sentence = "这个学籍号已经登记在另一个证件号名下。"
+            self._say(row, "roll_number", error(sentence, "请核对两个号码；如果学生确实换过证件号，请联系县资助中心。"))
+        elif known and known.roll_index:
+            sentence = "学籍号与原来登记的不同，将更新。"
+            self._say(row, "roll_number", warning(sentence, "请确认是转为正式学籍号或学籍已变更。"))
+
+    def _corrected(self, row: RosterRow, id_index: str) -> None:
+        masked = self.register.corrected[id_index]
+        sentence = f"这个证件号已经在系统里更正，更正后是 {masked}。"
+        self._say(row, "id_number", error(sentence, "请在文件中改成更正后的号码；更正有误请联系县资助中心。"))
+
+    def _has_left(self, row: RosterRow, known: Known, school: int | None) -> None:
+        """Not on any roll this term any more: coming back is a change of its own, with its day and reason."""
+        for place in self.register.left.get(known.key, ()):
+            label = Standing(place.standing).label
+            if place.standing == Standing.DECEASED:
+                self._say(row, "name", error("这名学生登记为已去世。", "请核对证件号；登记有误请联系县资助中心。"))
+            elif place.school == school:
+                sentence = f"这名学生本学期在本校{label}，名册不会重新编入。"
+                self._say(row, "name", error(sentence, "如果学生又回来了，请在“异动”中办理转入或复学。"))
+
+    def _other_name(self, row: RosterRow, known: Known, school: int | None, roll_index: str) -> None:
+        ours = school is not None and self._school_now(known.key) == school
+        if ours and (not roll_index or roll_index == known.roll_index):
+            self._say(
+                row, "name", warning("姓名与原来登记的不同，将更新。", "请确认学生改过名，而不是证件号填错了人。")
+            )
+        else:
+            remedy = "请核对证件号是否填错；学生确实改过名请联系县资助中心。"
+            self._say(row, "name", error("这个证件号登记的是另一个姓名。", remedy))
+
+    def _school_now(self, pupil: UUID) -> int | None:
+        if pupil not in self._now:
+            place = enrolment.current_only(Enrolment.objects.filter(pupil=pupil)).values_list("school_id", flat=True)
+            self._now[pupil] = place.first() or 0
+        return self._now[pupil]
+
+    def _account_of_others(self, row: RosterRow, known: Known | None, account_index: str) -> None:
+        register = self.register
+        if account_index in register.staff:
+            sentence = "这个银行账号登记为教职工的账户，资助款不能发到这里。"
+            self._say(row, "account", error(sentence, "请换成学生本人或监护人的账户。"))
+        owners = register.account_owners.get(account_index, ())
+        for owner, guardian in owners:
+            if known is not None and owner == known.key:
+                continue
+            if not row.guardian_name or guardian != row.guardian_name:
+                sentence = "这个银行账号已经登记给另一名学生，监护人不同。"
+                self._say(row, "account", warning(sentence, "只有同一监护人的孩子可以共用账户，请核对。"))
+                return
+
+    # --- what changes ----------------------------------------------------------------------------
+
+    def _accept(
+        self, row: RosterRow, known: Known | None, school: int, facts: SchoolFacts,
+        id_index: str, roll_index: str, account_index: str,
+    ) -> None:  # fmt: skip
+        plan, register = self.plan, self.register
+        if known is None:
+            key = uuid.uuid4()
+            plan.new_pupils.append((key, row, id_index, roll_index))
+            changes: list[str] = []
+        else:
+            key = known.key
+            changes = self._pupil(row, known, roll_index)
+        place = register.places.get(key)
+        if place is None:
+            left = register.left.get(key)
+            # Somebody who left another school this term comes here the day after.
+            starts_on = max(each.ends_on for each in left if each.ends_on) + dt.timedelta(days=1) if left else None
+            plan.entering.append(Entering(key, row, school, starts_on))
+            if (row.grade, row.class_label) not in facts.classes:
+                plan.new_classes[school, row.grade, row.class_label] = None
+        else:
+            changes += self._moved(row, key, place, school, facts)
+        if account_index:
+            changes += self._account(row, key, account_index, known)
+        if row.categories:
+            changes += self._circumstances(row, key, known)
+        if place is None:
+            plan.new += 1
+            if known is not None and changes:
+                plan.trail.append((key, school, changes))
+        elif changes:
+            plan.changed += 1
+            plan.trail.append((key, school, changes))
+        else:
+            plan.same += 1
+
+    def _change(self, row: RosterRow, key: str, before: str, after: str) -> None:
+        self.findings.add(
+            "change", row.sheet, row.number, key, f"{before or '（空）'} → {after}", who=row.name, value=after
         )
-    elif pupil and pupil.roll_index and owner is None:
-        row.say("roll_number", [warning("学籍号与原来登记的不同，将更新。", "请确认是转为正式学籍号或学籍已变更。")])
+
+    def _pupil(self, row: RosterRow, known: Known, roll_index: str) -> list[str]:
+        """An empty cell says nothing, so it never wipes what is on record."""
+        changes: dict[str, Any] = {}
+        fields = []
+        now = (
+            row.name, row.sex, row.birth_date, row.ethnicity, row.id_kind, row.guardian_name, row.guardian_relation,
+        )  # fmt: skip
+        if now != known.plain:
+            for name, after, before in zip(PLAIN_FIELDS, now, known.plain, strict=True):
+                if after and after != before:
+                    changes[name] = dt.date.fromisoformat(after) if name == "birth_date" else after
+                    fields.append(name)
+                    words = _SEXES if name == "sex" else _ID_KINDS if name == "id_kind" else {}
+                    self._change(row, name, words.get(before, before), words.get(after, after))
+        if roll_index and roll_index != known.roll_index:
+            changes["roll"] = row.roll_number
+            changes["roll_index"] = roll_index
+            fields.append("roll")
+            self._change(row, "roll_number", known.roll_masked, privacy.mask_id(row.roll_number))
+        if row.phone and not privacy.is_phone(known.phone_sealed, row.phone, key=str(known.key)):
+            changes["phone"] = row.phone
+            fields.append("phone")
+            self._change(row, "phone", known.phone_masked, privacy.mask_phone(row.phone))
+        if changes:
+            self.plan.changing.append((known.key, changes))
+        return fields
+
+    def _moved(self, row: RosterRow, pupil: UUID, place: Place, school: int, facts: SchoolFacts) -> list[str]:
+        known = facts.classes.get((row.grade, row.class_label))
+        fields = []
+        if known is None or known.key != place.school_class:
+            fields.append("school_class")
+            after = known.name if known else grades.class_name(_grade(row.grade), row.class_label)
+            self._change(row, "class", place.class_name, after)
+        if row.boarding != place.boarding:
+            fields.append("boarding")
+            self._change(row, "boarding", _BOARDING[place.boarding], _BOARDING[row.boarding])
+        if fields:
+            if known is None:
+                self.plan.new_classes[school, row.grade, row.class_label] = None
+            self.plan.moving.append((pupil, row, school))
+        return fields
+
+    def _account(self, row: RosterRow, key: UUID, account_index: str, known: Known | None) -> list[str]:
+        old = self.register.accounts.get(key)
+        now = (row.bank, row.holder, row.relation, account_index)
+        if old is not None and (old.bank, old.holder, old.relation, old.number_index) == now:
+            return []
+        if old is not None:
+            self.plan.ended_accounts.append(key)
+        if known is not None:
+            before = _account_words(old.bank, old.holder, old.relation, old.number_masked) if old else ""
+            after = _account_words(row.bank, row.holder, row.relation, privacy.mask_card(row.account))
+            self._change(row, "account", before, after)
+        self.plan.new_accounts.append((key, row, account_index))
+        return ["account"]
+
+    def _circumstances(self, row: RosterRow, key: UUID, known: Known | None) -> list[str]:
+        register = self.register
+        held = register.circumstances.get(key, set()) | register.ended.get(key, set())
+        wanted = {register.categories[name].pk: register.categories[name] for name in row.categories}
+        fresh = [category for pk, category in wanted.items() if pk not in held]
+        self.plan.new_circumstances += [(key, category, row.evidence) for category in fresh]
+        if known is not None:
+            for category in fresh:
+                self._change(row, "categories", "", category.name)
+        return [f"category:{category.code}" for category in fresh]
 
 
-def _elsewhere(row: RosterRow, pupil: Pupil, register: Register) -> None:
-    there = register.enrolments.get(pupil.pk)
-    if there and there.school_id != register.school.pk:
-        finding = error(
-            "这名学生本学期已在本县另一所学校的名册上。", "请与县资助中心核对学籍；对方学校办理转出后再导入。"
-        )
-        # Only the county is told which: the page looks the name up for those who may know it.
-        row.say("id_number", [finding], elsewhere=there.school_id)
+_ATTRIBUTES = {"class": "class_label"}
 
 
-def _same_name(row: RosterRow, pupil: Pupil, register: Register) -> None:
-    if not row.name or row.name == pupil.name:
-        return
-    ours = register.schools_now.get(pupil.pk) == register.school.pk
-    if ours and (not row.roll_number or privacy.roll_index(row.roll_number) == pupil.roll_index):
-        row.say("name", [warning("姓名与原来登记的不同，将更新。", "请确认学生改过名，而不是证件号填错了人。")])
-    else:
-        row.say(
-            "name", [error("这个证件号登记的是另一个姓名。", "请核对证件号是否填错；学生确实改过名请联系县资助中心。")]
-        )
+def _account_words(bank: str, holder: str, relation: str, masked: str) -> str:
+    return f"{bank} {masked}（{holder}，{_RELATIONS.get(relation, relation)}）"
 
 
-def _shared_account(row: RosterRow, pupil: Pupil | None, register: Register) -> None:
-    assert row.account
-    owners = register.account_owners.get(privacy.account_index(row.account.number), [])
-    others = [owner for owner in owners if pupil is None or owner.pk != pupil.pk]
-    if any(not row.guardian_name or owner.guardian_name != row.guardian_name for owner in others):
-        row.say(
-            "account",
-            [warning("这个银行账号已经登记给另一名学生，监护人不同。", "只有同一监护人的孩子可以共用账户，请核对。")],
-        )
+def tidy_name(name: str) -> str:
+    return "".join(name.split())
+
+
+def _grade(name: str) -> grades.Grade:
+    return grades.GRADES[name]
+
+
+def stage_of(grade: str, stages: Sequence[str]) -> str | None:
+    """The stage a grade belongs to at a school of these stages: 六年级 is junior where a school keeps 五四学制."""
+    usual = _grade(grade).stage
+    if usual in stages:
+        return usual
+    return next((each.stage for each in grades.NEXT if each.name == grade and each.stage in stages), None)

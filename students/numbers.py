@@ -50,17 +50,17 @@ def tidy_number(text: str) -> str:
 
 # --- 公民身份号码 (GB 11643-1999) --------------------------------------------------------------------
 
-_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK_CHARACTERS = "10X98765432"
 _EIGHTEEN = re.compile(r"[0-9]{17}[0-9X]")
 _FIFTEEN = re.compile(r"[0-9]{15}")
 # The first two digits. Codes of counties come and go while people keep their numbers, so no finer table.
-_PROVINCES = frozenset(
+PROVINCES = frozenset(
     map(str, (*range(11, 16), *range(21, 24), *range(31, 38), *range(41, 47), *range(50, 55), *range(61, 66), 71))
 )
 # 港澳台居民居住证: the same rule, with these regions.
-_PERMITS = frozenset({"81", "82", "83"})
-_PUPIL_AGES = range(2, 26)  # whole years; outside it somebody should look
+PERMITS = frozenset({"81", "82", "83"})
+PUPIL_AGES = range(2, 26)  # whole years; outside it somebody should look
 _AGAINST_PAPER = "请对照户口簿或身份证逐位核对后改正。"
 
 
@@ -75,7 +75,7 @@ class IdFacts:
 
 def check_character(first_17: str) -> str:
     """The eighteenth character: ISO 7064 MOD 11-2 over the first seventeen digits."""
-    return _CHECK_CHARACTERS[sum(int(digit) * weight for digit, weight in zip(first_17, _WEIGHTS, strict=True)) % 11]
+    return _CHECK_CHARACTERS[sum(int(digit) * weight for digit, weight in zip(first_17, WEIGHTS, strict=True)) % 11]
 
 
 def tidy_id_number(text: str) -> str:
@@ -104,7 +104,7 @@ def id_facts(number: str) -> IdFacts:
     born = _date(number[6:14])
     if born is None:
         raise ValueError("id_facts wants a number that read_id_number has accepted.")
-    return IdFacts(born, "male" if int(number[16]) % 2 else "female", number[:2] in _PERMITS)
+    return IdFacts(born, "male" if int(number[16]) % 2 else "female", number[:2] in PERMITS)
 
 
 def compare_with_id(number: str, *, sex: str = "", birth_date: dt.date | None = None) -> list[Finding]:
@@ -137,9 +137,9 @@ def _id_shape(number: str) -> Finding:
 
 def _id_warnings(number: str, born: dt.date, on: dt.date) -> list[Finding]:
     findings = []
-    if number[:2] not in _PROVINCES | _PERMITS:
+    if number[:2] not in PROVINCES | PERMITS:
         findings.append(warning("证件号前两位不是现行的省级代码。", "请对照户口簿核对；确实如此可以不改。"))
-    if age_on(born, on) not in _PUPIL_AGES:
+    if age_on(born, on) not in PUPIL_AGES:
         findings.append(
             warning(f"按证件号计算为 {age_on(born, on)} 周岁，不像在校学生。", "请核对是否填成了家长的证件号。")
         )

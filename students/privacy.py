@@ -4,7 +4,7 @@ A number is stored three ways: sealed (can be read back), masked (what screens s
 (equality only). The `set_` functions fill all three on the record and do not save it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -55,6 +55,25 @@ def has_phone(pupil: Pupil, number: str) -> bool:
     return bool(pupil.phone_sealed) and _unseal(pupil, "phone") == number
 
 
+def id_index_in_roll(pupil: Pupil) -> str:
+    """The blind index of the ID number inside a formal roll number (G…); "" when there is none.
+
+    For finding a child who is in the register under an old number too; nothing is shown.
+    """
+    number = _unseal(pupil, "roll") if pupil.roll_sealed else ""
+    return id_index(number[1:]) if number.startswith("G") else ""
+
+
+def seal_column(field: str, numbers_: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """A field (as in `reveal`) of many records, sealed for their keys; "" stays "". Not saved."""
+    return vault.seal_all(numbers_, place=_READABLE[field][2], keys=keys)
+
+
+def is_phone(sealed: str, number: str, *, key: str) -> bool:
+    """As `has_phone`, from the pupil's sealed column and key alone."""
+    return bool(sealed) and vault.unseal(sealed, place=_READABLE["phone"][2], key=key) == number
+
+
 # --- masks -----------------------------------------------------------------------------------------
 
 
@@ -97,6 +116,19 @@ def roll_index(number: str) -> str:
 
 def account_index(number: str) -> str:
     return vault.blind_index(number, purpose="students.account.number")
+
+
+def id_indexes(numbers_: Iterable[str]) -> list[str]:
+    """`id_index` of a whole column; "" for an empty number. The same for the two below."""
+    return vault.blind_indexes(numbers_, purpose="students.pupil.id")
+
+
+def roll_indexes(numbers_: Iterable[str]) -> list[str]:
+    return vault.blind_indexes(numbers_, purpose="students.pupil.roll")
+
+
+def account_indexes(numbers_: Iterable[str]) -> list[str]:
+    return vault.blind_indexes(numbers_, purpose="students.account.number")
 
 
 def find_by_id(county: Unit, number: str) -> Pupil | None:

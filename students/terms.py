@@ -1,10 +1,18 @@
-"""学期: which one is running."""
+"""学期: which one is running, which comes before and after; the county plans those that have not begun."""
 
 import datetime as dt
 
-from accounts import clock
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 
-from .models import Term
+from accounts import access, audit, clock
+from accounts.models import Unit, User
+from accounts.roles import Permission
+from accounts.templatetags.aid import cn_date
+
+from .models import Enrolment, Term
+
+_LONGEST = dt.timedelta(days=250)  # a longer "term" is a year typed wrongly
 
 
 def current(on: dt.date | None = None) -> Term | None:
@@ -14,3 +22,98 @@ def current(on: dt.date | None = None) -> Term | None:
     """
     begun = Term.objects.filter(starts_on__lte=on or clock.today()).order_by("-key").first()
     return begun or Term.objects.order_by("key").first()
+
+
+def key_after(key: str) -> str:
+    """2026-2027-1 → 2026-2027-2; 2026-2027-2 → 2027-2028-1."""
+    first, second, half = key.split("-")
+    return f"{first}-{second}-2" if half == "1" else f"{second}-{int(second) + 1}-1"
+
+
+def key_before(key: str) -> str:
+    """2026-2027-2 → 2026-2027-1; 2026-2027-1 → 2025-2026-2."""
+    first, second, half = key.split("-")
+    return f"{first}-{second}-1" if half == "2" else f"{int(first) - 1}-{first}-2"
+
+
+def following(term: Term) -> Term | None:
+    """The term right after, if it is on record."""
+    return Term.objects.filter(key=key_after(term.key)).first()
+
+
+def preceding(term: Term) -> Term | None:
+    """The term right before, if it is on record."""
+    return Term.objects.filter(key=key_before(term.key)).first()
+
+
+def begins_school_year(term: Term) -> bool:
+    """Whether classes are promoted when this term begins: it is an autumn term."""
+    return key_begins_school_year(term.key)
+
+
+def key_begins_school_year(key: str) -> bool:
+    """The same, of a term's key."""
+    return key.endswith("-1")
+
+
+def name_of(key: str) -> str:
+    """2026-2027-1 → 2026—2027学年秋季学期."""
+    first, second, half = key.split("-")
+    return f"{first}—{second}学年{'秋季' if half == '1' else '春季'}学期"
+
+
+# --- planning --------------------------------------------------------------------------------------
+
+
+def next_key() -> str:
+    """The key of the term that comes after the last on record."""
+    last = Term.objects.order_by("-key").first()
+    year = clock.today().year
+    return key_after(last.key) if last else f"{year}-{year + 1}-1"
+
+
+def add_next(*, starts_on: dt.date, ends_on: dt.date, county: Unit, by: User) -> Term:
+    """Put the term after the last one on record. Raises ValidationError for days that cannot be."""
+    access.require(by, Permission.EDIT_CALENDAR, county)
+    key = next_key()
+    term = Term(key=key, name=name_of(key), starts_on=starts_on, ends_on=ends_on)
+    _check_days(term)
+    try:
+        with transaction.atomic():
+            term.save(force_insert=True)
+            audit.record("term.add", term, by=by, unit=county, term=key, starts_on=starts_on, ends_on=ends_on)
+    except IntegrityError:
+        raise ValidationError(f"{term}刚刚已有人登记，请刷新页面。") from None
+    return term
+
+
+def change_days(term: Term, *, starts_on: dt.date, ends_on: dt.date, county: Unit, by: User) -> Term:
+    """Other days for a term that has not begun; pupils entered for its first day move with it."""
+    access.require(by, Permission.EDIT_CALENDAR, county)
+    with transaction.atomic():
+        term = Term.objects.select_for_update().get(pk=term.pk)
+        if term.starts_on <= clock.today():
+            raise ValidationError(f"{term}已经开始，日期不能再改。")
+        before = term.starts_on
+        term.starts_on, term.ends_on = starts_on, ends_on
+        _check_days(term)
+        term.save(update_fields=["starts_on", "ends_on"])
+        Enrolment.objects.filter(term=term, starts_on=before).update(starts_on=starts_on)
+        audit.record("term.change", term, by=by, unit=county, term=term.key, starts_on=starts_on, ends_on=ends_on)
+    return term
+
+
+def _check_days(term: Term) -> None:
+    if term.starts_on <= clock.today():
+        raise ValidationError({"starts_on": "开始日期要在今天以后：已经开始的学期不能再登记或更改。"})
+    if term.ends_on <= term.starts_on:
+        raise ValidationError({"ends_on": "结束日期要晚于开始日期。"})
+    if term.ends_on - term.starts_on > _LONGEST:
+        raise ValidationError({"ends_on": "一个学期不会超过 250 天，请核对年份。"})
+    others = Term.objects.exclude(key=term.key)
+    before = others.filter(key__lt=term.key).order_by("-key").first()
+    if before and term.starts_on <= before.ends_on:
+        raise ValidationError({"starts_on": f"{before}到{cn_date(before.ends_on)}才结束，开始日期要在它之后。"})
+    after = others.filter(key__gt=term.key).order_by("key").first()
+    if after and term.ends_on >= after.starts_on:
+        raise ValidationError({"ends_on": f"{after}从{cn_date(after.starts_on)}开始，结束日期要在它之前。"})

@@ -8,12 +8,16 @@ from .numbers import Finding, error, tidy_number, warning
 # Codes of the national roll: 性别 1 男 2 女; 就读方式 1 走读 2 住校 (9 其他 decides nothing).
 SEXES = {"男": "male", "1": "male", "男性": "male", "女": "female", "2": "female", "女性": "female"}
 BOARDING = {
-    **dict.fromkeys(("寄宿", "住校", "寄宿生", "住校生", "住宿", "住宿生", "2"), "boarding"),
-    **dict.fromkeys(("走读", "走读生", "非寄宿", "非寄宿生", "1"), "day"),
+    **dict.fromkeys(("寄宿", "住校", "寄宿生", "住校生", "住宿", "住宿生", "内宿", "2", "02"), "boarding"),
+    **dict.fromkeys(("走读", "走读生", "非寄宿", "非寄宿生", "通学", "通学生", "1", "01"), "day"),
 }
-IS_BOARDING = {"是": "boarding", "否": "day"}
+IS_BOARDING = {
+    **dict.fromkeys(("是", "1", "Y", "寄宿", "住校", "寄宿生", "住校生"), "boarding"),
+    **dict.fromkeys(("否", "0", "N", "走读", "走读生", "不寄宿"), "day"),
+}
+# In the national roll 1 is the identity card, B the household register.
 ID_KINDS = {
-    **dict.fromkeys(("", "居民身份证", "身份证", "居民户口簿", "户口簿", "户口薄"), "resident"),
+    **dict.fromkeys(("", "1", "01", "B", "居民身份证", "身份证", "居民户口簿", "户口簿", "户口薄"), "resident"),
     **dict.fromkeys(("港澳台居民居住证", "港澳居民居住证", "台湾居民居住证", "居住证"), "permit"),
 }
 _OTHER_GUARDIANS = (

@@ -12,10 +12,11 @@ from accounts import clock
 from accounts.models import Appointment, Unit, User
 from publicity import notices
 from publicity import reference as publicity_reference
-from students import circumstances, enrolment, fictitious, privacy
+from students import changes, circumstances, enrolment, fictitious, names, privacy
 from students import reference as students_reference
 from students.models import BankAccount, Category, Enrolment, Pupil, School, SchoolClass, Term
 from subsidies import applications, payments, payout_sheets, reviews, rounds, workflow
+from subsidies import changes as case_changes
 from subsidies import reference as subsidies_reference
 from subsidies.models import Application, Decision, Meeting, PaymentBatch, Programme, Round
 from subsidies.states import State, Step
@@ -97,6 +98,7 @@ def enrol(
     serial = next(_serials)
     number = fictitious.id_number(serial, born=dt.date(2013, 5, 6), sex="male")
     pupil = Pupil(county=cast.county, name=name, sex="male", birth_date=dt.date(2013, 5, 6), ethnicity="汉族")
+    pupil.initials = names.initials(name)
     pupil.guardian_name, pupil.guardian_relation = "张建国", "父亲"
     privacy.set_id(pupil, number)
     privacy.set_roll(pupil, fictitious.roll_number(number))
@@ -151,9 +153,8 @@ def submitted(cast: Cast, round_: Round, *enrolments: Enrolment) -> list[Applica
 
 
 def teacher_of(cast: Cast, school_class: Unit) -> User:
-    return {cast.class_a1: cast.teacher_a1, cast.class_a2: cast.teacher_a2, cast.class_b1: cast.teacher_b1}[
-        school_class
-    ]
+    known = {cast.class_a1: cast.teacher_a1, cast.class_a2: cast.teacher_a2, cast.class_b1: cast.teacher_b1}
+    return known.get(school_class) or User.objects.get(appointments__unit=school_class)
 
 
 def officer_of(cast: Cast, school: Unit) -> User:
@@ -242,6 +243,13 @@ def scan(name: str = "签字表.pdf"):
     from weasyprint import HTML
 
     return SimpleUploadedFile(name, HTML(string="<p>signed</p>").write_pdf(), "application/pdf")
+
+
+def change_boarding(place: Enrolment, boarding: str, *, by: User) -> Enrolment:
+    """Record that the pupil boards, or no longer does, from today; the enrolment as it is then."""
+    request = changes.Request(changes.Kind.BOARDING, pupil=place.pupil, on=clock.today(), boarding=boarding)
+    case_changes.record(request, by=by, seen=case_changes.plan(request, by=by).digest)
+    return Enrolment.objects.select_related("pupil", "school", "school_class").get(pk=place.pk)
 
 
 def refreshed(rows: list[Application]) -> list[Application]:

@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.conf import settings
@@ -151,6 +151,40 @@ def _fresh_state() -> Iterator[None]:
     token = audit.origin.set("")
     yield
     audit.origin.reset(token)
+
+
+# --- the county -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def moving_clock(settings: object) -> Iterator[None]:
+    """The demo's clock, standing on the cast's day; a test may move it on."""
+    from accounts import clock
+    from tests.cast import TODAY
+
+    settings.DEMO = True  # type: ignore[attr-defined]
+    clock.set_demo_day(TODAY)
+    yield
+    clock._demo_file().unlink(missing_ok=True)
+
+
+@pytest.fixture
+def cast(db: None, moving_clock: None) -> object:
+    """The county and its people, on the day of the cast."""
+    from tests import cast as casting
+
+    return casting.gather()
+
+
+@pytest.fixture
+def as_user(client: object) -> Callable[[object], object]:
+    """The test client, signed in as the person."""
+
+    def sign_in(user: object) -> object:
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")  # type: ignore[attr-defined]
+        return client
+
+    return sign_in
 
 
 # --- the browser ----------------------------------------------------------------------------------

@@ -8,4 +8,4 @@ from accounts.append_only import written_once
 class Migration(migrations.Migration):
     dependencies = [("students", "0001_initial")]
 
-    operations = [written_once("students_statuschange")]
+    operations = [written_once("students_idcorrection", "students_statuschange")]

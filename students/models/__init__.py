@@ -1,6 +1,6 @@
 """The register, by what it is about: who is where, rosters, comparison lists, changes, roll-overs."""
 
-from .changes import ChangeConfirmation, StatusChange
+from .changes import ChangeConfirmation, ChangeReport, ConfirmationRule, StatusChange
 from .lists import ListEntry, ListMatch, ListProfile, ListSource, ListVersion, Recheck
 from .register import (
     OPEN_STANDINGS,
@@ -9,6 +9,7 @@ from .register import (
     Category,
     Circumstance,
     Enrolment,
+    IdCorrection,
     Pupil,
     School,
     SchoolClass,
@@ -18,7 +19,7 @@ from .register import (
     Term,
 )
 from .rollovers import RollOver
-from .rosters import RosterImport
+from .rosters import HeaderMeaning, RosterFinding, RosterImport
 
 __all__ = [
     "OPEN_STANDINGS",
@@ -26,8 +27,12 @@ __all__ = [
     "Boarding",
     "Category",
     "ChangeConfirmation",
+    "ChangeReport",
     "Circumstance",
+    "ConfirmationRule",
     "Enrolment",
+    "HeaderMeaning",
+    "IdCorrection",
     "ListEntry",
     "ListMatch",
     "ListProfile",
@@ -36,6 +41,7 @@ __all__ = [
     "Pupil",
     "Recheck",
     "RollOver",
+    "RosterFinding",
     "RosterImport",
     "School",
     "SchoolClass",

@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -11,7 +12,12 @@ from .register import Enrolment, Pupil, Term
 
 
 class StatusChange(models.Model):
-    """One change of one pupil, written once. `enrolment` is where it happened, `result` the enrolment it opened."""
+    """One change of one pupil, written once. `enrolment` is where it happened, `result` the enrolment it opened.
+
+    `path` is the class in which it happened, as it was then (of a change of class: the class that was left), so
+    that a school's list of changes stays the school's. `before` and `after` hold words to show beside codes:
+    standing, boarding, class_name, and for a transfer out `to` (a school's name or a place) and `to_school`.
+    """
 
     class Kind(models.TextChoices):
         TRANSFER_OUT = "transfer_out", "转出"
@@ -28,6 +34,8 @@ class StatusChange(models.Model):
     pupil = models.ForeignKey(Pupil, models.PROTECT, related_name="changes", verbose_name="学生")
     enrolment = models.ForeignKey(Enrolment, models.PROTECT, related_name="changes")
     result = models.ForeignKey(Enrolment, models.PROTECT, null=True, blank=True, related_name="+")
+    term = models.ForeignKey(Term, models.PROTECT, related_name="+", verbose_name="学期")
+    path = models.CharField(max_length=60, editable=False)
     kind = models.CharField("异动", max_length=14, choices=Kind.choices)
     on = models.DateField("发生日期")
     before = models.JSONField("变动前", default=dict)
@@ -39,7 +47,7 @@ class StatusChange(models.Model):
     objects = AppendOnlyQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-on", "-at"]
+        ordering = ["-on", "-at", "pk"]
         constraints = [
             models.CheckConstraint(
                 condition=Q(
@@ -58,10 +66,34 @@ class StatusChange(models.Model):
                 name="change_kind_known",
             )
         ]
-        indexes = [models.Index(fields=["enrolment", "on"], name="change_by_enrolment")]
+        indexes = [
+            models.Index(fields=["enrolment", "on"], name="change_by_enrolment"),
+            models.Index(fields=["term", "path"], name="change_by_term_and_path"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.on}"
+
+
+class ConfirmationRule(models.Model):
+    """In how many days from the term's first day each class confirms its changes, from a term on (CHG-01)."""
+
+    county = models.ForeignKey(Unit, models.PROTECT, related_name="+")
+    first_term = models.CharField("执行学期", max_length=11)
+    days = models.PositiveSmallIntegerField("开学后天数", validators=[MinValueValidator(1), MaxValueValidator(120)])
+    source = models.CharField("依据", max_length=200)
+    recorded_at = models.DateTimeField("登记时间")
+    recorded_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="登记人")
+
+    class Meta:
+        ordering = ["county", "-first_term"]
+        constraints = [
+            models.UniqueConstraint(fields=["county", "first_term"], name="confirmation_rule_once_per_term"),
+            models.CheckConstraint(condition=Q(days__gte=1), name="confirmation_rule_at_least_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.first_term} {self.days}"
 
 
 class ChangeConfirmation(models.Model):
@@ -82,3 +114,36 @@ class ChangeConfirmation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.school_class} {self.term}"
+
+
+class ChangeReport(models.Model):
+    """What the class teacher saw while confirming and may not record: it waits for the aid officer."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "待登记"
+        RECORDED = "recorded", "已登记异动"
+        DISMISSED = "dismissed", "核实没有变化"
+
+    confirmation = models.ForeignKey(ChangeConfirmation, models.PROTECT, related_name="reports")
+    enrolment = models.ForeignKey(Enrolment, models.PROTECT, related_name="+")
+    kind = models.CharField("情况", max_length=14, choices=StatusChange.Kind.choices)
+    note = models.CharField("说明", max_length=100, blank=True)
+    state = models.CharField("状态", max_length=10, choices=State.choices, default=State.OPEN)
+    settled_at = models.DateTimeField("办理时间", null=True, blank=True)
+    settled_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="办理人")
+
+    class Meta:
+        ordering = ["enrolment__path", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["enrolment"], condition=Q(state="open"), name="change_report_one_open_per_enrolment"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="open", settled_at__isnull=True, settled_by__isnull=True)
+                | ~Q(state="open") & Q(settled_at__isnull=False, settled_by__isnull=False),
+                name="change_report_settled_who_and_when",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.get_state_display()}"

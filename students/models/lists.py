@@ -19,7 +19,7 @@ class ListSource(models.Model):
     rank = models.PositiveSmallIntegerField("优先顺序")
 
     class Meta:
-        ordering = ["county", "rank"]
+        ordering = ["county", "rank", "name"]
         constraints = [models.UniqueConstraint(fields=["county", "name"], name="list_source_once_per_county")]
 
     def __str__(self) -> str:
@@ -30,7 +30,7 @@ class ListProfile(models.Model):
     """How the files of one kind are read, and what standing on them means. Kept as data, edited in the browser.
 
     `layout` says where things stand (sheets, header rows, columns by header or letter, household members in
-    many columns); `meaning` says which category a row gives, by its flags. See students.list_reading.
+    many columns); `meaning` says which category a row gives, by its flags. See students.list_profiles.
     """
 
     county = models.ForeignKey(Unit, models.PROTECT, related_name="+")
@@ -42,7 +42,7 @@ class ListProfile(models.Model):
     is_active = models.BooleanField("启用", default=True)
 
     class Meta:
-        ordering = ["county", "code"]
+        ordering = ["county", "source__rank", "code"]
         constraints = [models.UniqueConstraint(fields=["county", "code"], name="list_profile_once_per_county")]
 
     def __str__(self) -> str:
@@ -50,25 +50,38 @@ class ListProfile(models.Model):
 
 
 class ListVersion(models.Model):
-    """One file of one kind as it came in on a day. The version is kept for good; its rows are ListEntry."""
+    """One file of one kind as it came in on a day. The version is kept for good; its rows are ListEntry.
+
+    The row is its own job: QUEUED and TAKING wait for somebody who claims them with a lease.
+    """
 
     class State(models.TextChoices):
+        QUEUED = "queued", "待读取"
+        READING = "reading", "读取中"
         READ = "read", "已读取，待确认"
+        TAKING = "taking", "采用中"
         TAKEN = "taken", "已采用"
         DISCARDED = "discarded", "已放弃"
+        FAILED = "failed", "读取失败"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     profile = models.ForeignKey(ListProfile, models.PROTECT, related_name="versions", verbose_name="名单")
     as_of = models.DateField("数据日期")
     file_name = models.CharField("文件名", max_length=150)
     file_sha256 = models.CharField(max_length=64)
-    # The file itself goes after the time rosters are kept; its rows stay.
+    # The file itself goes when the version is given up; the rows of one that was taken stay.
     file = models.OneToOneField(Upload, models.PROTECT, null=True, blank=True, related_name="+")
-    state = models.CharField("状态", max_length=10, choices=State.choices, default=State.READ)
-    findings = models.JSONField(default=list)
+    state = models.CharField("状态", max_length=10, choices=State.choices, default=State.QUEUED)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    progress = models.PositiveIntegerField(default=0)  # rows read so far
+    failure = models.CharField(max_length=300, blank=True)
+    findings = models.JSONField(default=list)  # the first of them; how many there are stands in `summary`
+    summary = models.JSONField(default=dict)  # counts shown before and after taking; see students.list_matching
     rows_total = models.PositiveIntegerField("行数", default=0)
     persons_total = models.PositiveIntegerField("人数", default=0)
-    read_at = models.DateTimeField("读取时间")
+    households_total = models.PositiveIntegerField("户数", default=0)
+    read_at = models.DateTimeField("上传时间")
     read_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="上传人")
     taken_at = models.DateTimeField("采用时间", null=True, blank=True)
     taken_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="采用人")
@@ -80,6 +93,12 @@ class ListVersion(models.Model):
                 condition=Q(taken_at__isnull=True, taken_by__isnull=True)
                 | Q(taken_at__isnull=False, taken_by__isnull=False),
                 name="list_version_who_and_when",
+            ),
+            # Which of two is newer must have one answer.
+            models.UniqueConstraint(
+                fields=["profile", "as_of"],
+                condition=Q(state__in=["taking", "taken"]),
+                name="list_version_one_taken_per_day",
             ),
         ]
 
@@ -94,25 +113,28 @@ class ListEntry(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    version = models.ForeignKey(ListVersion, models.PROTECT, related_name="entries")
+    version = models.ForeignKey(ListVersion, models.PROTECT, related_name="entries", db_index=False)
     sheet = models.CharField("工作表", max_length=60)
     row = models.PositiveIntegerField("行")
-    name = models.CharField("姓名", max_length=60)
+    name = models.CharField("姓名", max_length=60, blank=True)
     birth_date = models.DateField("出生日期", null=True, blank=True)
-    id_index = models.CharField(max_length=64, blank=True, editable=False)
+    # Who it is, from version to version: the blind index of the ID number; without a usable number, "n" and
+    # the blind index of name and birth date.
+    person_index = models.CharField(max_length=64, editable=False)
     id_masked = models.CharField("证件号", max_length=24, blank=True, editable=False)
-    household = models.CharField("户", max_length=64, blank=True)  # equal within one household of one version
+    household = models.CharField(max_length=32, blank=True, editable=False)  # equal within one household of a version
     relation = models.CharField("与户主关系", max_length=20, blank=True)
-    flags = models.JSONField("标识", default=dict)  # header → text, those the profile names
-    category = models.ForeignKey(Category, models.PROTECT, null=True, blank=True, related_name="+")
+    flags = models.JSONField("标识", default=dict)  # name of the flag → text, those the profile names
+    category = models.ForeignKey(Category, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    denies = models.BooleanField("否定", default=False)  # the list says that the category does not (any longer) hold
+    mark = models.CharField(max_length=16, editable=False)  # equal when flags and meaning are
     valid_from = models.DateField(null=True, blank=True)
     valid_to = models.DateField(null=True, blank=True)
 
     class Meta:
-        ordering = ["version", "sheet", "row", "id"]
+        ordering = ["id"]
         indexes = [
-            models.Index(fields=["version", "id_index"], name="list_entry_by_version_and_id"),
-            models.Index(fields=["id_index"], name="list_entry_by_id"),
+            models.Index(fields=["version", "person_index"], name="list_entry_by_person"),
             models.Index(fields=["version", "household"], name="list_entry_by_household"),
         ]
 
@@ -132,7 +154,9 @@ class ListMatch(models.Model):
         CONFIRMED = "confirmed", "核对后确认"
         REFUSED = "refused", "核对后不是同一人"
 
-    entry = models.ForeignKey(ListEntry, models.CASCADE, related_name="matches")
+    entry = models.ForeignKey(ListEntry, models.CASCADE, related_name="matches", db_index=False)
+    # The entry's version, repeated: the newest lists of a pupil, or the pupils of a list, are found by one index.
+    version = models.ForeignKey(ListVersion, models.PROTECT, related_name="matches", db_index=False)
     pupil = models.ForeignKey(Pupil, models.PROTECT, related_name="list_matches")
     state = models.CharField("核对情况", max_length=10, choices=State.choices)
     circumstance = models.ForeignKey(Circumstance, models.PROTECT, null=True, blank=True, related_name="list_matches")
@@ -143,11 +167,18 @@ class ListMatch(models.Model):
         ordering = ["entry"]
         constraints = [
             models.UniqueConstraint(fields=["entry", "pupil"], name="list_match_once"),
+            models.UniqueConstraint(
+                fields=["entry"], condition=Q(state__in=["by_id", "confirmed"]), name="list_match_one_pupil_per_entry"
+            ),
             models.CheckConstraint(
                 condition=Q(decided_at__isnull=True, decided_by__isnull=True)
                 | Q(decided_at__isnull=False, decided_by__isnull=False),
                 name="list_match_who_and_when",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["version", "pupil"], name="list_match_by_version"),
+            models.Index(fields=["state"], name="list_match_by_state", condition=~Q(state="by_id")),
         ]
 
     def __str__(self) -> str:
@@ -161,19 +192,28 @@ class Recheck(models.Model):
         CAME = "came", "新进名单"
         LEFT = "left", "退出名单"
         CHANGED = "changed", "标识变化"
+        CONTRADICTED = "contradicted", "两份名单不一致"
 
     class State(models.TextChoices):
         OPEN = "open", "待复核"
         SETTLED = "settled", "已复核"
+        OVERTAKEN = "overtaken", "已被后来的变化取代"
+
+    class Outcome(models.TextChoices):
+        CONFIRMED = "confirmed", "确认变化"
+        MISTAKEN = "mistaken", "名单有误，情况没有变"
+        MOVED = "moved", "学生已转出本校"
 
     version = models.ForeignKey(ListVersion, models.PROTECT, related_name="rechecks", verbose_name="名单版本")
     pupil = models.ForeignKey(Pupil, models.PROTECT, related_name="rechecks", verbose_name="学生")
     school = models.ForeignKey(Unit, models.PROTECT, related_name="+", verbose_name="学校")
-    kind = models.CharField("变化", max_length=10, choices=Kind.choices)
-    before = models.JSONField("变化前", default=dict)
-    after = models.JSONField("变化后", default=dict)
+    kind = models.CharField("变化", max_length=12, choices=Kind.choices)
+    # What the list said of the pupil: a list of {category, name, denies, flags, sheet, row}; [] = not on it.
+    before = models.JSONField("变化前", default=list)
+    after = models.JSONField("变化后", default=list)
     state = models.CharField("状态", max_length=10, choices=State.choices, default=State.OPEN)
-    outcome = models.CharField("复核结果", max_length=20, blank=True)
+    outcome = models.CharField("复核结果", max_length=10, choices=Outcome.choices, blank=True)
+    settled_for = models.DateField("自哪一天起", null=True, blank=True)  # the day the settlement took effect
     note = models.CharField("复核说明", max_length=200, blank=True)
     opened_at = models.DateTimeField("提出时间")
     opened_by = models.ForeignKey(User, models.PROTECT, related_name="+")
@@ -181,11 +221,11 @@ class Recheck(models.Model):
     settled_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
 
     class Meta:
-        ordering = ["state", "-opened_at"]
+        ordering = ["-opened_at", "id"]
         constraints = [
             models.UniqueConstraint(fields=["version", "pupil", "kind"], name="recheck_once_per_version_and_pupil"),
             models.CheckConstraint(
-                condition=Q(state="open", settled_at__isnull=True, settled_by__isnull=True)
+                condition=Q(state__in=["open", "overtaken"], settled_at__isnull=True, settled_by__isnull=True)
                 | Q(state="settled", settled_at__isnull=False, settled_by__isnull=False),
                 name="recheck_settled_who_and_when",
             ),

@@ -8,9 +8,10 @@ import uuid
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Right
 
 from accounts import clock
-from accounts.models import Unit, User
+from accounts.models import AppendOnlyQuerySet, Unit, User
 from documents.models import Upload
 
 
@@ -100,11 +101,18 @@ class Pupil(models.Model):
     roll_sealed = models.TextField(editable=False, blank=True)
     roll_index = models.CharField(max_length=64, editable=False, blank=True)
     roll_masked = models.CharField("学籍号", max_length=24, editable=False, blank=True)
-    initials = models.CharField("姓名首字母", max_length=60, blank=True, editable=False)  # ZXM; see students.search
+    initials = models.CharField("姓名首字母", max_length=60, blank=True, editable=False)  # ZXM; see students.names
     guardian_name = models.CharField("监护人", max_length=60, blank=True)
     guardian_relation = models.CharField("与学生关系", max_length=20, blank=True)
     phone_sealed = models.TextField(editable=False, blank=True)
     phone_masked = models.CharField("联系电话", max_length=20, editable=False, blank=True)
+    # The last four, by which people ask; made by the database from the masks.
+    id_tail = models.GeneratedField(
+        expression=Right("id_masked", 4), output_field=models.CharField(max_length=4), db_persist=True
+    )
+    roll_tail = models.GeneratedField(
+        expression=Right("roll_masked", 4), output_field=models.CharField(max_length=4), db_persist=True
+    )
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
@@ -118,10 +126,37 @@ class Pupil(models.Model):
         indexes = [
             models.Index(fields=["name"], name="pupil_by_name"),
             models.Index(fields=["county", "initials"], name="pupil_by_initials"),
+            models.Index(fields=["id_tail"], name="pupil_by_id_tail"),
+            models.Index(fields=["roll_tail"], name="pupil_by_roll_tail"),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class IdCorrection(models.Model):
+    """更正证件号: a pupil's ID number was wrong and was put right, on evidence. Written once.
+
+    The old number's blind index stays, so that a file which still holds it is recognised.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    pupil = models.ForeignKey(Pupil, models.PROTECT, related_name="id_corrections", verbose_name="学生")
+    before_index = models.CharField(max_length=64, editable=False, db_index=True)
+    before_masked = models.CharField("原证件号", max_length=24)
+    after_masked = models.CharField("新证件号", max_length=24)
+    reason = models.CharField("更正原因", max_length=200)
+    evidence_file = models.ForeignKey(Upload, models.PROTECT, related_name="+", verbose_name="证明扫描件")
+    at = models.DateTimeField("更正时间")
+    by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="办理人")
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return f"{self.before_masked} → {self.after_masked}"
 
 
 class Standing(models.TextChoices):
@@ -183,7 +218,13 @@ class Enrolment(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["term", "path"], name="enrolment_by_term_and_path"),
+            # A county's list is counted and narrowed from this index alone. PostgreSQL answers "everything below this
+            # unit" from an index only where it is told that the path is compared character by character.
+            models.Index(
+                fields=["term", "path", "standing", "boarding", "pupil"],
+                name="enrolment_by_term_and_path",
+                opclasses=["int8_ops", "varchar_pattern_ops", "varchar_ops", "varchar_ops", "uuid_ops"],
+            ),
             models.Index(fields=["school_class", "term"], name="enrolment_by_class_and_term"),
         ]
 
@@ -204,7 +245,7 @@ class BankAccount(models.Model):
     pupil = models.ForeignKey(Pupil, models.PROTECT, related_name="accounts", verbose_name="学生")
     bank = models.CharField("开户行", max_length=60)
     number_sealed = models.TextField(editable=False)
-    number_index = models.CharField(max_length=64, editable=False, db_index=True)
+    number_index = models.CharField(max_length=64, editable=False)
     number_masked = models.CharField("账号", max_length=24, editable=False)
     holder = models.CharField("户名", max_length=60)  # as the bank writes it; may differ from the pupil's name
     relation = models.CharField("户主与学生关系", max_length=10, choices=Relation.choices)
@@ -225,6 +266,14 @@ class BankAccount(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["pupil"], condition=Q(ends_on__isnull=True), name="account_one_open_per_pupil"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["number_index"], condition=Q(ends_on__isnull=True), name="account_open_by_number"),
+            models.Index(
+                fields=["pupil"],
+                condition=Q(ends_on__isnull=True, verified_on__isnull=True),
+                name="account_open_unverified",
             ),
         ]
 

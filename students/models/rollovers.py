@@ -13,7 +13,9 @@ from .register import Term
 class RollOver(models.Model):
     """One school taken from one term into the next, in one piece; may be undone until something was submitted.
 
-    `undo` keeps what undoing needs and no other row tells: names of classes as they were, who graduated.
+    `counts` are the numbers of the report, `report` its lists, as they were on the day (students.rollovers says
+    what stands in them). `undo` keeps what undoing needs and no other row tells: names of classes as they were,
+    who graduated.
     """
 
     class State(models.TextChoices):
@@ -26,6 +28,7 @@ class RollOver(models.Model):
     target = models.ForeignKey(Term, models.PROTECT, related_name="+", verbose_name="新学期")
     state = models.CharField("状态", max_length=10, choices=State.choices, default=State.DONE)
     counts = models.JSONField("结果", default=dict)
+    report = models.JSONField("报告", default=dict)
     undo = models.JSONField(default=dict)
     done_at = models.DateTimeField("结转时间")
     done_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="办理人")

@@ -1,9 +1,9 @@
 """The desk of pupils: the list, one pupil, and a full number for somebody who may see it."""
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
-import django_tables2
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
@@ -11,57 +11,39 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import clock, scopes
+from accounts import clock, paging, scopes
 from accounts.access import desk, fetch, require
 from accounts.models import User
+from accounts.paging import LongList
 from accounts.roles import Permission as P
+from accounts.templatetags.aid import cn_date
 
-from .. import bank_accounts, enrolment, privacy, search, terms
-from ..forms import AccountForm, BoardingForm, PupilFilter, PupilSearch, RevealForm
+from .. import bank_accounts, changes, enrolment, privacy, search, terms
+from ..forms import AccountForm, PupilFilter, PupilSearch, RevealForm, VerifyForm
 from ..models import BankAccount, Category, Circumstance, Enrolment
 from ..tables import PupilTable
 
-ROWS_PER_PAGE = 50
 SHOWN_SECONDS = 30  # how long a full number stays on the screen
 _SESSION_KEY = "pupil_search"
 
 
-@require_http_methods(["GET", "POST"])
+@require_safe
 @desk(P.VIEW_PUPILS)
 def pupils(request: HttpRequest) -> HttpResponse:
-    if request.method == "POST":
-        return _remember(request)
-    filters = PupilFilter({"term": _default_term(), **request.GET.dict()}, user=request.user)
-    query = search.Query(**kept) if (kept := request.session.get(_SESSION_KEY)) else None
-    rows = _found(request.user, filters, query)
+    filters = PupilFilter({"term": _default_term(), "standing": "open", **request.GET.dict()}, user=request.user)
+    rows = LongList(_chosen(request.user, filters), unit_path="path", then=("pupil__name", "pk"), detail=_shown)
     table = PupilTable(rows, reach=scopes.reach(request.user, P.VIEW_PUPILS))
     if "school" not in filters.fields:
         table.exclude = ("school",)
-    django_tables2.RequestConfig(request, paginate={"per_page": ROWS_PER_PAGE}).configure(table)
     context = {
-        "table": table,
+        "table": paging.configure(table, request),
         "filter": filters,
-        "search": PupilSearch(),
-        "query": query,
-        "is_filtered": bool(query or filters.changed_data),
+        "is_filtered": bool(filters.changed_data),
         "may_import": bool(scopes.reach(request.user, P.IMPORT_ROSTER)),
     }
     return render(request, "students/pupil_list.html", context)
-
-
-def _remember(request: HttpRequest) -> HttpResponse:
-    """Keep what is looked for in the session: nothing of a person may stand in an address."""
-    form = PupilSearch(request.POST)
-    query = search.read_query(form.cleaned_data["q"]) if form.is_valid() else None
-    if query:
-        request.session[_SESSION_KEY] = query.as_session()
-    else:
-        request.session.pop(_SESSION_KEY, None)
-    kept = request.GET.copy()
-    kept.pop("page", None)
-    return redirect(f"{reverse('pupils')}{'?' if kept else ''}{kept.urlencode()}")
 
 
 def _default_term() -> int | str:
@@ -69,29 +51,52 @@ def _default_term() -> int | str:
     return term.pk if term else ""
 
 
-def _found(user: User, filters: PupilFilter, query: search.Query | None) -> QuerySet[Enrolment]:
+def _chosen(user: User, filters: PupilFilter) -> QuerySet[Enrolment]:
     filters.is_valid()
     chosen = filters.cleaned_data  # without a field that could not be read; the form says so beside it
-    rows = scopes.within(Enrolment.objects.all(), user, P.VIEW_PUPILS, unit="school_class")
+    rows = scopes.within(Enrolment.objects.all(), user, P.VIEW_PUPILS, unit="")
     rows = rows.filter(term=chosen.get("term") or terms.current())
-    for name in ("school", "school_class", "boarding"):
+    for name in ("school", "school_class"):
+        if chosen.get(name):  # by its path, which the index of the term holds
+            rows = rows.filter(path__below=chosen[name].path)
+    for name in ("boarding",):
         if chosen.get(name):
             rows = rows.filter(**{name: chosen[name]})
-    held, now = _in_force(), enrolment.current_only(Enrolment.objects.filter(pupil=OuterRef("pupil")))
+    match chosen.get("standing") or "open":
+        case "open":
+            rows = enrolment.open_only(rows)
+        case "left":
+            rows = rows.filter(ends_on__isnull=False)
+        case "present" | "suspended" as standing:
+            rows = rows.filter(standing=standing)
+    if account := chosen.get("account"):
+        rows = _still_ours(rows.filter(bank_accounts.LACKS[account]()), user)
     if category := chosen.get("category"):
         kinds = [kind.pk for kind in Category.objects.filter(Q(pk=category.pk) | Q(maps_to=category))]
-        rows = rows.filter(Exists(held.filter(pupil=OuterRef("pupil"), category__in=kinds)))
-        rows = rows.filter(Exists(scopes.within(now, user, P.VIEW_PUPILS, unit="school_class")))
-    if query:
-        rows = search.search(rows, query)
+        rows = _still_ours(rows.filter(Exists(_in_force().filter(pupil=OuterRef("pupil"), category__in=kinds))), user)
+    return rows
+
+
+def _still_ours(rows: QuerySet[Enrolment], user: User) -> QuerySet[Enrolment]:
+    """Without pupils who are elsewhere now: what is recorded of them since is not this reader's to ask."""
+    if scopes.whole_counties(scopes.reach(user, P.VIEW_PUPILS)):
+        return rows
+    now = enrolment.current_only(Enrolment.objects.filter(pupil=OuterRef("pupil")))
+    return rows.filter(Exists(scopes.within(now, user, P.VIEW_PUPILS, unit="")))
+
+
+def _shown(rows: QuerySet[Enrolment]) -> QuerySet[Enrolment]:
+    """The rows of one page, with what its columns show."""
+    kinds = _in_force().select_related("category")
+    now = enrolment.current_only(Enrolment.objects.filter(pupil=OuterRef("pupil")))
+    account = BankAccount.objects.filter(pupil=OuterRef("pupil"), ends_on__isnull=True)
     return (
-        rows.select_related("pupil", "school", "school_class")
-        .prefetch_related(
-            Prefetch("pupil__circumstances", queryset=held.select_related("category"), to_attr="circumstances_now")
-        )
+        rows.select_related("pupil", "school")
+        .prefetch_related(Prefetch("pupil__circumstances", queryset=kinds, to_attr="circumstances_now"))
         .annotate(
-            has_account=Exists(BankAccount.objects.filter(pupil=OuterRef("pupil"), ends_on__isnull=True)),
-            now_path=Subquery(now.values("school_class__path")[:1]),
+            has_account=Exists(account),
+            is_verified=Exists(account.filter(verified_on__isnull=False)),
+            now_path=Subquery(now.values("path")[:1]),
         )
     )
 
@@ -104,7 +109,7 @@ def _in_force() -> QuerySet[Circumstance]:
 def fetch_place(user: User, pupil: UUID, may: P | None = None) -> Enrolment:
     """Where the pupil is now, for somebody within whose scope that lies; else 404, or 403 without `may`."""
     places = enrolment.current_only(Enrolment.objects.all())
-    places = places.select_related("pupil", "term", "school", "school_class__school_class")
+    places = places.select_related("pupil__county", "term", "school", "school_class__school_class")
     return fetch(places, user, P.VIEW_PUPILS, unit="school_class", may=may, pupil_id=pupil)
 
 
@@ -118,16 +123,24 @@ def pupil(request: HttpRequest, pk: UUID) -> HttpResponse:
     for circumstance in circumstances:
         circumstance.has_ended = bool(circumstance.valid_to and circumstance.valid_to < today)
         circumstance.counts_as = enrolment.kind_on(kinds[circumstance.category_id], kinds, today)
-    accounts = list(place.pupil.accounts.select_related("recorded_by"))
+    accounts = list(place.pupil.accounts.select_related("recorded_by", "verified_by"))
+    for row in accounts:
+        row.pupil = place.pupil
     account = next((row for row in accounts if row.ends_on is None), None)
     context = {
         "place": place,
         "pupil": place.pupil,
         "circumstances": circumstances,
         "account": account,
-        "is_shared_account": bool(account and bank_accounts.shared_with_others(account)),
+        "account_doubts": bank_accounts.doubts(account) if account else [],
+        "verify": VerifyForm(initial={"on": today}),
         "past_accounts": [row for row in accounts if row.ends_on],
-        "enrolments": place.pupil.enrolments.select_related("term", "school", "school_class").order_by("-term__key"),
+        "enrolments": place.pupil.enrolments.select_related("term", "school", "school_class").order_by(
+            "-term__key", "-starts_on"
+        ),
+        "corrections": place.pupil.id_corrections.select_related("by"),
+        "changes": changes.history(place.pupil, request.user),
+        "may_change": place.ends_on is None and bool(changes.kinds_for(place, by=request.user)),
         **_may(request.user, place),
     }
     return render(request, "students/pupil.html", context)
@@ -140,8 +153,39 @@ def _may(user: User, place: Enrolment) -> dict[str, bool]:
         "may_edit": may_edit,
         "may_change_account": scopes.allows(user, P.EDIT_PUPILS, place.school),
         "may_reveal": may_reveal,
+        "may_correct_id": scopes.allows(user, P.RECORD_CHANGES, place.pupil.county),
         "may_read_evidence": may_edit or may_reveal,
     }
+
+
+@require_http_methods(["GET", "POST"])
+@desk(P.VIEW_PUPILS)
+def pupil_find(request: HttpRequest) -> HttpResponse:
+    """The search box of every page sends here (POST); what it found is a page of its own (GET)."""
+    if request.method == "POST":
+        return _look_for(request)
+    kept = request.session.get(_SESSION_KEY)
+    query = search.Query(**kept) if kept else None
+    found = search.find(request.user, query) if query else search.Found()
+    context = {"query": query, "found": found, "most_shown": search.MOST_SHOWN}
+    return render(request, "students/pupil_find.html", context)
+
+
+def _look_for(request: HttpRequest) -> HttpResponse:
+    """Keep what is looked for in the session: nothing of a person may stand in an address."""
+    form = PupilSearch(request.POST)
+    query = search.read_query(form.cleaned_data["q"]) if form.is_valid() else None
+    if query is None:
+        request.session.pop(_SESSION_KEY, None)
+        return redirect("pupil_find")
+    request.session[_SESSION_KEY] = query.as_session()
+    found = search.find(request.user, query)
+    if found.only:
+        return redirect("pupil", found.only.pupil_id)
+    if len(found.classes) == 1:
+        unit = found.classes[0]
+        return redirect(f"{reverse('pupils')}?{urlencode({'school': unit.parent_id, 'school_class': unit.pk})}")
+    return redirect("pupil_find")
 
 
 @never_cache
@@ -184,30 +228,26 @@ def account_change(request: HttpRequest, pk: UUID) -> HttpResponse:
             form.add_error(None, error)
         else:
             messages.success(request, f"已登记新的收款账户（{account.number_masked}），以后的发放用这个账户。")
-            if bank_accounts.shared_with_others(account):
-                messages.warning(request, "这个账号也登记给了另一名学生，监护人不同，请核对。")
-            for warning in bank_accounts.doubts(form.cleaned_data["number"]):
+            for warning in bank_accounts.doubts(account, form.cleaned_data["number"]):
                 messages.warning(request, warning)
             return redirect("pupil", pk)
     context = {"form": form, "pupil": place.pupil, "place": place, "account": bank_accounts.current(place.pupil)}
     return render(request, "students/account_change.html", context)
 
 
-@require_http_methods(["GET", "POST"])
+@require_POST
 @desk(P.EDIT_PUPILS)
-def boarding_change(request: HttpRequest, pk: UUID) -> HttpResponse:
-    place = fetch_place(request.user, pk, may=P.EDIT_PUPILS)
-    form = BoardingForm(request.POST or None, enrolment=place)
-    if request.method == "POST" and form.is_valid():
-        try:
-            changed = enrolment.set_boarding(place, form.cleaned_data["boarding"], by=request.user)
-        except ValidationError as error:
-            form.add_error(None, error)
-        else:
-            messages.success(
-                request,
-                f"{place.pupil.name}{changed.term}已改为{changed.get_boarding_display()}。"
-                "已经提交的申请仍按提交时的就读方式办理；需要更改的请退回补正。",
-            )
-            return redirect("pupil", pk)
-    return render(request, "students/boarding_change.html", {"form": form, "pupil": place.pupil, "place": place})
+def account_verify(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Holder and number were compared with the card, the passbook or the bank's answer."""
+    place = fetch_place(request.user, pk)
+    require(request.user, P.EDIT_PUPILS, place.school)
+    form = VerifyForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise ValidationError("请填核验日期，例如 2026-10-12。")
+        account = bank_accounts.verify(bank_accounts.in_use(place.pupil), on=form.cleaned_data["on"], by=request.user)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        messages.success(request, f"已登记：{cn_date(account.verified_on)}核验无误。更换账户后要重新核验。")
+    return redirect("pupil", pk)

@@ -12,15 +12,25 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts import clock
 from accounts.models import Unit, User
-from aidadmin.demo_roster import ClassPlan, rows, workbook
+from aidadmin.demo_roster import HEADERS, ClassPlan, rows, workbook
 from archives import dossiers
 from publicity import notices, objections
-from students import circumstances, rosters
-from students.models import Category
-from subsidies import payout_sheets, reviews
-from subsidies.models import Application, Decision, Meeting
+from students import (
+    circumstances,
+    confirmations,
+    fictitious,
+    identity,
+    list_profiles,
+    list_versions,
+    rosters,
+    staff_accounts,
+)
+from students.models import Category, Enrolment, ListMatch, ListProfile, Recheck, RosterImport, Term
+from subsidies import concerns, payout_sheets, reviews, rollovers
+from subsidies.models import Application, Concern, ConcernReason, Decision, Meeting, ProgrammeExclusion
 from subsidies.states import State
 from tests import cast as casting
+from tests.students import list_files
 
 # Columns of the matrix, in order.
 ROLES = (
@@ -62,7 +72,7 @@ def build() -> County:
         "idle": User.objects.create_user("idle", name="无任职", password=casting.PASSWORD, must_change_password=False),
         "stranger": None,
     }
-    names = [f"甲{letter}" for letter in "子丑寅卯辰巳午未"]
+    names = [f"甲{letter}" for letter in "子丑寅卯辰巳午未申"]
     pupils = [casting.enrol(cast, cast.class_a1, name=name) for name in names]
     elsewhere = [casting.enrol(cast, cast.class_b1, name=f"乙{letter}") for letter in "子丑"]
     round_ = casting.open_round(cast)
@@ -72,6 +82,9 @@ def build() -> County:
     subjects = _paid_and_payable(cast, cases, other_cases)
     subjects |= _on_notice(cast, cases)
     subjects |= _rosters(cast)
+    subjects |= _lists(cast, pupils, elsewhere)
+    subjects |= _changes(cast, subjects["application"])
+    subjects |= _rolled_over(cast)
     evidence = circumstances.add(
         pupils[0].pupil,
         category=Category.objects.get(code="disabled"),
@@ -80,6 +93,18 @@ def build() -> County:
         evidence_file=casting.scan("残疾证.pdf"),
         valid_from=dt.date(2026, 9, 1),
         by=cast.officer_a,
+    )
+    subjects |= _concerns(cast)
+    subjects["id_correction"] = identity.correct_id(
+        pupils[0].pupil,
+        id_kind="resident",
+        number=fictitious.id_number(40_000, born=dt.date(2013, 5, 7), sex="male"),
+        reason="录入时两位数字颠倒",
+        evidence_file=casting.scan("户口簿.pdf"),
+        by=cast.clerk,
+    )
+    subjects["staff_account"] = staff_accounts.add(
+        cast.school_a, holder="李老师", number=fictitious.card_number(900_000), by=cast.officer_a
     )
     subjects |= {
         "pupil": pupils[0].pupil,
@@ -93,6 +118,13 @@ def build() -> County:
         "programme": round_.programme,
     }
     return County(people, subjects, {"a": names, "b": [row.pupil.name for row in elsewhere]})
+
+
+def _rolled_over(cast: casting.Cast) -> dict[str, Any]:
+    """Taken into the spring and back again: the report is there, and the desk stands open."""
+    spring = Term.objects.get(key="2026-2027-2")
+    done = rollovers.run(cast.school_a, spring, {}, by=cast.officer_a).rollover
+    return {"rollover": rollovers.undo(done, by=cast.officer_a), "term": spring}
 
 
 def _far_clerk() -> User:
@@ -148,8 +180,65 @@ def _photographed_meeting(cast: casting.Cast, case: Application) -> Meeting:
     )
 
 
+def _changes(cast: casting.Cast, paid: Application) -> dict[str, Any]:
+    """A class whose teacher confirmed and saw something; a change that left something for the payment desk."""
+    rows = confirmations.checklist(cast.class_a1, cast.term)
+    seen = [confirmations.Seen(row.place, "suspend", "生病住院") for row in rows if row.place.pupil.name == "甲未"]
+    held = confirmations.confirm(
+        cast.class_a1, cast.term, seen=confirmations.digest(rows), reports=seen, by=cast.teacher_a1
+    )
+    casting.change_boarding(paid.enrolment, "day", by=cast.officer_a)
+    change = paid.pupil.changes.get()
+    return {"change": change, "follow_up": change.effects.get().follow_up, "report": held.reports.get()}
+
+
+def _concerns(cast: casting.Cast) -> dict[str, Any]:
+    """Two pupils nobody filed for: one waits, of the other the parents refused in writing; a screening that waits."""
+    concerns.find(cast.county, cast.term, by=cast.clerk)
+    missed = {row.pupil.name: row for row in Concern.objects.filter(kind=Concern.Kind.MISSED)}
+    reason = ConcernReason.objects.get(kind=Concern.Kind.MISSED, code="refused")
+    said = concerns.settle(missed["甲申"], reason=reason, proof=casting.scan("放弃书.pdf"), by=cast.officer_a)
+    return {
+        "concern": missed["甲未"],
+        "settled_concern": missed["甲申"],
+        "settlement": said,
+        "concern_reason": reason,
+        "screening": concerns.ask(cast.school_a, cast.term, by=cast.officer_a),
+        "exclusion": ProgrammeExclusion.objects.first(),
+    }
+
+
 def _rosters(cast: casting.Cast) -> dict[str, Any]:
-    """One roster that waits for the officer's word."""
-    content = workbook(rows([ClassPlan("七年级", "七年级1班", 2, 2013)], first_serial=30_000))
-    file = SimpleUploadedFile("名册.xlsx", content)
-    return {"roster": rosters.check_roster(file, school=cast.school_a, term=cast.term, by=cast.officer_a)}
+    """One roster that waits for the officer's word, and one with a header nobody knows."""
+    pupils = rows([ClassPlan("七年级", "七年级1班", 2, 2013)], first_serial=30_000)
+    headers = tuple("学籍系统号码" if header == "身份证件号" else header for header in HEADERS)
+    unsure = [{**row, "学籍系统号码": row["身份证件号"]} for row in pupils]
+
+    def check(content: bytes) -> RosterImport:
+        file = SimpleUploadedFile("名册.xlsx", content)
+        return rosters.check_roster(file, unit=cast.school_a, term=cast.term, by=cast.officer_a)
+
+    return {"roster": check(workbook(pupils)), "unsure_roster": check(workbook(unsure, headers=headers))}
+
+
+def _lists(cast: casting.Cast, pupils: list[Enrolment], elsewhere: list[Enrolment]) -> dict[str, Any]:
+    """Two versions of a list that one pupil of each school left, somebody alike, and a version that waits."""
+    list_profiles.load(cast.county, by=cast.clerk)
+    left = [list_files.Somebody(row.pupil.name, list_files.number_of(row.pupil)) for row in (pupils[1], elsewhere[1])]
+    stays = [list_files.Somebody(row.pupil.name, list_files.number_of(row.pupil)) for row in (pupils[2], elsewhere[0])]
+    alike = [list_files.Somebody(pupils[3].pupil.name, list_files.miswritten(list_files.number_of(pupils[3].pupil)))]
+    first, second = clock.today() - dt.timedelta(days=9), clock.today()
+    list_files.taken(cast, "disabled", [*left, *stays, *alike], first)
+    taken = list_files.taken(cast, "disabled", [*stays, *alike, list_files.stranger(1)], second)
+    waiting = list_versions.upload(
+        list_files.upload("low-income", stays),
+        profile=ListProfile.objects.get(code="low-income"),
+        as_of=second,
+        by=cast.clerk,
+    )
+    return {
+        "list_taken": taken,
+        "list_waiting": waiting,
+        "recheck": Recheck.objects.get(pupil=pupils[1].pupil),
+        "proposal": ListMatch.objects.get(version=taken, state="proposed"),
+    }

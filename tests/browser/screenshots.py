@@ -1,6 +1,6 @@
 """The pictures of the manual, taken of the demo county: `python -m tests.browser.screenshots DIRECTORY`.
 
-Starts the demo in a temporary directory, visits six pages as the person whose page it is, and writes
+Starts the demo in a temporary directory, visits seven pages as the person whose page it is, and writes
 DIRECTORY/home.png … verify.png.
 """
 
@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 django.setup()
 
-from aidadmin.demo import PASSWORD  # noqa: E402 - needs the settings
+from aidadmin.demo import PASSWORD, SAMPLE_ROSTER  # noqa: E402 - needs the settings
 
 from .installation import Installation, running  # noqa: E402
 from .person import PHONE, WIDE, Person  # noqa: E402
@@ -48,6 +48,7 @@ def take(chromium: Browser, demo: Installation, directory: Path) -> None:
         "review": ("chuzhong", lambda person: person.follow(re.compile("待班级评议"))),
         "notice": ("chuzhong", _to_the_notice),
         "batch": ("jingban", _to_the_batch),
+        "roster": ("xiaoxue", lambda person: _to_the_roster(person, demo)),
     }
     for name, (username, go) in way.items():
         person = visitor(username)
@@ -61,6 +62,12 @@ def take(chromium: Browser, demo: Installation, directory: Path) -> None:
 def _to_the_notice(person: Person) -> None:
     person.open("/notices/")
     person.follow(re.compile("拟受助学生名单公示"))
+
+
+def _to_the_roster(person: Person, demo: Installation) -> None:
+    person.open("/rosters/new/")
+    person.page.get_by_label("名册文件").set_input_files(demo.data / SAMPLE_ROSTER)
+    person.press("上传并预检")
 
 
 def _to_the_batch(person: Person) -> None:

@@ -25,14 +25,15 @@ def send_roster(officer: Person, content: bytes, *, name: str = "名册.xlsx", k
 def shown_counts(officer: Person) -> dict[str, int]:
     """The numbers of the dry-run page, by their label."""
     tiles = officer.page.locator(".stat").all()
-    return {tile.locator("span").inner_text(): int(tile.locator("strong").inner_text()) for tile in tiles}
+    shown = {tile.locator("span").inner_text(): tile.locator("strong").inner_text() for tile in tiles}
+    return {label: int(number.replace(",", "")) for label, number in shown.items()}
 
 
 def import_roster(officer: Person, content: bytes) -> None:
     """A roster without faults: dry run, then for good."""
     send_roster(officer, content)
     officer.says("预检完成，学生名册还没有改动")
-    officer.press(re.compile("导入正确的"))
+    officer.press(re.compile(r"^导入 [\d,]+ 人"))
     officer.says("已导入")
 
 

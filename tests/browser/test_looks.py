@@ -32,13 +32,16 @@ HUBS = {
 SAME_KIND = {"round": 2, "application": 2, "notice": 2, "pupil": 2}
 # Addresses that hand over a file.
 FILES = {
-    *("roster_template", "roster_findings", "circumstance_evidence", "sheet_pdf", "sheet_xlsx", "sheet_signed_copy"),
+    *("roster_template", "roster_findings", "roster_marked", "circumstance_evidence"),
+    *("sheet_pdf", "sheet_xlsx", "sheet_signed_copy"),
     *("notice_pdf", "notice_photo", "meeting_photo"),
 }
 # Pages the demo's cases must lead to by links alone: if one of these cannot be reached, a door is missing.
 PAGES = {
     *("home", "roles", "password_change", "people", "person", "person_create", "person_appoint", "appointment_end"),
     *("audit", "schools", "school_add", "school_edit", "pupils", "pupil", "pupil_reveal", "account_change"),
+    *("changes", "change", "change_choose", "change_new", "change_transfer", "change_confirmations", "class_changes"),
+    *("transfer_in", "follow_ups", "change_rules"),
     *("boarding_change", "circumstance_add", "circumstance_end", "roster_imports", "roster_import_new"),
     *("roster_import", "programmes", "programme", "standard_add", "rounds", "round_open", "round", "round_window"),
     *("class_file", "class_review", "school_review", "school_verify"),

@@ -1,6 +1,7 @@
 """Fills an empty installation with the cast: people and classes, and not one pupil. Run as a program.
 
-Two counties, so that two walks never meet: 云岭县 with the cast of all tests, 平川县 for rosters with faults.
+Counties of their own, so that walks never meet: 云岭县 with the cast of all tests, 平川县 for rosters with faults,
+清河县 for large rosters and such as need an answer.
 """
 
 import datetime as dt
@@ -25,6 +26,7 @@ def fill() -> None:
     clock.set_demo_day(FIRST_DAY)
     cast.gather()
     _second_county(Unit.objects.create(level="county", name="平川县"))
+    _third_county(Unit.objects.create(level="county", name="清河县"))
 
 
 def _second_county(county: object) -> None:
@@ -39,6 +41,18 @@ def _second_county(county: object) -> None:
         ("officer_p", "冯专干", "aid_officer", school),
         ("principal_p", "贺校长", "principal", school),
         ("teacher_p", "孔老师", "class_teacher", school_class),
+    ):
+        cast.person(username, name, role, unit)
+
+
+def _third_county(county: object) -> None:
+    from tests import cast
+
+    school = cast._school(county, "清河县第二初级中学", "5353970001", ["junior"])
+    cast._school(county, "清河县河东小学", "5353970002", ["primary"])
+    for username, name, role, unit in (
+        ("clerk_q", "覃经办", "county_clerk", county),
+        ("officer_q", "秦专干", "aid_officer", school),
     ):
         cast.person(username, name, role, unit)
 

@@ -15,13 +15,16 @@ OURS = [model for model in apps.get_models() if model._meta.app_label in ORDER]
 APPEND_ONLY = {
     "accounts.AuditRow",
     "publicity.NoticeLine",
+    "students.IdCorrection",
     "students.StatusChange",
+    "subsidies.ChangeEffect",
     "subsidies.Decision",
     "subsidies.DutyHolder",
     "subsidies.Meeting",
     "subsidies.MeetingMember",
     "subsidies.PaymentBatch",
     "subsidies.PaymentLine",
+    "subsidies.Settlement",
     "subsidies.StepTaken",
 }
 # Rows that live: a verb may change them, and records that it did.
@@ -41,8 +44,11 @@ MUTABLE = {
     "students.BankAccount",
     "students.Category",
     "students.ChangeConfirmation",
+    "students.ChangeReport",
     "students.Circumstance",
+    "students.ConfirmationRule",
     "students.Enrolment",
+    "students.HeaderMeaning",
     "students.ListEntry",
     "students.ListMatch",
     "students.ListProfile",
@@ -51,6 +57,7 @@ MUTABLE = {
     "students.Pupil",
     "students.Recheck",
     "students.RollOver",
+    "students.RosterFinding",
     "students.RosterImport",
     "students.School",
     "students.SchoolClass",
@@ -58,11 +65,17 @@ MUTABLE = {
     "students.Term",
     "subsidies.AcceptedCategory",
     "subsidies.Application",
+    "subsidies.ChangeRule",
     "subsidies.Concern",
+    "subsidies.ConcernReason",
+    "subsidies.FollowUp",
     "subsidies.PayoutSheet",
     "subsidies.ProcessRule",
     "subsidies.Programme",
+    "subsidies.ProgrammeExclusion",
     "subsidies.Round",
+    "subsidies.Screening",
+    "subsidies.StageAges",
     "subsidies.Standard",
 }
 # Moments that nobody in particular brought about, each with its reason.
@@ -70,6 +83,8 @@ WITHOUT_BY = {
     "accounts.AuditRow.at": "the actor is kept as text, so that the trail never depends on live rows",
     "students.Pupil.created_at": "made by a roster import, which names the person",
     "subsidies.Application.changed_at": "the steps taken name the person of each change",
+    "subsidies.Concern.found_at": "found by comparing rows; the screening names who asked for it",
+    "subsidies.Screening.finished_at": "ended by a worker; asked_by is who wanted it",
 }
 
 

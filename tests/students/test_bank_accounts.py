@@ -1,11 +1,14 @@
 """A changed account is a new row, the old one ends; only the school's officer changes accounts."""
 
+import datetime as dt
+
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 
 from accounts.models import AuditRow
 from students import bank_accounts, fictitious, privacy, rosters
-from students.models import BankAccount, Pupil
+from students.models import BankAccount, Enrolment, Pupil
+from tests import cast as casting
 from tests.cast import TODAY, Cast
 from tests.students.workbooks import pupil, workbook
 
@@ -13,7 +16,7 @@ from tests.students.workbooks import pupil, workbook
 @pytest.fixture
 def children(cast: Cast) -> list[Pupil]:
     content = workbook(pupil(1), pupil(2))
-    rosters.import_roster(content, school=cast.school_a, term=cast.term, by=cast.officer_a, dry_run=False)
+    rosters.import_roster(content, unit=cast.school_a, term=cast.term, by=cast.officer_a, dry_run=False)
     return list(Pupil.objects.order_by("id_masked"))
 
 
@@ -80,3 +83,74 @@ def test_account_shared_with_a_child_of_another_guardian_is_seen(cast: Cast, chi
     assert bank_accounts.shared_with_others(account)
     Pupil.objects.update(guardian_name="王五")
     assert not bank_accounts.shared_with_others(BankAccount.objects.get(pk=account.pk))
+
+
+# --- verifying ---------------------------------------------------------------------------------------
+
+
+def test_verified_account_says_when_and_by_whom(cast: Cast, children: list[Pupil]) -> None:
+    account = change(children[0], cast.officer_a)
+    assert account.verified_on is None
+    verified = bank_accounts.verify(account, on=TODAY, by=cast.officer_a)
+    assert (verified.verified_on, verified.verified_by) == (TODAY, cast.officer_a)
+    assert AuditRow.objects.get(action="account.verify").detail == {"on": TODAY.isoformat()}
+
+
+def test_changed_account_is_not_verified(cast: Cast, children: list[Pupil]) -> None:
+    bank_accounts.verify(change(children[0], cast.officer_a), on=TODAY, by=cast.officer_a)
+    assert change(children[0], cast.officer_a, holder="王大五").verified_on is None
+
+
+def test_days_that_cannot_be_are_refused(cast: Cast, children: list[Pupil]) -> None:
+    account = change(children[0], cast.officer_a)
+    for day in (TODAY + dt.timedelta(days=1), TODAY - dt.timedelta(days=1)):
+        with pytest.raises(ValidationError, match="核验日期"):
+            bank_accounts.verify(account, on=day, by=cast.officer_a)
+    change(children[0], cast.officer_a, holder="王大五")
+    with pytest.raises(ValidationError, match="停用"):
+        bank_accounts.verify(account, on=TODAY, by=cast.officer_a)
+
+
+@pytest.mark.parametrize("who", ["teacher_a1", "principal_a", "officer_b", "clerk", "inspector"])
+def test_only_the_schools_officer_verifies(cast: Cast, children: list[Pupil], who: str) -> None:
+    account = change(children[0], cast.officer_a)
+    with pytest.raises(PermissionDenied):
+        bank_accounts.verify(account, on=TODAY, by=getattr(cast, who))
+
+
+# --- doubts ------------------------------------------------------------------------------------------
+
+
+def test_account_without_a_known_guardian_is_shared_with_a_stranger(cast: Cast, children: list[Pupil]) -> None:
+    Pupil.objects.update(guardian_name="")
+    one, two = (change(Pupil.objects.get(pk=child.pk), cast.officer_a) for child in children)
+    assert bank_accounts.shared_with_others(one)
+    assert bank_accounts.shared_with_others(two)
+
+
+def test_holder_who_works_at_the_school_is_doubtful_unless_a_parent(cast: Cast, children: list[Pupil]) -> None:
+    own, other = "陈专干", "杨专干"  # the officers of this school and of another
+    for holder, relation, doubtful in ((own, "guardian", True), (own, "mother", False), (other, "guardian", False)):
+        account = change(children[0], cast.officer_a, holder=holder, relation=relation)
+        assert any("工作人员" in doubt for doubt in bank_accounts.doubts(account)) == doubtful
+
+
+def test_lists_of_what_accounts_lack(cast: Cast) -> None:
+    none = casting.enrol(cast, cast.class_a1, account=False)
+    fresh = casting.enrol(cast, cast.class_a1)
+    done, one, two, sibling = (casting.enrol(cast, cast.class_a1) for _ in range(4))
+    for place in (done, one, two, sibling):
+        bank_accounts.verify(bank_accounts.in_use(place.pupil), on=TODAY, by=cast.officer_a)
+    Pupil.objects.filter(pk=two.pupil_id).update(guardian_name="李四")
+    shared = bank_accounts.in_use(one.pupil).number_index
+    BankAccount.objects.filter(pupil__in=[two.pupil, sibling.pupil]).update(number_index=shared)
+
+    def listed(name: str) -> set[Enrolment]:
+        return set(Enrolment.objects.filter(bank_accounts.LACKS[name]()))
+
+    assert listed("none") == {none}
+    assert listed("unverified") == {fresh}
+    assert listed("shared") == {one, two, sibling}
+    for place in (one, two, sibling, done):
+        account = bank_accounts.in_use(Pupil.objects.get(pk=place.pupil_id))
+        assert bank_accounts.shared_with_others(account) == (place in listed("shared"))

@@ -17,7 +17,7 @@ def bring(cast, kind: str, evidence: str = "低保证〔2026〕1号"):
     """Import a roster of one pupil of class a1 with that kind of hardship."""
     [row] = rows([ClassPlan("七年级", "七年级1班", 1, 2013)], first_serial=700)
     file = workbook([row | {"困难类别": kind, "证明名称和编号": evidence}])
-    return rosters.import_roster(file, school=cast.school_a, term=cast.term, by=cast.officer_a, dry_run=False)
+    return rosters.import_roster(file, unit=cast.school_a, term=cast.term, by=cast.officer_a, dry_run=False)
 
 
 def test_a_kind_that_was_ended_in_the_term_is_not_begun_again_by_a_roster(cast):
@@ -25,7 +25,7 @@ def test_a_kind_that_was_ended_in_the_term_is_not_begun_again_by_a_roster(cast):
     circumstances.end(Circumstance.objects.get(), on=D(2026, 10, 1), by=cast.officer_a)
     outcome = bring(cast, "农村低保")
     assert [each.valid_to for each in Circumstance.objects.all()] == [D(2026, 10, 1)]
-    assert [f["message"] for f in outcome.findings if f["column"] == "困难类别"] == [
+    assert [f.message for f in outcome.findings if f.column == "困难类别"] == [
         "“农村低保”已登记了结束日期，没有按名册重新登记。"
     ]
 

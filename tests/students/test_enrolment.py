@@ -4,11 +4,9 @@ import datetime as dt
 import json
 
 import pytest
-from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import AuditRow
 from students import bank_accounts, circumstances, enrolment, fictitious, rosters
 from students.models import Category, Circumstance, Enrolment, Pupil, Term
 from tests.cast import TODAY, Cast
@@ -18,7 +16,7 @@ from tests.students.workbooks import pupil, workbook
 def bring_in(cast: Cast, *serials: int, term: str = "2026-2027-1") -> None:
     content = workbook(*[pupil(serial) for serial in serials])
     term_row = Term.objects.get(key=term)
-    rosters.import_roster(content, school=cast.school_a, term=term_row, by=cast.officer_a, dry_run=False)
+    rosters.import_roster(content, unit=cast.school_a, term=term_row, by=cast.officer_a, dry_run=False)
 
 
 @pytest.fixture
@@ -52,30 +50,6 @@ def test_current_is_the_newest_term_that_has_begun(cast: Cast) -> None:
 def test_current_of_a_child_entered_for_a_coming_term_only(cast: Cast) -> None:
     bring_in(cast, 1, term="2026-2027-2")
     assert enrolment.current(Pupil.objects.get()).term.key == "2026-2027-2"
-
-
-# --- boarding or day ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("who", ["teacher_a1", "officer_a"])
-def test_boarding_is_corrected_for_the_term_with_an_audit_row(cast: Cast, place: Enrolment, who: str) -> None:
-    enrolment.set_boarding(place, "day", by=getattr(cast, who))
-    place.refresh_from_db()
-    assert place.boarding == "day"
-    assert AuditRow.objects.get(action="enrolment.boarding").detail == {"before": "boarding", "after": "day"}
-
-
-def test_boarding_that_is_so_already_or_unknown_is_refused(cast: Cast, place: Enrolment) -> None:
-    with pytest.raises(ValidationError, match="已经登记为寄宿"):
-        enrolment.set_boarding(place, "boarding", by=cast.officer_a)
-    with pytest.raises(ValidationError, match="只能是寄宿或走读"):
-        enrolment.set_boarding(place, "half", by=cast.officer_a)
-
-
-@pytest.mark.parametrize("who", ["teacher_a2", "principal_a", "officer_b", "clerk", "inspector"])
-def test_boarding_is_not_for_others(cast: Cast, place: Enrolment, who: str) -> None:
-    with pytest.raises(PermissionDenied):
-        enrolment.set_boarding(place, "day", by=getattr(cast, who))
 
 
 # --- facts -------------------------------------------------------------------------------------------

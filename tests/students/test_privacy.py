@@ -16,7 +16,7 @@ from tests.students.workbooks import pupil, workbook
 @pytest.fixture
 def child(cast: Cast) -> Pupil:
     content = workbook(pupil(1))
-    rosters.import_roster(content, school=cast.school_a, term=cast.term, by=cast.officer_a, dry_run=False)
+    rosters.import_roster(content, unit=cast.school_a, term=cast.term, by=cast.officer_a, dry_run=False)
     return Pupil.objects.get()
 
 

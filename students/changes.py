@@ -1,0 +1,405 @@
+"""异动, the register's part: which change is allowed now, and what it does to the enrolment.
+
+Nothing here is called by a page alone: `subsidies.changes.record` shows and applies what a change does to the
+pupil's applications, and calls `lock`, `check` and `write` inside its transaction. Who follows what the design
+says and what the law does: the kinds and their names are those of the national roll; that a suspended pupil
+comes back before being transferred is the rule of most provinces' roll regulations (休学期间不办理转学); that a
+change of class is written into the one enrolment, while a change of school opens a second, is ours.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from accounts import access, audit, clock, scopes
+from accounts.models import Unit, User
+from accounts.redaction import refuse_numbers
+from accounts.roles import Permission
+
+from . import enrolment as places
+from . import rollovers, terms
+from .models import (
+    OPEN_STANDINGS,
+    Boarding,
+    ChangeReport,
+    Enrolment,
+    Pupil,
+    SchoolClass,
+    Standing,
+    StatusChange,
+    Term,
+)
+
+Kind = StatusChange.Kind
+P = Permission
+
+PLACE_MAX = 60
+
+# What may happen to somebody in this standing.
+ALLOWED: dict[str, tuple[Kind, ...]] = {
+    Standing.PRESENT: (
+        Kind.BOARDING,
+        Kind.CHANGE_CLASS,
+        Kind.TRANSFER_OUT,
+        Kind.SUSPEND,
+        Kind.WITHDRAW,
+        Kind.GRADUATE,
+        Kind.DECEASE,
+    ),
+    Standing.SUSPENDED: (Kind.RETURN, Kind.WITHDRAW, Kind.DECEASE),
+}
+# Kinds that end the enrolment, with the standing it ends in.
+ENDING: dict[str, Standing] = {
+    Kind.TRANSFER_OUT: Standing.TRANSFERRED,
+    Kind.WITHDRAW: Standing.WITHDRAWN,
+    Kind.GRADUATE: Standing.GRADUATED,
+    Kind.DECEASE: Standing.DECEASED,
+}
+# After these the pupil may be taken in again; nobody comes back from the other two.
+_MAY_COME = (Standing.TRANSFERRED, Standing.WITHDRAWN, Standing.GRADUATED)
+NEEDS_REASON = (Kind.SUSPEND, Kind.WITHDRAW)
+
+
+class ChangeRefused(ValidationError):
+    """The change is not possible now; the sentence says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody wants to record. `place` is the pupil's enrolment of the term, None for a transfer in.
+
+    A transfer out names a school of the county (`to_school`) or a place outside (`to_place`). With `school_class`
+    as well, a class of that school, the pupil is taken in there in the same step (the county's way).
+    """
+
+    kind: Kind
+    pupil: Pupil
+    on: dt.date
+    reason: str = ""
+    school_class: SchoolClass | None = None  # CHANGE_CLASS, RETURN, TRANSFER_IN: the class the pupil comes to
+    boarding: str = ""  # BOARDING, and for a pupil who is taken in
+    to_school: Unit | None = None
+    to_place: str = ""
+
+    @property
+    def takes_in(self) -> bool:
+        return self.kind == Kind.TRANSFER_IN or (self.kind == Kind.TRANSFER_OUT and self.school_class is not None)
+
+
+# --- who and what may be changed ------------------------------------------------------------------------
+
+
+def place_of(pupil: Pupil) -> Enrolment | None:
+    """The pupil's open enrolment of the present term, which is the one that can change; None without one."""
+    rows = Enrolment.objects.filter(pupil=pupil, term=terms.current(), standing__in=OPEN_STANDINGS)
+    return rows.select_related("pupil", "term", "school", "school_class__school_class").first()
+
+
+def kinds_for(place: Enrolment, *, by: User) -> list[Kind]:
+    """What this person may record about the enrolment now, in the order of the page."""
+    allowed = ALLOWED.get(place.standing, ())
+    if scopes.allows(by, P.RECORD_CHANGES, place.school_class):
+        return list(allowed)
+    if scopes.allows(by, P.EDIT_PUPILS, place.school_class):
+        return [kind for kind in allowed if kind == Kind.BOARDING]
+    return []
+
+
+def visible_to(user: User) -> QuerySet[StatusChange]:
+    """Changes that happened in a class within the person's reach."""
+    rows = StatusChange.objects.select_related("pupil", "enrolment__school", "term", "by")
+    return scopes.within(rows, user, P.VIEW_PUPILS, unit="")
+
+
+def history(pupil: Pupil, user: User) -> list[StatusChange]:
+    """The pupil's changes that happened within the person's reach, newest first."""
+    return list(visible_to(user).filter(pupil=pupil))
+
+
+# --- taking somebody in ---------------------------------------------------------------------------------
+
+
+def find_newcomer(county: Unit, pupil: Pupil | None, *, by: User) -> Pupil:
+    """The pupil, if they can be taken in by another school of the county now.
+
+    Raises ChangeRefused for somebody unknown, still enrolled, or deceased. Nothing in the answer tells where
+    the pupil was or is: that is the county's knowledge.
+    """
+    if pupil is None or pupil.county_id != county.pk:
+        raise ChangeRefused("本县名册里没有这个证件号和姓名。请核对；从县外新来的学生，请用名册导入登记。")
+    _refuse_if_still_enrolled(pupil, by=by)
+    return pupil
+
+
+def _refuse_if_still_enrolled(pupil: Pupil, *, by: User) -> None:
+    last = _last_place(pupil)
+    # Open in a term that is over: the county may know that the old school simply never closed it.
+    left_open = last is not None and last.ends_on is None and not scopes.allows(by, P.RECORD_CHANGES, pupil.county)
+    if place_of(pupil) is not None or left_open:
+        raise ChangeRefused("这名学生在本县仍有在读登记，不能转入。请让原学校先办理转出，或请县资助中心一并办理转学。")
+    if last is not None and last.standing not in (*_MAY_COME, *OPEN_STANDINGS):
+        raise ChangeRefused("按登记情况，这名学生不能转入。请向县资助中心核实。")
+
+
+def _last_place(pupil: Pupil) -> Enrolment | None:
+    return Enrolment.objects.filter(pupil=pupil).order_by("-term__key", "-starts_on").first()
+
+
+# --- checking -------------------------------------------------------------------------------------------
+
+
+def lock(request: Request) -> Enrolment | None:
+    """The enrolment to be changed, fresh and locked until the transaction ends; None for a transfer in.
+
+    All of the pupil's enrolments of the term are locked, so that two changes of one pupil follow one another.
+    """
+    rows = Enrolment.objects.select_for_update(of=("self",)).filter(pupil=request.pupil, term=terms.current())
+    list(rows.order_by("pk"))
+    return None if request.kind == Kind.TRANSFER_IN else place_of(request.pupil)
+
+
+def check(request: Request, place: Enrolment | None, *, by: User) -> None:
+    """Refuse what cannot be recorded: PermissionDenied for who, ValidationError (by field) for what and when."""
+    term = terms.current()
+    if term is None:
+        raise ChangeRefused("还没有登记学期，不能办理异动。")
+    _check_text(request)
+    if request.on > clock.today():
+        raise ChangeRefused({"on": "发生日期不能晚于今天；还没有发生的异动，到时再登记。"})
+    if request.kind == Kind.TRANSFER_IN:
+        _check_arrival(request, term, by=by)
+        return
+    if place is None:
+        raise ChangeRefused("这名学生本学期没有在读登记，或刚刚已由他人登记离校，请刷新页面。")
+    needed = P.RECORD_CHANGES
+    if request.kind == Kind.BOARDING and not scopes.allows(by, P.RECORD_CHANGES, place.school_class):
+        needed = P.EDIT_PUPILS
+    access.require(by, needed, place.school_class)
+    if request.kind not in ALLOWED[place.standing]:
+        raise ChangeRefused(_why_not(request.kind, place))
+    _check_day(request, place)
+    _check_target(request, place, by=by)
+
+
+def _check_text(request: Request) -> None:
+    if request.kind in NEEDS_REASON and not request.reason.strip():
+        raise ChangeRefused({"reason": f"{request.kind.label}要写明原因。"})
+    for field in ("reason", "to_place"):
+        try:
+            refuse_numbers(getattr(request, field))
+        except ValidationError as found:
+            raise ChangeRefused({field: found.messages}) from None
+    if len(request.to_place) > PLACE_MAX:
+        raise ChangeRefused({"to_place": f"去向不超过 {PLACE_MAX} 个字。"})
+
+
+def _check_day(request: Request, place: Enrolment) -> None:
+    if request.on < place.starts_on:
+        raise ChangeRefused({"on": f"发生日期不能早于学生到这里就读的日期（{place.starts_on:%Y-%m-%d}）。"})
+    last = place.changes.order_by("-on", "-at").first()
+    if last is not None and request.on < last.on:
+        raise ChangeRefused({"on": f"{last.on:%Y-%m-%d} 已登记{last.get_kind_display()}，新的异动不能早于这一天。"})
+
+
+def _why_not(kind: Kind, place: Enrolment) -> str:
+    if place.standing == Standing.SUSPENDED:
+        return f"学生正在休学，不能办理{kind.label}；请先办理复学。"
+    return f"学生现在是{place.get_standing_display()}，不能办理{kind.label}。"
+
+
+def _check_target(request: Request, place: Enrolment, *, by: User) -> None:
+    target = request.school_class.unit if request.school_class else None
+    match request.kind:
+        case Kind.CHANGE_CLASS | Kind.RETURN:
+            if target is None or not target.is_active or target.parent_id != place.school_id:
+                raise ChangeRefused({"school_class": "请选择本校的班级。"})
+            if request.kind == Kind.CHANGE_CLASS and target.pk == place.school_class_id:
+                raise ChangeRefused({"school_class": f"学生现在就在{place.class_name}，请选择另一个班。"})
+        case Kind.BOARDING:
+            if request.boarding not in Boarding.values:
+                raise ChangeRefused({"boarding": "就读方式只能是寄宿或走读。"})
+            if request.boarding == place.boarding:
+                raise ChangeRefused({"boarding": f"现在已经登记为{place.get_boarding_display()}，没有变化。"})
+        case Kind.TRANSFER_OUT:
+            _check_destination(request, place, by=by)
+
+
+def _check_destination(request: Request, place: Enrolment, *, by: User) -> None:
+    if bool(request.to_school) == bool(request.to_place.strip()):
+        raise ChangeRefused({"to_school": "转到本县学校的选学校，转到县外的写明去向；两项填一项。"})
+    if request.to_school is None:
+        return
+    there = request.to_school
+    if there.level != Unit.Level.SCHOOL or not there.is_active or there.parent_id != place.school.parent_id:
+        raise ChangeRefused({"to_school": "请选择本县的学校。"})
+    if there.pk == place.school_id:
+        raise ChangeRefused({"to_school": f"学生现在就在{there}；在本校换班请办理调班。"})
+    if request.school_class is not None:
+        if request.school_class.unit.parent_id != there.pk:
+            raise ChangeRefused({"school_class": f"请选择{there}的班级。"})
+        _check_class(request, by=by)
+
+
+def _check_arrival(request: Request, term: Term, *, by: User) -> None:
+    _check_class(request, by=by)
+    _refuse_if_still_enrolled(request.pupil, by=by)
+    last = _last_place(request.pupil)
+    begins = max(filter(None, [term.starts_on, last.ends_on if last else None]))
+    if request.on < begins:
+        raise ChangeRefused({"on": "到校日期不能早于本学期开始的日期，也不能早于学生离开原学校的日期。"})
+
+
+def _check_class(request: Request, *, by: User) -> None:
+    target = request.school_class
+    if target is None or not target.unit.is_active:
+        raise ChangeRefused({"school_class": "请选择班级。"})
+    access.require(by, P.RECORD_CHANGES, target.unit)
+    if not request.pupil.county.contains(target.unit):
+        raise ChangeRefused({"school_class": "请选择本县的班级。"})
+    if request.boarding not in Boarding.values:
+        raise ChangeRefused({"boarding": "请选择寄宿或走读。"})
+
+
+# --- writing --------------------------------------------------------------------------------------------
+
+
+def write(request: Request, place: Enrolment | None, *, by: User) -> list[StatusChange]:
+    """Write the checked change into the register: one row, or two (out, in) when the county does both.
+
+    Call with the enrolment of `lock`, after `check`, in the same transaction. Raises ChangeRefused when somebody
+    else enrolled the pupil at this moment.
+    """
+    written = [] if place is None else [_change(request, place, by=by)]
+    if request.takes_in:
+        written.append(_take_in(request, by=by))
+    for change in written:
+        unit = change.enrolment.school_class
+        audit.record("pupil.status_change", change, by=by, unit=unit, change=change.get_kind_display(), on=change.on)
+    return written
+
+
+def _change(request: Request, place: Enrolment, *, by: User) -> StatusChange:
+    before, path = _words(place), place.path
+    extra: dict[str, Any] = {}
+    if ending := ENDING.get(request.kind):
+        place.standing, place.ends_on = ending, request.on
+    match request.kind:
+        case Kind.TRANSFER_OUT:
+            there = request.to_school
+            extra = {"to": there.name, "to_school": there.pk} if there else {"to": request.to_place.strip()}
+        case Kind.SUSPEND:
+            place.standing = Standing.SUSPENDED
+        case Kind.RETURN | Kind.CHANGE_CLASS:
+            place.standing = Standing.PRESENT
+            _put_into(place, request.school_class)
+        case Kind.BOARDING:
+            place.boarding = request.boarding
+    place.save()
+    rollovers.keep_up(place, is_moved=request.kind in (Kind.RETURN, Kind.CHANGE_CLASS))
+    at = clock.now()
+    open_reports = ChangeReport.objects.filter(enrolment=place, state=ChangeReport.State.OPEN)
+    open_reports.update(state=ChangeReport.State.RECORDED, settled_at=at, settled_by=by)
+    return StatusChange.objects.create(
+        pupil=request.pupil,
+        enrolment=place,
+        term=place.term,
+        path=path,
+        kind=request.kind,
+        on=request.on,
+        before=before,
+        after=_words(place) | extra,
+        reason=request.reason.strip(),
+        at=at,
+        by=by,
+    )
+
+
+def _take_in(request: Request, *, by: User) -> StatusChange:
+    assert request.school_class is not None  # checked
+    term = terms.current()
+    assert term is not None  # checked
+    place = places.as_in_term(
+        places.begin(
+            request.pupil, term=term, school_class=request.school_class, boarding=request.boarding, starts_on=request.on
+        )
+    )
+    try:
+        with transaction.atomic():
+            place.save(force_insert=True)
+    except IntegrityError:
+        raise ChangeRefused("这名学生刚刚已由他人登记转入，请刷新页面。") from None
+    rollovers.enter_too(place)
+    return StatusChange.objects.create(
+        pupil=request.pupil,
+        enrolment=place,
+        result=place,
+        term=term,
+        path=place.path,
+        kind=Kind.TRANSFER_IN,
+        on=request.on,
+        before={},
+        after=_words(place),
+        reason=request.reason.strip() if request.kind == Kind.TRANSFER_IN else "",
+        at=clock.now(),
+        by=by,
+    )
+
+
+def _put_into(place: Enrolment, school_class: SchoolClass | None) -> None:
+    assert school_class is not None  # checked
+    fresh = places.as_in_term(
+        places.begin(place.pupil, term=place.term, school_class=school_class, boarding=place.boarding)
+    )
+    for field in ("school_class", "path", "class_name", "grade", "stage"):
+        setattr(place, field, getattr(fresh, field))
+
+
+def _words(place: Enrolment) -> dict[str, Any]:
+    return {
+        "standing": place.standing,
+        "standing_label": place.get_standing_display(),
+        "class_name": place.class_name,
+        "boarding": place.boarding,
+        "boarding_label": place.get_boarding_display(),
+    }
+
+
+def sentence(change: StatusChange) -> str:
+    """What changed, in a few words: 七年级1班 → 七年级2班; 寄宿 → 走读; 转往云岭县城关小学."""
+    match change.kind:
+        case Kind.TRANSFER_OUT:
+            return f"转往{change.after.get('to', '')}"
+        case Kind.TRANSFER_IN:
+            return f"转入{change.after['class_name']}，{change.after['boarding_label']}"
+        case Kind.BOARDING:
+            return f"{change.before['boarding_label']} → {change.after['boarding_label']}"
+        case Kind.CHANGE_CLASS:
+            return f"{change.before['class_name']} → {change.after['class_name']}"
+        case Kind.RETURN:
+            return f"回到{change.after['class_name']}"
+    return f"{change.before['standing_label']} → {change.after['standing_label']}"
+
+
+def arriving(user: User) -> QuerySet[StatusChange]:
+    """Transfers to the schools for which the person records changes, that wait to be taken in.
+
+    For counting only: where they come from is not the new school's to read.
+    """
+    schools = scopes.within(Unit.objects.filter(level=Unit.Level.SCHOOL), user, P.RECORD_CHANGES, unit="")
+    there = list(schools.values_list("pk", flat=True))
+    return _not_taken_in(StatusChange.objects.filter(after__to_school__in=there))
+
+
+def awaiting_arrival(user: User) -> QuerySet[StatusChange]:
+    """Transfers to a school of the county whose pupil no school has taken in yet, in the present term."""
+    return _not_taken_in(visible_to(user).filter(after__to_school__isnull=False))
+
+
+def _not_taken_in(rows: QuerySet[StatusChange]) -> QuerySet[StatusChange]:
+    rows = rows.filter(term=terms.current(), kind=Kind.TRANSFER_OUT)
+    taken = Enrolment.objects.filter(term=terms.current(), standing__in=OPEN_STANDINGS).values("pupil")
+    return rows.exclude(pupil__in=taken)

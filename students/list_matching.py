@@ -1,0 +1,177 @@
+"""Entries of a list against the register: by ID number, else proposed by name and birth date.
+
+Set by set, never row by row: an entry is about a pupil when the blind indexes are equal. What is only alike is
+proposed and waits for a person; what a person has decided about somebody holds for every later version.
+"""
+
+from collections import defaultdict
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet
+
+from .lists import HELD
+from .models import Enrolment, ListEntry, ListMatch, ListVersion, Pupil
+
+_DECIDED = (ListMatch.State.CONFIRMED, ListMatch.State.REFUSED)
+_NAMES_AT_ONCE = 500
+
+
+def match(version: ListVersion) -> None:
+    """Bring the version's matches up to the register as it is now. Doing it again changes nothing.
+
+    Decisions are kept; a proposal whose entry has found its pupil otherwise is taken back.
+    """
+    _by_id(version)
+    _as_decided_before(version)
+    _propose(version)
+    proposed = ListMatch.objects.filter(version=version, state=ListMatch.State.PROPOSED)
+    overtaken = proposed.filter(Exists(_held_of(OuterRef("entry_id")))).values_list("pk", flat=True)
+    ListMatch.objects.filter(pk__in=list(overtaken)).delete()
+
+
+def _by_id(version: ListVersion) -> None:
+    """One statement: the entry's blind index is the pupil's."""
+    entries, pupils, matches = (model._meta.db_table for model in (ListEntry, Pupil, ListMatch))
+    key = ListVersion._meta.pk.get_db_prep_value(version.pk, connection)
+    held = ", ".join(f"'{state}'" for state in HELD)
+    with connection.cursor() as cursor:
+        # What was only proposed, or decided by hand before the number was put right, gives way to the number.
+        cursor.execute(
+            f"INSERT INTO {matches} (entry_id, version_id, pupil_id, state)"  # noqa: S608 - names are our models'
+            f" SELECT e.id, e.version_id, p.id, 'by_id' FROM {entries} e"
+            f" JOIN {pupils} p ON p.county_id = %s AND p.id_index = e.person_index"
+            " WHERE e.version_id = %s"
+            f" AND NOT EXISTS (SELECT 1 FROM {matches} m WHERE m.entry_id = e.id AND m.state IN ({held}))"
+            " ON CONFLICT (entry_id, pupil_id) DO UPDATE SET state = 'by_id', decided_at = NULL, decided_by_id = NULL",
+            [version.profile.county_id, key],
+        )
+
+
+def _held_of(entry: OuterRef) -> QuerySet[ListMatch]:
+    return ListMatch.objects.filter(entry_id=entry, state__in=HELD)
+
+
+def _unmatched(version: ListVersion) -> QuerySet[ListEntry]:
+    return ListEntry.objects.filter(version=version).exclude(Exists(_held_of(OuterRef("pk"))))
+
+
+def _as_decided_before(version: ListVersion) -> None:
+    """What was decided about the same person and pupil on any list of the county, the last word of it."""
+    same = ListEntry.objects.filter(version=version, person_index=OuterRef("entry__person_index"))
+    decided = ListMatch.objects.filter(state__in=_DECIDED, pupil__county=version.profile.county_id)
+    decided = decided.exclude(version=version).filter(Exists(same)).select_related("entry")
+    last: dict[tuple[str, UUID], ListMatch] = {}
+    for match_ in decided.order_by("decided_at", "pk"):
+        last[match_.entry.person_index, match_.pupil_id] = match_
+    if not last:
+        return
+    entries: dict[str, list[int]] = defaultdict(list)
+    persons = {person for person, _ in last}
+    for key, person in _unmatched(version).filter(person_index__in=persons).values_list("pk", "person_index"):
+        entries[person].append(key)
+    taken: set[int] = set()
+    rows = []
+    for (person, pupil), before in last.items():
+        for entry in entries[person]:
+            if before.state == ListMatch.State.CONFIRMED:
+                if entry in taken:
+                    continue
+                taken.add(entry)
+            rows.append(
+                ListMatch(
+                    entry_id=entry,
+                    version=version,
+                    pupil_id=pupil,
+                    state=before.state,
+                    decided_at=before.decided_at,
+                    decided_by_id=before.decided_by_id,
+                )
+            )
+    # A proposal made before the decision was taken gives way to it; what was decided here stays.
+    open_here = ListMatch.objects.filter(version=version, state=ListMatch.State.PROPOSED)
+    open_here.filter(entry_id__in=[row.entry_id for row in rows], pupil_id__in=[row.pupil_id for row in rows]).delete()
+    ListMatch.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
+
+
+def _propose(version: ListVersion) -> None:
+    # Not narrowed by county here: SQLite would walk the county's pupils for each entry instead of those of the name.
+    alike = Pupil.objects.filter(name=OuterRef("name"), birth_date=OuterRef("birth_date"))
+    entries = _unmatched(version).exclude(birth_date=None).exclude(name="").filter(Exists(alike))
+    waiting: dict[tuple[str, object], list[int]] = defaultdict(list)
+    for key, name, born in entries.values_list("pk", "name", "birth_date"):
+        waiting[name, born].append(key)
+    names = sorted({name for name, _ in waiting})
+    rows = []
+    for start in range(0, len(names), _NAMES_AT_ONCE):
+        pupils = Pupil.objects.filter(name__in=names[start : start + _NAMES_AT_ONCE]).order_by()
+        for pupil, county, name, born in pupils.values_list("pk", "county_id", "name", "birth_date"):
+            if county == version.profile.county_id:
+                rows += [
+                    ListMatch(entry_id=entry, version=version, pupil_id=pupil, state=ListMatch.State.PROPOSED)
+                    for entry in waiting.get((name, born), ())
+                ]
+    # A pair that was refused stays refused.
+    ListMatch.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
+
+
+# --- differences of two versions -------------------------------------------------------------------
+
+
+def came_in(before: ListVersion, after: ListVersion) -> QuerySet[ListEntry]:
+    """Entries of `after` whose person does not stand on `before`. Who left is `came_in(after, before)`."""
+    return ListEntry.objects.filter(version=after).exclude(Exists(_same_person(before)))
+
+
+def changed(before: ListVersion, after: ListVersion) -> QuerySet[ListEntry]:
+    """Entries of `after` whose person stands on both, with other flags or another meaning."""
+    there = _same_person(before)
+    rows = ListEntry.objects.filter(version=after).filter(Exists(there))
+    return rows.exclude(Exists(there.filter(mark=OuterRef("mark"))))
+
+
+def _same_person(version: ListVersion) -> QuerySet[ListEntry]:
+    return ListEntry.objects.filter(version=version, person_index=OuterRef("person_index"))
+
+
+def of_pupils(entries: QuerySet[ListEntry], enrolments: QuerySet[Enrolment] | None = None) -> QuerySet[ListEntry]:
+    """Those of the entries that are about a pupil; about one of the pupils of these enrolments, if given."""
+    held = ListMatch.objects.filter(entry=OuterRef("pk"), state__in=HELD)
+    if enrolments is not None:
+        held = held.filter(pupil__in=enrolments.order_by().values("pupil"))
+    return entries.filter(Exists(held))
+
+
+def neighbours(version: ListVersion) -> tuple[ListVersion | None, ListVersion | None]:
+    """The taken versions of the same list just before and just after this one, by their dates."""
+    taken = ListVersion.objects.filter(profile=version.profile_id, state=ListVersion.State.TAKEN)
+    taken = taken.exclude(pk=version.pk).select_related("profile__source", "profile__county")
+    return (
+        taken.filter(as_of__lte=version.as_of).order_by("-as_of").first(),
+        taken.filter(as_of__gt=version.as_of).order_by("as_of").first(),
+    )
+
+
+def count(version: ListVersion) -> dict[str, object]:
+    """What the version holds and how it differs from the one before it: the numbers of its page."""
+    held = ListMatch.objects.filter(version=version, state__in=HELD)
+    proposed = ListMatch.objects.filter(version=version, state=ListMatch.State.PROPOSED)
+    before, _ = neighbours(version)
+    found: dict[str, object] = {
+        "pupils": held.values("pupil").distinct().count(),
+        "proposed": proposed.values("entry__person_index").distinct().count(),
+        "previous": before.as_of.isoformat() if before else "",
+    }
+    if before:
+        for kind, rows in (
+            ("came", came_in(before, version)),
+            ("left", came_in(version, before)),
+            ("changed", changed(before, version)),
+        ):
+            found[kind] = _persons(rows)
+            found[f"{kind}_pupils"] = _persons(of_pupils(rows))
+    return found
+
+
+def _persons(entries: QuerySet[ListEntry]) -> int:
+    return entries.order_by().values("person_index").distinct().count()

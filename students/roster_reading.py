@@ -1,0 +1,171 @@
+"""A workbook as rows of pupils; and those rows kept, sealed, so that a large file is read once and not at every step.
+
+Reading depends on nothing but the file, the day, and what the county said about its headers.
+"""
+
+import contextlib
+import datetime as dt
+import hashlib
+import itertools
+import json
+import marshal
+import sys
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from django.core.exceptions import ValidationError
+
+from accounts.models import Unit
+from documents import filestore, vault
+from documents.workbooks import COUNTY_BOUNDS, ROSTER_BOUNDS, Bounds, Workbook, open_workbook
+
+from . import columns, roster_rows
+from .columns import BY_KEY, Layout
+from .models import HeaderMeaning
+from .progress import SILENT, Reporter
+from .roster_rows import Findings, RosterRow
+
+_VERSION = 1  # raised when the readers change what they make of a file
+_STEP = 1000
+FOLDER = "readings"
+
+
+class TooManyRows(Exception):
+    """More rows than the caller has time for."""
+
+
+@dataclass
+class Reading:
+    """All pupils of a workbook, those with errors too, and what is to be said of them so far."""
+
+    sheets: list[str] = field(default_factory=list)
+    places: list[dict[str, int]] = field(default_factory=list)  # of each sheet: column's key → index of the cell
+    rows: list[RosterRow] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
+    question: dict[str, Any] = field(default_factory=dict)  # how the columns were understood; see students.columns
+
+
+def bounds_of(unit: Unit) -> Bounds:
+    return ROSTER_BOUNDS if unit.parent_id else COUNTY_BOUNDS
+
+
+def meanings_in(unit: Unit) -> dict[str, str]:
+    """What people of the unit's county have said about headers."""
+    county = int(unit.path.split("/", 1)[0])
+    return dict(HeaderMeaning.objects.filter(county=county).values_list("header", "column"))
+
+
+def read(
+    content: bytes,
+    *,
+    unit: Unit,
+    on: dt.date,
+    meanings: Mapping[str, str],
+    progress: Reporter = SILENT,
+    most_rows: int | None = None,
+) -> Reading:
+    """The rows of the workbook. Raises ValidationError, one sentence, for a file that is not a roster at all;
+    columns.MappingNeeded when a person has to say which column is which; TooManyRows beyond `most_rows`.
+    """
+    progress.phase("读取文件")
+    with open_workbook(content, bounds_of(unit)) as book:
+        reading = Reading()
+        layouts = _layouts(book, unit, meanings, reading)
+        reading.question = columns.question(layouts, every=True)
+        for sheet, layout in enumerate(layouts):
+            _note_meanings(layout, meanings, reading.findings, sheet)
+            source = book.rows(layout.sheet_index)
+            for row in roster_rows.read_rows(layout, source, reading.findings, sheet=sheet, on=on):
+                reading.rows.append(row)
+                if len(reading.rows) % _STEP == 0:
+                    progress.step(len(reading.rows))
+                if most_rows is not None and len(reading.rows) > most_rows:
+                    raise TooManyRows
+    if not reading.rows:
+        raise ValidationError("表头下面没有任何学生。请检查名册是否选对；什么都没有保存。")
+    return reading
+
+
+def _layouts(book: Workbook, unit: Unit, meanings: Mapping[str, str], reading: Reading) -> list[Layout]:
+    """The sheets that are read. Nothing is guessed: a sheet that means to be a roster is whole, or is asked about."""
+    found, aside = [], []
+    for index, sheet in enumerate(book.sheets):
+        if sheet.hidden or sheet.name in columns.OUR_OWN_SHEETS:
+            continue
+        if meanings.get(columns.sheet_token(sheet.name)) == "":
+            # Somebody said so of another file perhaps, so this one is told.
+            told = f"按以前的回答没有读取工作表“{sheet.name}”。如果其中有学生，请把工作表改名后重新上传。"
+            reading.findings.add("note", None, None, "", told)
+            continue
+        head = list(itertools.islice(book.rows(index), columns.HEADER_ROWS + columns.SAMPLE_ROWS + 1))
+        layout = columns.find_layout(sheet, index, head, meanings=meanings, needs_school=unit.parent_id is None)
+        if layout is not None:
+            found.append(layout)
+        elif head:
+            aside.append(sheet.name)
+    rosters = [layout for layout in found if layout.is_roster or layout.is_whole]
+    unsure = [layout for layout in rosters if not layout.is_whole]
+    if unsure:
+        raise columns.ask(unsure, or_without=len(rosters) > len(unsure))
+    if not rosters:
+        if not found:
+            raise columns.no_header()
+        raise columns.ask([min(found, key=lambda layout: len(layout.missing))])
+    reading.sheets = [layout.sheet for layout in rosters]
+    reading.places = [layout.places for layout in rosters]
+    aside += [layout.sheet for layout in found if layout not in rosters]
+    aside = [name for name in aside if name not in columns.SHEETS_OF_WORDS]
+    if aside:
+        names = "、".join(f"“{name}”" for name in aside)
+        reading.findings.add(
+            "note", None, None, "", f"没有读取这些工作表：{names}，里面没有姓名和身份证件号两列。"[:300]
+        )
+    return rosters
+
+
+def _note_meanings(layout: Layout, meanings: Mapping[str, str], findings: Findings, sheet: int) -> None:
+    said = [
+        f"“{layout.headings[index].text}”作为“{BY_KEY[key].label}”"
+        for key, index in layout.places.items()
+        if meanings.get(layout.headings[index].token) == key
+    ]
+    if said:
+        findings.note(sheet, f"按以前确认过的列名读取：{'，'.join(said)}。"[:400])
+
+
+# --- kept ----------------------------------------------------------------------------------------------
+
+
+def name_of(sha256: str, *, unit: Unit, on: dt.date, meanings: Mapping[str, str]) -> str:
+    """The name under which the reading of this file, for this unit, on this day, is kept."""
+    said = json.dumps([_VERSION, sys.version, sha256, unit.pk, on.isoformat(), sorted(meanings.items())])
+    return f"{FOLDER}/{hashlib.sha256(said.encode()).hexdigest()}"
+
+
+def keep(name: str, reading: Reading) -> None:
+    """Keep the reading, sealed as the file itself is. It saves time and nothing else, so a full disk is no fault."""
+    whole = (
+        reading.sheets,
+        reading.places,
+        [tuple(row) for row in reading.rows],
+        reading.findings.totals,
+        reading.findings.kept,
+        reading.question,
+    )
+    with contextlib.suppress(filestore.DiskFull):
+        filestore.put(name, zlib.compress(marshal.dumps(whole), 1))
+
+
+def kept(name: str) -> Reading | None:
+    """The reading kept under the name; None when there is none that can be read."""
+    try:
+        sealed = filestore.get(name)
+    except (FileNotFoundError, vault.VaultError, InvalidTag):
+        return None
+    sheets, places, rows, totals, entries, question = marshal.loads(zlib.decompress(sealed))  # noqa: S302 - sealed by us
+    findings = Findings()
+    findings.totals, findings.kept = totals, entries
+    return Reading(sheets, places, list(map(RosterRow._make, rows)), findings, question)
