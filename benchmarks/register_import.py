@@ -6,6 +6,7 @@ ours within 3 times the bare cost and at least 10 times as fast as django-import
 in under half the time of the first, under 600 MB with the child that reads.
 """
 
+import contextlib
 import datetime as dt
 import io
 import itertools
@@ -15,11 +16,14 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 ROWS = int(os.environ.get("BENCH_ROWS", "5000"))
 GOAL_BARE, GOAL_OTHER, GOAL_AGAIN, GOAL_MB = 3.0, 10.0, 0.5, 600
@@ -212,7 +216,7 @@ def ours(path: Path, count: int) -> Timed:
 def other(path: Path, count: int) -> Timed:
     """django-import-export as its admin does it: read, dry run, read again, import; a ModelResource of pupils that
     makes enrolment and account, numbers sealed, known pupils found by their blind index."""
-    from import_export import fields, resources
+    from import_export import fields, resources, widgets
     from import_export.formats.base_formats import XLSX
 
     from students import enrolment, names, numbers, privacy
@@ -221,6 +225,10 @@ def other(path: Path, count: int) -> Timed:
     county, term, clerk = make_county(count)
     classes = make_classes(count)
 
+    class BlindIndex(widgets.CharWidget):
+        def clean(self, value: Any, row: Any = None, **kwargs: Any) -> str:
+            return privacy.id_index(value)
+
     class PupilResource(resources.ModelResource):
         name = fields.Field("name", "姓名")
         sex = fields.Field("sex", "性别")
@@ -228,7 +236,7 @@ def other(path: Path, count: int) -> Timed:
         ethnicity = fields.Field("ethnicity", "民族")
         guardian_name = fields.Field("guardian_name", "监护人姓名")
         guardian_relation = fields.Field("guardian_relation", "与学生关系")
-        id_index = fields.Field("id_index", "id_index")
+        id_index = fields.Field("id_index", "身份证件号", widget=BlindIndex())
 
         class Meta:
             model = Pupil
@@ -239,10 +247,9 @@ def other(path: Path, count: int) -> Timed:
             use_transactions = True
 
         def before_import_row(self, row: dict[str, Any], **kwargs: Any) -> None:
-            number, findings = numbers.read_id_number(row["身份证件号"], on=dt.date(2026, 10, 1))
+            _, findings = numbers.read_id_number(row["身份证件号"], on=dt.date(2026, 10, 1))
             if findings:
                 raise ValueError(findings[0].message)
-            row["id_index"] = privacy.id_index(number)
             row["性别"] = "male" if row["性别"] == "男" else "female"
 
         def after_init_instance(self, instance: Any, new: bool, row: dict[str, Any], **kwargs: Any) -> None:
@@ -305,15 +312,30 @@ def contend(name: str, path: Path, count: int) -> None:
     from benchmarks.__main__ import prepare
 
     prepare()
+    watch = _Watch()
+    watch.start()
     times = CONTENDERS[name](path, count)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    print(json.dumps({"times": times, "memory": [_peak(), children]}))
+    watch.stop.set()
+    watch.join()
+    print(json.dumps({"times": times, "memory": watch.peak}))
 
 
-def _peak() -> int:
-    """MB this process held at most. Not ru_maxrss, which counts what the process that started it held."""
-    status = Path("/proc/self/status").read_text().split("VmHWM:")[1]
-    return int(status.split()[0]) // 1024
+class _Watch(threading.Thread):
+    """Looks twenty times a second how much memory this process and its children hold together."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.stop = threading.Event()
+        self.peak = 0
+
+    def run(self) -> None:
+        me = psutil.Process()
+        while not self.stop.wait(0.05):
+            held = 0
+            for process in (me, *me.children()):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    held += process.memory_info().rss
+            self.peak = max(self.peak, held // 1024 // 1024)
 
 
 def main() -> None:
@@ -350,8 +372,7 @@ def _report(found: dict[str, Timed], *, by_wall: bool = False) -> None:
     for name, result in found.items():
         for part, (wall, cpu) in result["times"].items():
             print(f"   {name:8}{part:28}{wall:9.2f}{cpu:9.2f}{cpu / ROWS * 1000:10.3f}")
-        own, children = result["memory"]
-        print(f"   {name:8}{'peak memory':28}{own:6} MB + {children} MB in a child")
+        print(f"   {name:8}{'peak memory, with children':28}{result['memory']:6} MB")
 
     def total(name: str, turn: str = "") -> float:
         parts = found[name]["times"].items()
@@ -364,7 +385,7 @@ def _report(found: dict[str, Timed], *, by_wall: bool = False) -> None:
         _judge("django-import-export / first import", total("other") / ours_, GOAL_OTHER, at_most=False)
     if ours_:
         _judge("second import / first import", total("ours", "second") / ours_, GOAL_AGAIN, at_most=True)
-        _judge("peak memory, both processes, MB", sum(found["ours"]["memory"]), GOAL_MB, at_most=True)
+        _judge("peak memory, both processes, MB", found["ours"]["memory"], GOAL_MB, at_most=True)
 
 
 def _judge(what: str, figure: float, goal: float, *, at_most: bool) -> None:

@@ -10,7 +10,6 @@ import base64
 import binascii
 import contextlib
 import functools
-import hashlib
 import hmac
 import os
 import re
@@ -84,7 +83,8 @@ def blind_index(text: str, *, purpose: str) -> str:
     """
     if ":" in purpose:
         raise ValueError("A purpose holds no colon; the colon ends it.")
-    return hmac.new(_ring("index").first, f"{purpose}:v1:{text}".encode(), hashlib.sha256).hexdigest()
+    # In one call: a list of a hundred thousand persons asks for as many.
+    return hmac.digest(_ring("index").first, f"{purpose}:v1:{text}".encode(), "sha256").hex()
 
 
 def blind_indexes(texts: Iterable[str], *, purpose: str) -> list[str]:

@@ -38,6 +38,7 @@ from . import (
     lists,
     privacy,
     rechecks,
+    roster_writing,
 )
 from .list_profiles import Layout, Meaning
 from .list_reading import ListReader, Person
@@ -407,8 +408,9 @@ class _EntryMaker:
             marks = self.several.get(int(index[1:16], 16))
             if marks:
                 text = ",".join(map(str, sorted(marks)))
-                changed.append(ListEntry(pk=key, mark=hashlib.sha256(text.encode()).hexdigest()[:16]))
-        ListEntry.objects.bulk_update(changed, ["mark"], batch_size=300)
+                changed.append((key, hashlib.sha256(text.encode()).hexdigest()[:16]))
+        with transaction.atomic():
+            roster_writing.update(ListEntry, ["mark"], changed)
 
 
 def _kinds_on(day: dt.date) -> Mapping[str, Category]:

@@ -34,20 +34,20 @@ def copy_in(model: type[models.Model], fields: Sequence[str], rows: Iterable[Seq
 
 def _plain_rows(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
     is_sqlite = connection.vendor == "sqlite"
+    as_they_are = _AS_THEY_ARE if is_sqlite else _AS_THEY_ARE | {UUID, dt.date, dt.datetime}
     for row in rows:
-        yield [_plain(value, is_sqlite) if type(value) not in _AS_THEY_ARE else value for value in row]
+        yield [value if type(value) in as_they_are else _plain(value, is_sqlite) for value in row]
 
 
 _AS_THEY_ARE = frozenset({str, int, bool, type(None)})
 
 
 def _plain(value: Any, is_sqlite: bool) -> Any:
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    if not is_sqlite:
-        return value
-    if isinstance(value, UUID):
-        return value.hex
-    if isinstance(value, dt.datetime):
-        return connection.ops.adapt_datetimefield_value(value)
-    return value.isoformat() if isinstance(value, dt.date) else value
+    if is_sqlite:
+        if type(value) is dt.date:
+            return value.isoformat()
+        if isinstance(value, UUID):
+            return value.hex
+        if isinstance(value, dt.datetime):
+            return connection.ops.adapt_datetimefield_value(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import FilteredRelation, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts import audit
 from accounts.models import Unit
@@ -239,16 +239,36 @@ def read_register(rows: Sequence[RosterRow], indexes: Indexes, *, unit: Unit, te
     whole = len(rows) > 4 * _CHUNK and len(rows) * 4 > pupils.count()
     _read_pupils(register, pupils, indexes, whole)
     keys = None if whole else [known.key for known in register.by_id.values()]
-    ended = Enrolment.objects.filter(term=term, ends_on__isnull=False)
+    # No joins: SQLite, which keeps no statistics, would begin each of them at the wrong end.
+    enrolments, accounts = Enrolment.objects.filter(term=term), BankAccount.objects.filter(ends_on=None)
     if whole:
-        ended = ended.filter(path__startswith=county.path)
-    columns = ("pupil_id", "school_id", "school_class_id", "class_name", "boarding", "standing", "ends_on")
-    for pupil, *place in _values(ended, columns, "pupil__in", keys):
-        register.left.setdefault(pupil, []).append(Place(*place))
+        enrolments = enrolments.filter(path__startswith=county.path)
+        accounts = accounts if _is_only(county) else accounts.filter(pupil__county=county)
+    same = _Same()
+    for pupil, *cells in _values(enrolments, _PLACE, "pupil__in", keys):
+        place = Place._make(map(same.__getitem__, cells))
+        if place.standing in OPEN_STANDINGS:
+            register.places[pupil] = place
+        else:
+            register.left.setdefault(pupil, []).append(place)
+    for pupil, bank, holder, relation, *number in _values(accounts, _ACCOUNT, "pupil__in", keys):
+        register.accounts[pupil] = Account(same[bank], same[holder], same[relation], *number)
     _read_owners(register, indexes, whole)
     if any(row.categories for row in rows):
         _read_circumstances(register, keys)
     return register
+
+
+class _Same(dict[Any, Any]):
+    """One object for equal values: a county has a dozen banks and a hundred thousand accounts."""
+
+    def __missing__(self, value: Any) -> Any:
+        self[value] = value
+        return value
+
+
+def _is_only(county: Unit) -> bool:
+    return not Unit.objects.filter(level=Unit.Level.COUNTY).exclude(pk=county.pk).exists()
 
 
 def _read_schools(register: Register) -> None:
@@ -287,31 +307,19 @@ def _read_old_names(register: Register) -> None:
 
 
 _KNOWN = ("id_index", "roll_index", "roll_masked", "phone_sealed", "phone_masked", "pk", *PLAIN_FIELDS)
-_PLACE = ("place__school_id", "place__school_class_id", "place__class_name", "place__boarding", "place__standing")
-_ACCOUNT = ("card__bank", "card__holder", "card__relation", "card__number_index", "card__number_masked")
-_END_OF_PUPIL, _END_OF_PLACE = len(_KNOWN), len(_KNOWN) + len(_PLACE)
+_PLACE = ("pupil_id", "school_id", "school_class_id", "class_name", "boarding", "standing", "ends_on")
+_ACCOUNT = ("pupil_id", "bank", "holder", "relation", "number_index", "number_masked")
 
 
 def _read_pupils(register: Register, pupils: QuerySet[Pupil], indexes: Indexes, whole: bool) -> None:
-    """The pupils with their open place and their account in use, in one pass."""
-    ids = None if whole else sorted(set(filter(None, indexes.ids)))
-    place = Q(enrolments__term=register.term, enrolments__standing__in=OPEN_STANDINGS)
-    joined = pupils.annotate(
-        place=FilteredRelation("enrolments", condition=place),
-        card=FilteredRelation("accounts", condition=Q(accounts__ends_on=None)),
-    )
-    for values in _values(joined, (*_KNOWN, *_PLACE, *_ACCOUNT), "id_index__in", ids):
-        id_index, roll_index, roll_masked, phone_sealed, phone_masked, key, name, sex, born, *more = values[
-            :_END_OF_PUPIL
-        ]
-        plain = (name, sex, born.isoformat() if born else "", *more)
+    ids, same = None if whole else sorted(set(filter(None, indexes.ids))), _Same()
+    for id_index, roll_index, roll_masked, phone_sealed, phone_masked, key, name, sex, born, *more in _values(
+        pupils, _KNOWN, "id_index__in", ids
+    ):
+        plain = (name, same[sex], same[born.isoformat() if born else ""], *map(same.__getitem__, more))
         register.by_id[id_index] = Known(key, plain, roll_index, roll_masked, phone_sealed, phone_masked)
         if roll_index:
             register.by_roll[roll_index] = key
-        if values[_END_OF_PUPIL] is not None:
-            register.places[key] = Place._make((*values[_END_OF_PUPIL:_END_OF_PLACE], None))
-        if values[_END_OF_PLACE] is not None:
-            register.accounts[key] = Account._make(values[_END_OF_PLACE:])
     if not whole:
         rolls = sorted(set(filter(None, indexes.rolls)))
         register.by_roll |= dict(_values(pupils, ("roll_index", "pk"), "roll_index__in", rolls))

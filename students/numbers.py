@@ -6,6 +6,7 @@ warning means that it can, and that somebody should look.
 """
 
 import datetime as dt
+import operator
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -75,7 +76,9 @@ class IdFacts:
 
 def check_character(first_17: str) -> str:
     """The eighteenth character: ISO 7064 MOD 11-2 over the first seventeen digits."""
-    return _CHECK_CHARACTERS[sum(int(digit) * weight for digit, weight in zip(first_17, WEIGHTS, strict=True)) % 11]
+    if len(first_17) != len(WEIGHTS):
+        raise ValueError("A check character is made of seventeen digits.")
+    return _CHECK_CHARACTERS[sum(map(operator.mul, map(int, first_17), WEIGHTS)) % 11]
 
 
 def tidy_id_number(text: str) -> str:

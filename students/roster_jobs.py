@@ -108,12 +108,12 @@ def _check(roster: RosterImport, attempt: int, reporter: Reporter) -> bool:
             _finish(roster, attempt, S.CHECKING, state=S.NEEDS_MAPPING, question=asked.question)
         return True
     rosters.keep_reading(roster, reading)
-    outcome = rosters.outcome_of(
-        rosters.compare(reading, unit=roster.unit, term=roster.term, progress=reporter), reading
-    )
+    plan = rosters.compare(reading, unit=roster.unit, term=roster.term, progress=reporter)
+    outcome = rosters.outcome_of(plan, reading)
     reporter.phase("保存预检结果")
     with transaction.atomic():
-        _finish(roster, attempt, S.CHECKING, state=S.CHECKED, question=reading.question, **outcome.counts)
+        compared = {"question": reading.question, "compared_at_row": plan.as_of, **outcome.counts}
+        _finish(roster, attempt, S.CHECKING, state=S.CHECKED, **compared)
         rosters.keep_findings(roster, outcome)
         audit.record(
             "roster.check",
@@ -133,6 +133,8 @@ def _import(roster: RosterImport, attempt: int, reporter: Reporter) -> bool:
     def claim_row() -> None:
         _finish(roster, attempt, S.APPLYING, state=S.APPLIED, settled_at=clock.now(), settled_by=by)
 
+    if rosters.settle_unchanged(roster, by=by, claim=claim_row):
+        return True
     reading = rosters.reading_of(roster, progress=reporter)
     rosters.bring_in(roster, reading, by=by, claim=claim_row, progress=reporter)
     return True

@@ -279,7 +279,7 @@ def _write_enrolments(plan: Plan, schools: Mapping[int, SchoolFacts], term: Term
         same={"term_id": term.pk, "standing": Standing.PRESENT.value},
         wrote=wrote,
     )
-    open_now = {}
+    open_now: dict[UUID, UUID] = {}
     for pupils in _pieces((pupil for pupil, _, _ in plan.moving), _KEYS_AT_ONCE):
         rows = enrolment.open_only(Enrolment.objects.filter(term=term, pupil__in=pupils))
         open_now |= dict(rows.values_list("pupil_id", "pk"))

@@ -280,9 +280,7 @@ def _write(
         try:
             with transaction.atomic():
                 claim()
-                # One import of the county at a time: two schools may bring the same child.
-                county = int(unit.path.split("/", 1)[0])
-                Unit.objects.select_for_update(no_key=True).get(pk=county)
+                _lock_county(unit)
                 if matching.has_moved(since=plan.as_of):
                     plan = compare(reading, unit=unit, term=term, progress=progress)
                     prepared = roster_writing.prepare(plan, progress=progress)
@@ -295,6 +293,11 @@ def _write(
             if attempt == _TRIES:
                 raise
     raise AssertionError("unreachable")
+
+
+def _lock_county(unit: Unit) -> None:
+    """One import of the county at a time: two schools may bring the same child."""
+    Unit.objects.select_for_update(no_key=True).get(pk=int(unit.path.split("/", 1)[0]))
 
 
 def bring_in(
@@ -316,6 +319,26 @@ def bring_in(
         return [audit.Entry("roster.apply", roster_import, unit, {"term": term.key, **outcome.row_counts})]
 
     return _write(reading, unit=unit, term=term, by=by, claim=claim, finish=finish, progress=progress)
+
+
+def settle_unchanged(roster_import: RosterImport, *, by: User, claim: Callable[[], None]) -> bool:
+    """Settle an import whose check found nothing to write, when to compare again could only find the same.
+
+    That is when it is the same file, read on the same day with the same meanings, and the register has not moved.
+    """
+    file, unit = roster_import.file, roster_import.unit
+    if not file or not roster_import.compared_at_row or roster_import.rows_new + roster_import.rows_changed:
+        return False
+    if roster_import.reading != _reading_name(roster_import, file):
+        return False
+    with transaction.atomic():
+        _lock_county(unit)
+        if matching.has_moved(since=roster_import.compared_at_row):
+            return False
+        claim()
+        counts = {name: getattr(roster_import, name) for name in Outcome().row_counts}
+        audit.record("roster.apply", roster_import, by=by, unit=unit, term=roster_import.term.key, **counts)
+    return True
 
 
 def reading_of(roster_import: RosterImport, *, progress: Reporter = SILENT) -> Reading:

@@ -35,6 +35,8 @@ class RosterImport(models.Model):
     # None once thrown away, or past the time files are kept: the file itself is gone then.
     file = models.OneToOneField(Upload, models.PROTECT, null=True, blank=True, related_name="+")
     reading = models.CharField(max_length=80, blank=True, editable=False)  # see students.roster_reading
+    # The last row of the audit trail when a worker compared the file with the register.
+    compared_at_row = models.PositiveBigIntegerField(default=0, editable=False)
     state = models.CharField("状态", max_length=14, choices=State.choices, default=State.UPLOADED)
     question = models.JSONField(null=True, blank=True)  # which columns are meant; see students.columns.Question
     rows_total = models.PositiveIntegerField("总行数", default=0)

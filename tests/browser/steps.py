@@ -103,7 +103,7 @@ def publish_notice(officer: Person) -> str:
 def object_to(officer: Person, notice: str, pupil: str) -> None:
     """Somebody telephones about one pupil on the notice."""
     officer.open(notice)
-    officer.page.get_by_label("姓名").fill(pupil)
+    officer.page.get_by_role("searchbox", name="姓名", exact=True).fill(pupil)
     officer.press("筛选")
     officer.follow(re.compile(rf"记录异议\s*：\s*{pupil}"))
     officer.page.get_by_role("radio", name="来电").check()

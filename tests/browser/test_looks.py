@@ -26,7 +26,7 @@ VISITORS = ("ban71", "ban72", "chuzhong", "chuzhong-xz", "jingban", "fuzeren", "
 HUBS = {
     *("home", "pupils", "pupil", "rounds", "round", "applications", "application", "batches", "batch", "sheet"),
     *("notices", "notice", "roster_imports", "programmes", "programme", "schools", "calendar", "dossiers"),
-    *("people", "person"),
+    *("people", "person", "changes", "change_choose", "rollovers", "concerns", "lists"),
 }
 # How many of one kind are opened to find what they lead to: rounds and cases stand at different desks.
 SAME_KIND = {"round": 2, "application": 2, "notice": 2, "pupil": 2}

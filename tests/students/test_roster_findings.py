@@ -105,12 +105,12 @@ def last_digit_changed(number: str) -> str:
         ({"身份证件号": last_digit_changed(pupil(1)["身份证件号"])}, "身份证件号", "校验码不对"),
         ({"身份证件号": int(pupil(1)["身份证件号"][:17] + "0")}, "身份证件号", "数字格式"),
         ({"身份证件号": "5.39900201403E+17"}, "身份证件号", "科学计数法"),
-        ({"身份证件号": "=1+1"}, "身份证件号", "没有证件号"),  # a formula whose result was not kept
+        ({"身份证件号": "=1+1"}, "身份证件号", "证件号只能是"),  # a formula whose result was not kept
         ({"身份证件号": "#N/A"}, "身份证件号", "错误值"),
         ({"身份证件号": None}, "身份证件号", "没有证件号"),
         ({"身份证件号": "539900140305007"}, "身份证件号", "15 位的旧号码"),
         ({"姓名": None}, "姓名", "没有姓名"),
-        ({"姓名": "=HYPERLINK(1)"}, "姓名", "没有姓名"),
+        ({"姓名": "=HYPERLINK(1)"}, "姓名", "像是公式"),
         ({"班级": dt.date(2026, 7, 1)}, "班级", "日期"),
         ({"姓名": "张三2"}, "姓名", "数字"),
         ({"姓名": "陈?一"}, "姓名", "生僻字"),
@@ -277,14 +277,20 @@ def asked(cast: Cast, content: bytes) -> str:
     return roster.question["sentence"]
 
 
-def test_missing_columns_are_one_question(cast: Cast) -> None:
-    sentence = asked(cast, workbook(pupil(1), headers=("姓名", "身份证件号", "年级")))
+def test_missing_columns_that_no_header_could_be_are_refused(cast: Cast) -> None:
+    sentence = refused(cast, workbook(pupil(1), headers=("姓名", "身份证件号", "年级")))
     assert "缺少“班级”、“就读方式”列" in sentence
 
 
-def test_account_without_holder_column_is_one_question(cast: Cast) -> None:
+def test_account_without_holder_column_is_refused(cast: Cast) -> None:
     headers = tuple(header for header in HEADERS if header != "户名")
-    assert "缺少“户名”列" in asked(cast, workbook(pupil(1), headers=headers))
+    assert "缺少“户名”列" in refused(cast, workbook(pupil(1), headers=headers))
+
+
+def test_missing_columns_that_another_header_may_be_are_one_question(cast: Cast) -> None:
+    headers = ("姓名", "身份证件号", "年级", "所在教学班", "住不住校")
+    sentence = asked(cast, workbook(pupil(1, 所在教学班="1班", 住不住校="是"), headers=headers))
+    assert "缺少“班级”、“就读方式”列" in sentence
 
 
 def test_two_columns_for_one_thing_are_one_question(cast: Cast) -> None:

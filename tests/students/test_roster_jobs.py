@@ -357,6 +357,30 @@ def test_what_moves_while_the_import_is_sealing_is_compared_again(cast: Cast, mo
     assert Pupil.objects.count() == ROWS
 
 
+def test_same_file_once_more_is_settled_without_a_second_look(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [pupil(serial) for serial in range(1, ROWS + 1)]
+    roster_jobs.run(applying(cast, *rows).pk)
+    again, later = applying(cast, *rows), applying(cast, *rows)
+    before = register()
+    compared: list[int] = []
+    compare = rosters.compare
+    monkeypatch.setattr(rosters, "compare", lambda *args, **options: compared.append(1) or compare(*args, **options))
+    assert roster_jobs.run(again.pk)
+    assert (compared, register()) == ([], before)
+    again.refresh_from_db()
+    assert (again.state, again.rows_same) == ("applied", ROWS)
+    assert AuditRow.objects.filter(action="roster.apply").count() == 2
+    # Once the register has moved, the same check says nothing any more.
+    monkeypatch.undo()
+    rosters.import_roster(
+        workbook(pupil(3, 班级="2班")), unit=cast.school_a, term=cast.term, by=cast.officer_a, dry_run=False
+    )
+    assert roster_jobs.run(later.pk)
+    later.refresh_from_db()
+    assert (later.rows_changed, later.rows_same) == (1, ROWS - 1)
+    assert Enrolment.objects.filter(school_class=cast.class_a1).count() == ROWS
+
+
 # --- what is kept ------------------------------------------------------------------------------------
 
 
