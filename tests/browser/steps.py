@@ -103,8 +103,10 @@ def publish_notice(officer: Person) -> str:
 def object_to(officer: Person, notice: str, pupil: str) -> None:
     """Somebody telephones about one pupil on the notice."""
     officer.open(notice)
-    officer.page.get_by_role("searchbox", name="姓名", exact=True).fill(pupil)
-    officer.press("筛选")
+    named = officer.page.get_by_role("searchbox", name="姓名", exact=True)
+    named.fill(pupil)
+    with officer.page.expect_navigation():
+        named.press("Enter")
     officer.follow(re.compile(rf"记录异议\s*：\s*{pupil}"))
     officer.page.get_by_role("radio", name="来电").check()
     officer.fill("反映的问题", "家庭情况与所报不符。")

@@ -35,6 +35,7 @@ FILES = {
     *("roster_template", "roster_findings", "roster_marked", "circumstance_evidence"),
     *("sheet_pdf", "sheet_xlsx", "sheet_signed_copy"),
     *("notice_pdf", "notice_photo", "meeting_photo"),
+    *("unaided_sheet", "rollover_report", "concern_proof", "id_evidence"),
 }
 # Pages the demo's cases must lead to by links alone: if one of these cannot be reached, a door is missing.
 PAGES = {
