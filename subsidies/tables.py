@@ -198,14 +198,14 @@ class ConcernTable(tables.Table):
 class TurnTable(tables.Table):
     """Rows are students.rollovers.Turn: a school, the term it is due for, and where it stands."""
 
-    chosen = tables.Column("", empty_values=(), orderable=False)
+    chosen = tables.Column("选", empty_values=(), orderable=False)
     school = tables.Column("学校", accessor="school__name", orderable=False)
     source = tables.Column("从", accessor="source__name", orderable=False)
     target = tables.Column("到", accessor="target_key", orderable=False)
     pupils = tables.Column("在读", orderable=False, attrs=_NUM)
     entered = tables.Column("已在新名册", orderable=False, attrs=_NUM)
     state = tables.Column("状态", empty_values=(), orderable=False)
-    act = tables.Column("", empty_values=(), orderable=False, attrs={"td": {"class": "actions-cell"}})
+    act = tables.Column("办理", empty_values=(), orderable=False, attrs={"td": {"class": "actions-cell"}})
 
     class Meta:
         empty_text = "您的范围内还没有登记的学校。"
