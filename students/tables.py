@@ -211,7 +211,7 @@ class TermTable(tables.Table):
     starts_on = tables.Column("开始", orderable=False)
     ends_on = tables.Column("结束", orderable=False)
     state = tables.Column("状态", empty_values=(), orderable=False)
-    edit = tables.Column("", empty_values=(), orderable=False, attrs={"td": {"class": "actions-cell"}})
+    edit = tables.Column("修改", empty_values=(), orderable=False, attrs={"td": {"class": "actions-cell"}})
 
     class Meta:
         model = Term
