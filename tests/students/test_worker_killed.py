@@ -108,4 +108,4 @@ def test_roster_is_imported_once_and_whole_after_the_worker_was_killed_twice(
         assert AuditRow.objects.filter(action=action).count() == 1
     assert AuditRow.objects.filter(action="class.enrol").count() == 80
     assert verify_chain().broken_at is None
-    assert not list((settings.DATA_DIR / "run" / "jobs").glob(f"{roster.pk}*"))
+    until(lambda: not list((settings.DATA_DIR / "run" / "jobs").glob(f"{roster.pk}*")))
