@@ -112,7 +112,8 @@ def test_a_large_roster_shows_how_far_it_is_and_comes_in(people: Callable[..., P
     try:
         assert faults_of(clerk) == []
     except PageTurned as turned:  # a quick machine is done before the page has been looked at
-        assert "context was destroyed" in str(turned)
+        if "context was destroyed" not in str(turned):
+            raise
     clerk.page.get_by_text("预检完成").wait_for(timeout=120_000)  # the page turns by itself
     clerk.look()
     assert steps.shown_counts(clerk)["新增"] == 2 * CLASSES * SIZE
