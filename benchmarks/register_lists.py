@@ -16,6 +16,15 @@ from collections.abc import Iterator
 from typing import Any
 
 PUPILS, LISTS, ROWS = 100_000, 10, 20_000
+_PUPIL_COLUMNS = (
+    *("id", "county_id", "name", "sex", "birth_date", "ethnicity", "id_kind", "id_sealed", "id_index", "id_masked"),
+    *("roll_sealed", "roll_index", "roll_masked", "initials", "guardian_name", "guardian_relation"),
+    *("phone_sealed", "phone_masked", "created_at"),
+)
+_ENROLMENT_COLUMNS = (
+    *("id", "pupil_id", "term_id", "school_id", "school_class_id", "path", "class_name", "grade", "stage"),
+    *("boarding", "standing", "starts_on"),
+)
 _NAMES = "李王张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕"
 _GIVEN = "国华建明小红秀英志强丽军平静芳伟娜敏杰涛超艳勇霞鹏辉玲飞波燕宇浩然子涵欣怡梓轩雨婷思源"
 
@@ -108,8 +117,8 @@ def _name() -> str:
 def _register(cast: dict[str, Any]) -> list[tuple[str, str]]:
     from accounts import clock
     from students import enrolment, fictitious, privacy
-    from students.list_writing import copy_in
     from students.models import Enrolment, Pupil
+    from students.table_writing import by_column, insert
 
     people, pupils, places = [], [], []
     for serial in range(PUPILS):
@@ -127,11 +136,8 @@ def _register(cast: dict[str, Any]) -> list[tuple[str, str]]:
         )
         places.append((uuid.uuid4(), key, row.term_id, row.school_id, row.school_class_id, row.path, row.class_name,
                        row.grade, row.stage, row.boarding, row.standing, row.starts_on))  # fmt: skip
-    copy_in(Pupil, ("id", "county_id", "name", "sex", "birth_date", "ethnicity", "id_kind", "id_sealed", "id_index",
-                    "id_masked", "roll_sealed", "roll_index", "roll_masked", "initials", "guardian_name",
-                    "guardian_relation", "phone_sealed", "phone_masked", "created_at"), pupils)  # fmt: skip
-    copy_in(Enrolment, ("id", "pupil_id", "term_id", "school_id", "school_class_id", "path", "class_name", "grade",
-                        "stage", "boarding", "standing", "starts_on"), places)  # fmt: skip
+    insert(Pupil, by_column(_PUPIL_COLUMNS, pupils))
+    insert(Enrolment, by_column(_ENROLMENT_COLUMNS, places))
     return people
 
 

@@ -17,9 +17,9 @@ from accounts.models import User
 from accounts.redaction import redact
 
 from . import lists
-from .list_writing import copy_in
 from .lists import HELD, Standing
 from .models import Category, Circumstance, ListEntry, ListMatch, ListVersion
+from .table_writing import by_column, insert
 
 _EVIDENCE = 120  # characters a circumstance keeps
 _FIELDS = (
@@ -52,7 +52,7 @@ def give(version: ListVersion, *, by: User, pupil: UUID | None = None) -> tuple[
             continue
         matched = Circumstance.Source.MATCHED.value
         fresh[key] = [uuid.uuid4(), *key, matched, evidence(standing), start, standing.valid_to, now, by.pk]
-    copy_in(Circumstance, _FIELDS, fresh.values())
+    insert(Circumstance, by_column(_FIELDS, fresh.values()))
     link(version)
     return len(fresh), again
 

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -38,13 +38,12 @@ from . import (
     lists,
     privacy,
     rechecks,
-    roster_writing,
 )
 from .list_profiles import Layout, Meaning
 from .list_reading import ListReader, Person
-from .list_writing import copy_in
 from .lists import HELD
 from .models import Category, Enrolment, ListEntry, ListMatch, ListProfile, ListVersion, Recheck
+from .table_writing import by_column, insert, update
 
 logger = logging.getLogger(__name__)
 
@@ -273,7 +272,7 @@ def _read_into(version: ListVersion, attempt: int) -> None:
         for chunk in _chunks(reader.people(), _CHUNK):
             with transaction.atomic():
                 _keep(version, attempt, progress=reader.rows)
-                copy_in(ListEntry, _FIELDS, [maker.entry(person) for person in chunk])
+                insert(ListEntry, by_column(_FIELDS, [maker.entry(person) for person in chunk]))
     if not maker.persons:
         raise ValidationError(
             f"按“{version.profile}”的格式没有读到任何人。请检查是否选错了名单；如果对方换了表格格式，请先修改“名单格式”。"
@@ -343,8 +342,7 @@ class _EntryMaker:
         self.households: set[str] = set()
         self.without_category = 0
         self.unknown_kinds: set[str] = set()
-        self._said: dict[tuple[Any, ...], tuple[int | None, bool, str, str]] = {}
-        self._version = ListVersion._meta.pk.get_db_prep_value(version.pk, connection)
+        self._said: dict[tuple[Any, ...], tuple[int | None, bool, str, dict[str, Any]]] = {}
 
     def entry(self, person: Person) -> list[Any]:
         category, denies, mark, flags = self._meaning(person)
@@ -364,7 +362,7 @@ class _EntryMaker:
             self.households.add(household)
         self.without_category += category is None
         return [
-            self._version,
+            self.version.pk,
             person.sheet,
             person.row,
             person.name[:60],
@@ -381,8 +379,8 @@ class _EntryMaker:
             person.valid_to,
         ]
 
-    def _meaning(self, person: Person) -> tuple[int | None, bool, str, str]:
-        """Category, denial, mark and the flags as JSON; the same flags mean the same on every row of a sheet."""
+    def _meaning(self, person: Person) -> tuple[int | None, bool, str, dict[str, Any]]:
+        """Category, denial, mark and the flags; the same flags mean the same on every row of a sheet."""
         key = (person.position, tuple(person.flags.items()), person.valid_from, person.valid_to)
         if key not in self._said:
             code, denies = self.meaning.says(person.flags, position=person.position, sheet=person.sheet)
@@ -394,8 +392,7 @@ class _EntryMaker:
             mark = hashlib.sha256(text.encode()).hexdigest()[:16]
             if len(self._said) > 50_000:  # every row another date: no use to remember more
                 self._said.clear()
-            flags = json.dumps(person.flags, ensure_ascii=False)
-            self._said[key] = (kind.pk if kind else None, denies and kind is not None, mark, flags)
+            self._said[key] = (kind.pk if kind else None, denies and kind is not None, mark, dict(person.flags))
         return self._said[key]
 
     def merge_marks(self) -> None:
@@ -410,7 +407,7 @@ class _EntryMaker:
                 text = ",".join(map(str, sorted(marks)))
                 changed.append((key, hashlib.sha256(text.encode()).hexdigest()[:16]))
         with transaction.atomic():
-            roster_writing.update(ListEntry, ["mark"], changed)
+            update(ListEntry, ["mark"], changed)
 
 
 def _kinds_on(day: dt.date) -> Mapping[str, Category]:

@@ -7,15 +7,12 @@ writes.
 
 import datetime as dt
 import hashlib
-import itertools
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
-
-from django.db import connection, models
 
 from accounts import audit, clock
 from accounts.models import Unit, User
@@ -25,101 +22,9 @@ from .matching import ClassFacts, Plan, SchoolFacts, stage_of
 from .models import BankAccount, Circumstance, Enrolment, Pupil, SchoolClass, Standing, Term
 from .progress import SILENT, Reporter
 from .roster_rows import RosterRow
+from .table_writing import insert, pieces, update
 
-_AT_ONCE = 2000
 _KEYS_AT_ONCE = 900  # in one query
-
-Columns = Mapping[str, Sequence[Any]]
-
-
-# --- many rows ---------------------------------------------------------------------------------------
-
-
-def insert(
-    model: type[models.Model],
-    columns: Columns,
-    *,
-    same: Mapping[str, Any] | None = None,
-    wrote: Callable[[int], None] = lambda count: None,
-) -> None:
-    """New rows, given by column (attname → one value for each row); `same` are values all rows share.
-
-    Columns that are not named get the field's default. `wrote` hears how many rows went in each time.
-    """
-    size = len(next(iter(columns.values())))
-    if not size:
-        return
-    shared = dict(same or {})
-    fields: list[Any] = []
-    data: list[Iterable[Any]] = []
-    for each in model._meta.concrete_fields:
-        name = each.attname
-        if each.generated or (name not in columns and isinstance(each, models.AutoField)):
-            continue
-        fields.append(each)
-        if name in columns:
-            data.append(_prepared(each, columns[name]))
-        else:
-            value = shared.pop(name) if name in shared else each.get_default()
-            data.append(itertools.repeat(each.get_db_prep_save(value, connection), size))
-    assert not shared, f"{model.__name__} has no column {sorted(shared)}"
-    _copy(model, [each.column for each in fields], zip(*data, strict=True), wrote)
-
-
-def update(model: type[models.Model], names_: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """Rows of (primary key, values of the named columns) that are there already."""
-    meta = model._meta
-    key: Any = meta.pk
-    fields: list[Any] = [meta.get_field(name) for name in names_]
-    quote = connection.ops.quote_name
-    assigned = ", ".join(f"{quote(each.column)} = %s" for each in fields)
-    statement = f"UPDATE {quote(meta.db_table)} SET {assigned} WHERE {quote(key.column)} = %s"  # noqa: S608 - our names
-    prepared = (
-        (*(each.get_db_prep_save(value, connection) for each, value in zip(fields, values, strict=True)),
-         key.get_db_prep_save(pk, connection))
-        for pk, *values in rows
-    )  # fmt: skip
-    with connection.cursor() as cursor:
-        for piece in _pieces(prepared):
-            cursor.executemany(statement, piece)
-
-
-def _prepared(each: "models.Field[Any, Any]", values: Sequence[Any]) -> Iterable[Any]:
-    """The values as the database takes them: asked once for a kind of value, not once for a value."""
-    target = each.target_field if isinstance(each, models.ForeignKey) else each
-    if isinstance(target, models.CharField | models.TextField | models.IntegerField | models.AutoField):
-        return values
-    if isinstance(target, models.UUIDField):
-        return values if connection.features.has_native_uuid_field else [value.hex for value in values]
-    known = {value: each.get_db_prep_save(value, connection) for value in set(values)}
-    return map(known.__getitem__, values)
-
-
-def _copy(
-    model: type[models.Model], columns: list[str], rows: Iterator[tuple[Any, ...]], wrote: Callable[[int], None]
-) -> None:
-    quote = connection.ops.quote_name
-    table, named = quote(model._meta.db_table), ", ".join(map(quote, columns))
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            statement = f"COPY {table} ({named}) FROM STDIN"
-            with connection.wrap_database_errors, cursor.copy(statement) as copy:
-                for piece in _pieces(rows):
-                    for row in piece:
-                        copy.write_row(row)
-                    wrote(len(piece))
-        else:
-            marks = ", ".join(["%s"] * len(columns))
-            statement = f"INSERT INTO {table} ({named}) VALUES ({marks})"  # noqa: S608 - our own names
-            for piece in _pieces(rows):
-                cursor.executemany(statement, piece)
-                wrote(len(piece))
-
-
-def _pieces(rows: Iterable[Any], size: int | None = None) -> Iterator[list[Any]]:
-    rows = iter(rows)
-    while piece := list(itertools.islice(rows, size or _AT_ONCE)):
-        yield piece
 
 
 # --- a plan ------------------------------------------------------------------------------------------
@@ -229,7 +134,7 @@ def write(
     for columns, rows in prepared.changes.items():
         update(Pupil, columns, rows)
     _write_enrolments(plan, schools, term, wrote)
-    for pupils in _pieces(plan.ended_accounts, _KEYS_AT_ONCE):
+    for pupils in pieces(plan.ended_accounts, _KEYS_AT_ONCE):
         BankAccount.objects.filter(pupil__in=pupils, ends_on=None).update(ends_on=today)
     insert(BankAccount, prepared.accounts, same={"starts_on": today, "recorded_by_id": by.pk}, wrote=wrote)
     _write_circumstances(plan, term, by)
@@ -280,7 +185,7 @@ def _write_enrolments(plan: Plan, schools: Mapping[int, SchoolFacts], term: Term
         wrote=wrote,
     )
     open_now: dict[UUID, UUID] = {}
-    for pupils in _pieces((pupil for pupil, _, _ in plan.moving), _KEYS_AT_ONCE):
+    for pupils in pieces((pupil for pupil, _, _ in plan.moving), _KEYS_AT_ONCE):
         rows = enrolment.open_only(Enrolment.objects.filter(term=term, pupil__in=pupils))
         open_now |= dict(rows.values_list("pupil_id", "pk"))
     moved = []

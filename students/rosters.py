@@ -47,6 +47,7 @@ from .models import HeaderMeaning, RosterFinding, RosterImport, School, Term
 from .progress import SILENT, Progress, Reporter
 from .roster_reading import Reading
 from .roster_rows import KEPT_FINDINGS
+from .table_writing import insert
 
 __all__ = ["KEPT_FINDINGS", "Outcome", "RosterAlreadySettled", "apply_roster", "ask_again", "cancel", "check_roster"]
 __all__ += ["discard_roster", "import_roster", "map_columns", "progress_of", "waiting_for"]
@@ -375,7 +376,7 @@ def keep_findings(roster_import: RosterImport, outcome: Outcome) -> None:
     roster_import.findings.all().delete()
     names = [each.attname for each in RosterFinding._meta.concrete_fields if each.attname not in ("id", "roster_id")]
     found = {name: [getattr(finding, name) for finding in outcome.findings] for name in names}
-    roster_writing.insert(RosterFinding, found, same={"roster_id": roster_import.pk})
+    insert(RosterFinding, found, same={"roster_id": roster_import.pk})
 
 
 # --- steps of the verbs ----------------------------------------------------------------------------

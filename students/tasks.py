@@ -1,19 +1,17 @@
 """Jobs of the register. The rows are the queue: a lost message or a killed worker delays a roster, never loses it."""
 
 import datetime as dt
-import logging
 import uuid
 
 from celery import shared_task
 from celery.signals import worker_ready
 from django.conf import settings
-from kombu.exceptions import OperationalError
 
 from accounts import clock
+from documents.tasks import wake
 
 from . import list_versions, roster_jobs, rosters
 
-logger = logging.getLogger(__name__)
 # Two hundred thousand rows on a slow machine; below the queue's visibility timeout.
 _LONGEST = 870
 
@@ -61,19 +59,11 @@ def sweep_list_files() -> int:
 
 
 def nudge_lists() -> None:
-    """As `nudge`, for comparison lists."""
-    try:
-        sweep_lists.apply_async(retry=False)
-    except OperationalError:
-        logger.warning("the queue does not answer; the next sweep will find the lists")
+    wake(sweep_lists)
 
 
 def nudge() -> None:
-    """Wake a worker now rather than at the next sweep. A queue that is down costs only the wait."""
-    try:
-        sweep_rosters.apply_async(retry=False)
-    except OperationalError:
-        logger.warning("the queue does not answer; the next sweep will find the rosters")
+    wake(sweep_rosters)
 
 
 @worker_ready.connect

@@ -1,19 +1,16 @@
 """Jobs. The rows are the queue: a lost message or a killed worker delays a sheet and never loses it."""
 
-import logging
 import uuid
 
 from celery import shared_task
 from celery.signals import worker_ready
-from kombu.exceptions import OperationalError
 
 from accounts import clock
 from accounts.models import Unit
+from documents.tasks import wake
 from students import terms
 
 from . import concerns, payout_sheets
-
-logger = logging.getLogger(__name__)
 
 
 @shared_task(name="subsidies.tasks.sweep_payout_sheets", expires=60)
@@ -58,19 +55,11 @@ def screen_every_county() -> None:
 
 
 def nudge_screenings() -> None:
-    """Wake a worker for the screening just asked for."""
-    try:
-        sweep_screenings.apply_async(retry=False)
-    except OperationalError:
-        logger.warning("the queue does not answer; the next sweep will find the screening")
+    wake(sweep_screenings)
 
 
 def nudge() -> None:
-    """Wake a worker now rather than at the next sweep. A queue that is down costs only the wait."""
-    try:
-        sweep_payout_sheets.apply_async(retry=False)
-    except OperationalError:
-        logger.warning("the queue does not answer; the next sweep will find the sheets")
+    wake(sweep_payout_sheets)
 
 
 @worker_ready.connect

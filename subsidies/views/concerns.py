@@ -79,7 +79,7 @@ def concern_list(request: HttpRequest) -> HttpResponse:
         "table": table,
         "term": term,
         "kind": kind,
-        "hint": concern_words.TODO.get(kind or "", ""),
+        "hint": concern_words.NEXT_STEP.get(kind or "", ""),
         "tiles": [(kind, counted[kind], _address(request, kind)) for kind in Kind],
         "many": SettleManyForm(reasons=verbs.reasons_for(kind)) if many and table.page.paginator.count else None,
         "is_county": "school" in wanted.fields,
@@ -206,7 +206,7 @@ def concern_detail(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "concern": concern,
         "sentence": concern_words.sentence(concern.kind, concern.facts, units),
-        "hint": concern_words.TODO[concern.kind],
+        "hint": concern_words.NEXT_STEP[concern.kind],
         "form": form if may_settle and concern.state == State.OPEN else None,
         "may_reopen": concern.state == State.SETTLED and scopes.allows(request.user, P.SETTLE_CONCERNS, county),
         "may_read_proof": may_settle,

@@ -2,6 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tests.cast import PASSWORD, Cast
 
@@ -56,7 +57,7 @@ def test_faults_of_a_form_are_read_out_and_reached_by_link(transactional_cast: C
     page.get_by_role("button", name="开通账号").click()
     summary = page.get_by_role("alert")
     assert "2 处需要改正" in summary.inner_text()
-    assert page.evaluate("document.activeElement.hasAttribute('data-error-summary')")
+    expect(page.locator("[data-error-summary]")).to_be_focused()  # by a script, a moment after the page
     assert faults(page) == []
     summary.get_by_role("link").first.click()
     assert page.url.endswith("#id_name")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import resolve
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from aidadmin.demo import PASSWORD
 
@@ -178,7 +178,7 @@ def test_an_empty_form_says_what_is_missing_and_takes_one_there(visitor: Callabl
     officer.press("上传并预检")
     summary = officer.page.get_by_role("alert").first
     assert "请选择要上传的文件" in summary.inner_text()
-    assert officer.page.evaluate("document.activeElement.hasAttribute('data-error-summary')")
+    expect(officer.page.locator("[data-error-summary]")).to_be_focused()  # by a script, a moment after the page
     assert faults_of(officer) == []
     summary.get_by_role("link").first.click()
     assert officer.page.url.endswith("#id_file")
