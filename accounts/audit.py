@@ -73,6 +73,11 @@ def actions_since(number: int) -> set[str]:
     return set(AuditRow.objects.filter(number__gt=number).values_list("action", flat=True).order_by().distinct())
 
 
+def told_of(subject: models.Model, action: str) -> models.QuerySet[AuditRow]:
+    """What the trail tells of the action on this record, oldest first."""
+    return AuditRow.objects.filter(subject=subject_key(subject), action=action).order_by("number")
+
+
 def subject_key(subject: models.Model | str) -> str:
     """The text that names a record in the trail: `app.model:key`."""
     return subject if isinstance(subject, str) else f"{subject._meta.label_lower}:{subject.pk}"

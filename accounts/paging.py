@@ -105,16 +105,39 @@ class LongList(Generic[M]):
         return paths, start - before, stop - before
 
 
-class NewestFirst(Generic[M]):
-    """The first MOST_PAGED of ordered rows; older ones are found by a narrower filter.
+class KeysFirst(Generic[M]):
+    """Ordered rows of which only the keys are sorted; `detail` adds to the rows of one page what only they need.
 
-    Counting millions of rows (the audit trail) would cost more than showing any page of them. `detail` adds to the
-    rows of one page what only they need.
+    Related records and sub-queries of all rows would be read before a database could cut a page off them.
     """
 
     def __init__(self, rows: QuerySet[M], *, detail: Callable[[QuerySet[M]], QuerySet[M]] = lambda rows: rows) -> None:
         self.rows, self.model, self.query, self.detail = rows, rows.model, rows.query, detail
         self._counted: int | None = None
+
+    def count(self) -> int:
+        if self._counted is None:
+            self._counted = self.rows.order_by().count()
+        return self._counted
+
+    def order_by(self, *order: str) -> Self:
+        self.rows = self.rows.order_by(*order, "pk")
+        return self
+
+    def __iter__(self) -> Iterator[M]:
+        return iter(self[: self.count()])
+
+    def __getitem__(self, wanted: slice) -> list[M]:
+        keys = list(self.rows.values_list("pk", flat=True)[wanted])
+        found = self.detail(self.model._default_manager.all()).in_bulk(keys)
+        return [found[key] for key in keys]
+
+
+class NewestFirst(KeysFirst[M]):
+    """The first MOST_PAGED of ordered rows; older ones are found by a narrower filter.
+
+    Counting millions of rows (the audit trail) would cost more than showing any page of them.
+    """
 
     def count(self) -> int:
         if self._counted is None:
@@ -127,14 +150,6 @@ class NewestFirst(Generic[M]):
 
     def order_by(self, *order: str) -> Self:
         return self
-
-    def __iter__(self) -> Iterator[M]:
-        return iter(self[:MOST_PAGED])
-
-    def __getitem__(self, wanted: slice) -> list[M]:
-        keys = list(self.rows.values_list("pk", flat=True)[wanted])
-        found = self.detail(self.model._default_manager.all()).in_bulk(keys)
-        return [found[key] for key in keys]
 
 
 def configure(table: Table, request: HttpRequest) -> Table:

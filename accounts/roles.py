@@ -14,6 +14,7 @@ class Permission(StrEnum):
     VIEW_CASES = "view_cases"
     VIEW_BATCHES = "view_batches"
     VIEW_AUDIT = "view_audit"
+    VIEW_REGISTER = "view_register"  # what was done to the register: rosters, lists, roll-overs
     REVEAL_IDENTITY = "reveal_identity"
     # the register
     EDIT_SCHOOLS = "edit_schools"
@@ -78,6 +79,7 @@ ROLES: dict[str, Role] = {
             frozenset(
                 _SEE
                 | {
+                    P.VIEW_REGISTER,
                     P.REVEAL_IDENTITY,
                     P.IMPORT_ROSTER,
                     P.EDIT_PUPILS,
@@ -109,6 +111,7 @@ ROLES: dict[str, Role] = {
             frozenset(
                 _SEE
                 | {
+                    P.VIEW_REGISTER,
                     P.REVEAL_IDENTITY,
                     P.EDIT_SCHOOLS,
                     P.IMPORT_ROSTER,
@@ -130,15 +133,15 @@ ROLES: dict[str, Role] = {
             "county_head",
             "县资助中心负责人",
             UnitLevel.COUNTY,
-            "审批经办审核通过的名单；查看发放与操作记录。",
-            frozenset(_SEE | {P.APPROVE, P.VIEW_BATCHES, P.VIEW_AUDIT, P.RECORD_PAYMENT}),
+            "审批经办审核通过的名单；查看名册办理、比对名单、清查、发放与操作记录。",
+            frozenset(_SEE | {P.VIEW_REGISTER, P.APPROVE, P.VIEW_BATCHES, P.VIEW_AUDIT, P.RECORD_PAYMENT}),
         ),
         Role(
             "inspector",
             "督查",
             UnitLevel.COUNTY,
-            "只读：查看全县申请、公示、发放和操作记录，不能修改，看不到完整证件号和账号。",
-            frozenset(_SEE | {P.VIEW_BATCHES, P.VIEW_AUDIT}),
+            "只读：查看全县名册办理、比对名单、清查、申请、公示、发放和操作记录，不能修改，看不到完整证件号和账号。",
+            frozenset(_SEE | {P.VIEW_REGISTER, P.VIEW_BATCHES, P.VIEW_AUDIT}),
         ),
         Role(
             "system_admin",

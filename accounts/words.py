@@ -18,6 +18,7 @@ PERMISSIONS: dict[P, str] = {
     P.VIEW_CASES: "查看申请与公示",
     P.VIEW_BATCHES: "查看发放",
     P.VIEW_AUDIT: "查看操作记录",
+    P.VIEW_REGISTER: "查看名册导入、比对名单和学期结转",
     P.EDIT_SCHOOLS: "登记学校",
     P.REVEAL_IDENTITY: "查看完整证件号和账号（逐次留痕）",
     P.IMPORT_ROSTER: "导入名册",

@@ -22,13 +22,13 @@ from documents import issuing, signing, xlsx
 from publicity import notices, objections, periods
 from publicity import reference as publicity_reference
 from publicity.models import Notice
-from students import circumstances, confirmations, list_profiles, list_versions, rosters
+from students import circumstances, confirmations, fictitious, list_profiles, list_versions, rosters
 from students import reference as students_reference
 from students.changes import Kind, Request
 from students.models import ListProfile, Pupil, School, SchoolClass, Term
 from subsidies import applications, changes, concerns, county, payments, payout_sheets, reviews, rounds, workflow
 from subsidies import reference as subsidies_reference
-from subsidies.models import Application, Decision, Meeting, PayoutSheet, Programme, Round
+from subsidies.models import Application, Concern, ConcernReason, Decision, Meeting, PayoutSheet, Programme, Round
 from subsidies.states import State, Step
 
 from .demo_roster import ClassPlan, office_workbook, rows, workbook
@@ -46,6 +46,8 @@ ACCOUNTS: tuple[tuple[str, str], ...] = (
     ("ban72", "王建军 · 第一初级中学七年级2班班主任"),
     ("ban81", "刘志远 · 第一初级中学八年级1班班主任"),
     ("ban82", "孙丽华 · 第一初级中学八年级2班班主任"),
+    ("erzhong", "邓兴华 · 第二初级中学资助专干"),
+    ("er81", "吕静怡 · 第二初级中学八年级1班班主任"),
     ("xiaoxue", "杨秀英 · 城关小学资助专干（从导入名册开始）"),
     ("xiaoxue-xz", "赵明德 · 城关小学校长"),
     ("ban31", "马小兰 · 城关小学三年级1班班主任"),
@@ -97,6 +99,7 @@ def _units() -> _County:
     here = _County(county, Term.objects.get(key=_TERM))
     for key, name, code, stages in (
         ("chuzhong", "云岭县第一初级中学", "5353990001", ["junior"]),
+        ("erzhong", "云岭县第二初级中学", "5353990004", ["junior"]),
         ("xiaoxue", "云岭县城关小学", "5353990002", ["primary"]),
         ("youer", "云岭县第一幼儿园", "5353990003", ["preschool"]),
     ):
@@ -114,6 +117,7 @@ def _units() -> _County:
         ("ban72", "chuzhong", "七年级2班", "junior", "七年级"),
         ("ban81", "chuzhong", "八年级1班", "junior", "八年级"),
         ("ban82", "chuzhong", "八年级2班", "junior", "八年级"),
+        ("er81", "erzhong", "八年级1班", "junior", "八年级"),
         ("ban31", "xiaoxue", "三年级1班", "primary", "三年级"),
         ("daban", "youer", "大班1班", "preschool", "大班"),
     ):
@@ -136,6 +140,8 @@ def _people(here: _County) -> _County:
         "ban72": ("class_teacher", k["ban72"]),
         "ban81": ("class_teacher", k["ban81"]),
         "ban82": ("class_teacher", k["ban82"]),
+        "erzhong": ("aid_officer", s["erzhong"]),
+        "er81": ("class_teacher", k["er81"]),
         "xiaoxue": ("aid_officer", s["xiaoxue"]),
         "xiaoxue-xz": ("principal", s["xiaoxue"]),
         "ban31": ("class_teacher", k["ban31"]),
@@ -161,12 +167,39 @@ _JUNIOR = [
 
 
 def _rosters(here: _County) -> None:
-    _import(here, "chuzhong", _JUNIOR, first_serial=1)
-    _import(here, "youer", [ClassPlan("大班", "大班1班", 18, 2020, poor_every=2)], first_serial=201)
+    _import(here, "chuzhong", rows(_JUNIOR, first_serial=1))
+    kindergarten = [ClassPlan("大班", "大班1班", 18, 2020, poor_every=2)]
+    _import(here, "youer", rows(kindergarten, first_serial=201))
+    _import(here, "erzhong", _second_school())
+
+
+def _second_school() -> list[dict[str, str]]:
+    """A small school whose roster brings what only the county can see, beside the first junior school's."""
+    found = rows([ClassPlan("八年级", "八年级1班", 12, 2012, poor_every=4)], first_serial=501)
+    aided = [row for row in rows(_JUNIOR, first_serial=1) if row["困难类别"] and row["班级"] == "八年级2班"]
+    # The same child under another number: in two schools, and with an application at each.
+    doubled = aided[1]
+    born, sex = dt.date.fromisoformat(doubled["出生日期"]), "male" if doubled["性别"] == "男" else "female"
+    number = fictitious.id_number(600, born=born, sex=sex)
+    found[4] |= {key: doubled[key] for key in ("学生姓名", "性别", "出生日期", "监护人姓名", "户名", "困难类别")}
+    found[4] |= {"身份证件号": number, "全国学籍号": fictitious.roll_number(number), "就读方式": doubled["就读方式"]}
+    # The brother or sister of an aided child, paid into the same guardian's account.
+    family = ("监护人姓名", "与学生关系", "联系电话", "开户银行", "银行账号", "户名", "户主与学生关系")
+    found[5] |= {key: aided[2][key] for key in family}
+    found[5]["学生姓名"] = aided[2]["监护人姓名"][0] + "晨曦"
+    # Older than a pupil of the stage usually is.
+    sex = "male" if found[6]["性别"] == "男" else "female"
+    number = fictitious.id_number(601, born=dt.date(2009, 4, 18), sex=sex)
+    found[6] |= {"出生日期": "2009-04-18", "身份证件号": number, "全国学籍号": fictitious.roll_number(number)}
+    return found
 
 
 def _concerns(here: _County) -> None:
-    """What a screening finds: a class that has not filed yet, hardship that ended after filing, hardship that ends."""
+    """What a screening finds, an example of each kind: a class that has not filed yet, hardship that ended after
+    filing, hardship that ends; with the second school's roster a child in two schools, and so on.
+
+    One of them is settled, and one was settled and sent back by the county.
+    """
     officer, filed = here.people["chuzhong"], Application.objects.order_by("pupil__name", "pk")
     for unit, last in (("ban81", dt.date(2026, 10, 9)), ("ban82", dt.date(2026, 12, 31))):
         case = filed.filter(school_class=here.classes[unit]).first()
@@ -174,6 +207,15 @@ def _concerns(here: _County) -> None:
         for circumstance in case.pupil.circumstances.filter(valid_to__isnull=True):
             circumstances.end(circumstance, on=last, by=officer)
     concerns.find(here.unit, here.term, by=here.people["jingban"])
+    missed = Concern.objects.filter(kind=Concern.Kind.MISSED, owner=here.schools["chuzhong"]).order_by("path", "pk")
+    settled, returned = missed[:2]
+    for concern, code, note in (
+        (settled, "from_elsewhere", "户籍在邻县，已函请当地核实困难情况"),
+        (returned, "unreachable", "两次电话未接"),
+    ):
+        reason = ConcernReason.objects.get(kind=concern.kind, code=code)
+        concerns.settle(concern, reason=reason, note=note, by=officer)
+    concerns.reopen(returned, note="请班主任家访或请村委会转告后再办结", by=here.people["jingban"])
 
 
 def _lists(here: _County) -> None:
@@ -200,9 +242,9 @@ def _disabled(row: dict[str, str], degree: str) -> list[str]:
     return [row["学生姓名"], row["身份证件号"], "肢体", degree]
 
 
-def _import(here: _County, school: str, plans: list[ClassPlan], *, first_serial: int) -> None:
+def _import(here: _County, school: str, pupils: list[dict[str, str]]) -> None:
     officer = here.people[school]
-    file = SimpleUploadedFile("名册.xlsx", workbook(rows(plans, first_serial=first_serial)))
+    file = SimpleUploadedFile("名册.xlsx", workbook(pupils))
     checked = rosters.check_roster(file, unit=here.schools[school], term=here.term, by=officer)
     rosters.apply_roster(checked, by=officer)
 
@@ -269,6 +311,7 @@ def _running_round(here: _County) -> None:
     _meet(second, "class", here.classes["ban81"], by=officer)
     clock.set_demo_day(dt.date(2026, 10, 9))
     _file(here, round_, "ban72", "ban72")
+    _file(here, round_, "er81", "er81")
 
 
 def _changes(here: _County) -> None:

@@ -1,11 +1,15 @@
-"""`./aid bench [NAME …] [--rows=N]`: run the named benchmarks, or all. A benchmark is a module here with `main()`.
+"""`./aid bench [--services] [NAME …] [--rows=N]`: run the named benchmarks, or all. A benchmark is a module here with
+`main()`.
 
+On SQLite, or with --services on a PostgreSQL that is started here and stopped afterwards, as `./aid test` does.
 `--rows` is the size of the file, for those that read one.
 """
 
+import contextlib
 import importlib
 import os
 import pkgutil
+import signal
 import sys
 import time
 
@@ -18,21 +22,31 @@ def names() -> list[str]:
 
 
 def main(words: list[str]) -> int:
-    wanted = [word for word in words if not word.startswith("--rows=")]
-    for word in set(words) - set(wanted):
-        os.environ["BENCH_ROWS"] = str(int(word.removeprefix("--rows=")))
+    wanted = [word for word in words if not word.startswith("--")]
+    for word in words:
+        if word.startswith("--rows="):
+            os.environ["BENCH_ROWS"] = str(int(word.removeprefix("--rows=")))
     if unknown := sorted(set(wanted) - set(names())):
         print(f"没有这些测量：{'、'.join(unknown)}。现有：{'、'.join(names()) or '（还没有）'}。", file=sys.stderr)
         return 2
+    with contextlib.ExitStack() as stack:
+        if "--services" in words:
+            from tests.services import postgresql
+
+            os.environ["BENCH_DATABASE_URL"] = stack.enter_context(postgresql())
+        _run(wanted or names())
+    return 0
+
+
+def _run(wanted: list[str]) -> None:
     prepare()
-    for name in wanted or names():
+    for name in wanted:
         module = importlib.import_module(f"benchmarks.{name}")
         title = (module.__doc__ or name).strip().splitlines()[0]
         print(f"\n== {name}: {title}", flush=True)
         began = time.perf_counter()
         module.main()
         print(f"   ({time.perf_counter() - began:.1f} s in all)", flush=True)
-    return 0
 
 
 def prepare() -> None:
@@ -51,4 +65,5 @@ def prepare() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a server is stopped then, too
     sys.exit(main(sys.argv[1:]))

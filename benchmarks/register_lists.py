@@ -8,6 +8,7 @@ matched by blind index, and taken with circumstances and tasks; then the two ver
 import datetime as dt
 import io
 import itertools
+import os
 import random
 import resource
 import time
@@ -15,7 +16,8 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-PUPILS, LISTS, ROWS = 100_000, 10, 20_000
+PUPILS, LISTS, ROWS = 100_000, 10, int(os.environ.get("BENCH_ROWS", "20000"))
+GOAL_SECONDS = 30
 _PUPIL_COLUMNS = (
     *("id", "county_id", "name", "sex", "birth_date", "ethnicity", "id_kind", "id_sealed", "id_index", "id_masked"),
     *("roll_sealed", "roll_index", "roll_masked", "initials", "guardian_name", "guardian_relation"),
@@ -39,8 +41,8 @@ def main() -> None:
     random.seed(7)
     with transaction.atomic():  # one commit: making a thousand units is not what is measured
         cast = _county()
-    began = time.perf_counter()
-    numbers = _register(cast)
+        began = time.perf_counter()
+        numbers = _register(cast)
     print(f"   register: {PUPILS:,} pupils on {connection.vendor} ({time.perf_counter() - began:.1f} s, not counted)")
     list_profiles.load(cast["county"], by=cast["clerk"])
     profiles = list(ListProfile.objects.order_by("code"))[:LISTS]
@@ -72,14 +74,19 @@ def main() -> None:
         f"   ten lists: {ListEntry.objects.count():,} entries, {ListMatch.objects.count():,} matches,"
         f" {Circumstance.objects.count():,} circumstances, {Recheck.objects.count():,} tasks"
     )
-    print(f"   read {reading:.1f} s + take {taking:.1f} s = {reading + taking:.1f} s (to be under 30 s);", end="")
-    print(f" processor {_processor() - before:.1f} s, the reading children among it")
+    whole, worked = reading + taking, _processor() - before
+    verdict = "kept" if whole < GOAL_SECONDS else "MISSED"
+    verdict = verdict if ROWS >= 20_000 else "not judged by fewer rows"
+    print(
+        f"   read {reading:.1f} s + take {taking:.1f} s = {whole:.1f} s; processor {worked:.1f} s, the reading", end=""
+    )
+    print(f" children among it\n   goal {GOAL_SECONDS} s: {verdict}")
     began = time.perf_counter()
     found = lists.standing_on_lists(Pupil.objects.all())
     print(f"   standing_on_lists of all pupils: {len(found):,} in {time.perf_counter() - began:.2f} s")
     began = time.perf_counter()
-    shared = lists.households_of(Pupil.objects.all())
-    print(f"   households_of all pupils: {len(shared):,} in {time.perf_counter() - began:.2f} s")
+    shared = lists.households(cast["county"], dt.date(2026, 9, 3))
+    print(f"   households with two pupils or more: {len(shared):,} in {time.perf_counter() - began:.2f} s")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"   peak memory {peak:.0f} MB here, {child:.0f} MB in the reading process")
@@ -150,7 +157,7 @@ def _workbook(profile: Any, pupils: list[tuple[str, str]], seed: int) -> bytes:
     layout = list_profiles.layout_of(profile.layout)
     wanted = [int(each) for each in layout.sheets] or [1]
     book = Workbook(write_only=True)
-    for number in range(1, 4):
+    for number in range(1, max(wanted) + 1):
         sheet = book.create_sheet(f"表{number}")
         if number not in wanted:
             sheet.append(["说明"])

@@ -332,7 +332,9 @@ class _Looks:
 
 
 def _listed(marks: Marks) -> Iterator[tuple[str, int, Mark]]:
-    return ((sheet, row, mark) for (sheet, row), said in sorted(marks.items()) for mark in said)
+    """What keeps rows out before what does not, each in the order of the file."""
+    listed = [(sheet, row, mark) for (sheet, row), said in sorted(marks.items()) for mark in said]
+    return iter(sorted(listed, key=lambda each: each[2].level != "error"))
 
 
 def _lines(summary: Summary, marks: Marks) -> list[str]:

@@ -11,6 +11,7 @@ Dates travel as whole numbers (`toordinal`) and moments as tuples, because marsh
 import contextlib
 import ctypes
 import datetime as dt
+import html
 import io
 import marshal
 import math
@@ -80,13 +81,16 @@ class Sheet:
         left_out: list[Plain] = [None] * self.first_column
         for number, cells in enumerate(self.source.iter_rows(), start=1):
             values = [plain(value) for value in cells]
-            for column, text in self.unread.get(number, {}).items():
-                place = column - self.first_column
-                if 0 <= place < len(values) and values[place] is None:
-                    values[place] = text
-            if not any(value is not None for value in values):
+            unread = self.unread.get(number)
+            if not unread and not any(value is not None for value in values):
                 continue
             values = left_out + values
+            for column, text in (unread or {}).items():
+                if column < max_columns:
+                    values += [None] * (column + 1 - len(values))
+                    values[column] = text if values[column] is None else values[column]
+            if not any(value is not None for value in values):
+                continue
             if number > max_rows or len(values) > max_columns:
                 self._refuse_too_far(number, values, max_rows, max_columns)
             values = values[:max_columns]
@@ -207,8 +211,9 @@ class Finder(threading.Thread):
         # A formula that came out as an empty text is kept as one (t="str"); it is empty.
         if formula is None or value or b't="str"' in attributes:
             return ""
-        text = formula[:200].decode("utf-8", "replace")
-        return "=" + text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&amp;", "&")
+        # Cut before it is decoded; half a reference at the end would decode to something else.
+        text = re.sub(r"&[^;]*$", "", formula[:600].decode("utf-8", "ignore"))
+        return "=" + html.unescape(text)[:200]
 
 
 def column_index(letters: bytes) -> int:

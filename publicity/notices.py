@@ -13,6 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
@@ -104,17 +105,21 @@ def listed(user: User) -> QuerySet[Notice]:
 
 
 def with_counts(rows: QuerySet[Notice]) -> QuerySet[Notice]:
-    """Notices of one page of a list, with `line_count` and `open_count` (objections being checked)."""
-    lines = NoticeLine.objects.filter(notice=OuterRef("pk")).order_by().values("notice").annotate(n=Count("pk"))
-    unsettled = Objection.objects.filter(line__notice=OuterRef("pk"), state=Objection.State.OPEN).order_by()
+    """Notices of one page of a list, with `line_count`."""
+    # Lines are numbered from 1 and never taken away: the last number, which an index tells, is how many there are.
+    lines = NoticeLine.objects.filter(notice=OuterRef("pk")).order_by("-position").values("position")[:1]
     return (
-        rows.annotate(
-            line_count=Coalesce(Subquery(lines.values("n")), 0),
-            open_count=Coalesce(Subquery(unsettled.values("line__notice").annotate(n=Count("pk")).values("n")), 0),
-        )
+        rows.annotate(line_count=Coalesce(Subquery(lines), 0))
         .select_related("school", "round__programme", "round__term")
         .prefetch_related("round__programme__process_rules")
     )
+
+
+def open_counts() -> dict[UUID, int]:
+    """How many objections are being checked, by notice. Of all notices: asked the other way round, a page of them
+    would look at each of its lines."""
+    rows = Objection.objects.filter(state=Objection.State.OPEN).order_by()
+    return dict(rows.values_list("line__notice").annotate(n=Count("pk")))
 
 
 def publishable(user: User) -> list[Choice]:

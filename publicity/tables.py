@@ -1,7 +1,10 @@
 """Lists of notices and of the lines of one."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 import django_tables2 as tables
 from django.urls import reverse
@@ -45,7 +48,7 @@ def standing(notice: Notice, *, open_count: int) -> Standing:
 
 
 class NoticeTable(tables.Table):
-    """Rows come from `notices.listed`: running ones first, then the newest."""
+    """Rows come from `notices.listed`: running ones first, then the newest. `open_counts` as in `notices`."""
 
     title = tables.Column("公示")
     school = tables.Column("学校")
@@ -60,6 +63,10 @@ class NoticeTable(tables.Table):
         orderable = False
         empty_text = "没有符合条件的公示。学校评审通过后，由学校资助专干在这里发布。"
 
+    def __init__(self, *args: Any, open_counts: Mapping[UUID, int], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.open_counts = open_counts
+
     def render_title(self, record: Notice) -> SafeString:
         return format_html('<a href="{}">{}</a>', reverse("notice", args=[record.pk]), record.title)
 
@@ -67,11 +74,14 @@ class NoticeTable(tables.Table):
         return f"{cn_date(record.published_on)} 至 {cn_date(record.ends_on)}"
 
     def render_state(self, record: Notice) -> SafeString:
-        found = standing(record, open_count=record.open_count)
+        found = self._standing(record)
         return format_html('<span class="badge badge-{}">{}</span> {}', found.tone, found.label, found.sentence)
 
     def render_due(self, record: Notice) -> str:
-        return standing(record, open_count=record.open_count).due or "—"
+        return self._standing(record).due or "—"
+
+    def _standing(self, notice: Notice) -> Standing:
+        return standing(notice, open_count=self.open_counts.get(notice.pk, 0))
 
 
 class PublicLineTable(tables.Table):

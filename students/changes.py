@@ -8,31 +8,37 @@ change of class is written into the one enrolment, while a change of school open
 """
 
 import datetime as dt
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from accounts import access, audit, clock, scopes
 from accounts.models import Unit, User
 from accounts.redaction import refuse_numbers
 from accounts.roles import Permission
 
+from . import cases, rollovers, terms
 from . import enrolment as places
-from . import rollovers, terms
+from .grades import NEXT, Grade, next_grades
 from .models import (
     OPEN_STANDINGS,
     Boarding,
     ChangeReport,
     Enrolment,
     Pupil,
+    School,
     SchoolClass,
+    Stage,
     Standing,
     StatusChange,
     Term,
 )
+from .table_writing import by_column, insert, pieces, update
 
 Kind = StatusChange.Kind
 P = Permission
@@ -62,6 +68,10 @@ ENDING: dict[str, Standing] = {
 # After these the pupil may be taken in again; nobody comes back from the other two.
 _MAY_COME = (Standing.TRANSFERRED, Standing.WITHDRAWN, Standing.GRADUATED)
 NEEDS_REASON = (Kind.SUSPEND, Kind.WITHDRAW)
+# What an enrolment holds of its class.
+CLASS_FIELDS = ("school_class", "path", "class_name", "grade", "stage")
+_CLASS_COLUMNS = ("school_class_id", *CLASS_FIELDS[1:])
+_AT_ONCE = 900  # keys in one query
 
 
 class ChangeRefused(ValidationError):
@@ -101,12 +111,56 @@ def place_of(pupil: Pupil) -> Enrolment | None:
 
 def kinds_for(place: Enrolment, *, by: User) -> list[Kind]:
     """What this person may record about the enrolment now, in the order of the page."""
-    allowed = ALLOWED.get(place.standing, ())
+    allowed = [kind for kind in ALLOWED.get(place.standing, ()) if not why_not(kind, place)]
     if scopes.allows(by, P.RECORD_CHANGES, place.school_class):
-        return list(allowed)
+        return allowed
     if scopes.allows(by, P.EDIT_PUPILS, place.school_class):
         return [kind for kind in allowed if kind == Kind.BOARDING]
     return []
+
+
+def why_not(kind: Kind, place: Enrolment) -> str:
+    """Why this cannot happen to the pupil now, and what to do instead; "" when it can."""
+    if kind not in ALLOWED.get(place.standing, ()):
+        if place.standing == Standing.SUSPENDED:
+            return f"学生正在休学，不能办理{kind.label}；请先办理复学。"
+        return f"学生现在是{place.get_standing_display()}，不能办理{kind.label}。"
+    if kind == Kind.GRADUATE and not _is_last_grade(place):
+        return (
+            f"{place.grade}不是{place.get_stage_display()}的毕业年级，不能办理毕业。"
+            "转到别的学校请办理转出，不再就读请办理退学。"
+        )
+    return ""
+
+
+def _is_last_grade(place: Enrolment) -> bool:
+    """Whether a stage may end with the grade at this school; of a grade nobody knows it is not denied."""
+    after = next_grades(Grade(place.grade, place.stage))
+    within = [grade.name for grade in after if grade.stage == place.stage]
+    if not within or len(within) == len(after):
+        return not within
+    # 五年级: the last of primary school where the school keeps 五四学制.
+    here = SchoolClass.objects.filter(unit__parent=place.school_id, unit__is_active=True)
+    return not here.filter(stage=place.stage, grade__in=within).exists()
+
+
+def schools_for(place: Enrolment) -> QuerySet[Unit]:
+    """The other schools of the county that have a stage the pupil can go to, in order."""
+    stages = _stages_for(place)
+    county = School.objects.filter(unit__parent=place.school.parent_id, unit__is_active=True)
+    fitting = [key for key, taught in county.order_by().values_list("pk", "stages") if stages & set(taught)]
+    rows = Unit.objects.filter(pk__in=fitting, level=Unit.Level.SCHOOL)
+    return rows.exclude(pk=place.school_id).order_by("path")
+
+
+def _stages_for(place: Enrolment) -> set[str]:
+    """The pupil's stage and the next; and those of this term, for a transfer that has to be put right."""
+    order = list(Stage.values)
+    at = order.index(place.stage)
+    # 六年级 belongs to primary school here and to junior school there.
+    alike = {grade.stage for grade in NEXT if grade.name == place.grade}
+    had = Enrolment.objects.filter(pupil=place.pupil_id, term=place.term_id).order_by().values_list("stage", flat=True)
+    return {*order[at : at + 2], *alike, *had}
 
 
 def visible_to(user: User) -> QuerySet[StatusChange]:
@@ -179,8 +233,8 @@ def check(request: Request, place: Enrolment | None, *, by: User) -> None:
     if request.kind == Kind.BOARDING and not scopes.allows(by, P.RECORD_CHANGES, place.school_class):
         needed = P.EDIT_PUPILS
     access.require(by, needed, place.school_class)
-    if request.kind not in ALLOWED[place.standing]:
-        raise ChangeRefused(_why_not(request.kind, place))
+    if refusal := why_not(request.kind, place):
+        raise ChangeRefused(refusal)
     _check_day(request, place)
     _check_target(request, place, by=by)
 
@@ -203,12 +257,6 @@ def _check_day(request: Request, place: Enrolment) -> None:
     last = place.changes.order_by("-on", "-at").first()
     if last is not None and request.on < last.on:
         raise ChangeRefused({"on": f"{last.on:%Y-%m-%d} 已登记{last.get_kind_display()}，新的异动不能早于这一天。"})
-
-
-def _why_not(kind: Kind, place: Enrolment) -> str:
-    if place.standing == Standing.SUSPENDED:
-        return f"学生正在休学，不能办理{kind.label}；请先办理复学。"
-    return f"学生现在是{place.get_standing_display()}，不能办理{kind.label}。"
 
 
 def _check_target(request: Request, place: Enrolment, *, by: User) -> None:
@@ -238,9 +286,16 @@ def _check_destination(request: Request, place: Enrolment, *, by: User) -> None:
         raise ChangeRefused({"to_school": "请选择本县的学校。"})
     if there.pk == place.school_id:
         raise ChangeRefused({"to_school": f"学生现在就在{there}；在本校换班请办理调班。"})
+    stages = _stages_for(place)
+    if not stages & set(there.school.stages):
+        raise ChangeRefused(
+            {"to_school": f"{there}没有{place.class_name}学生能读的学段。请选择有{place.get_stage_display()}的学校。"}
+        )
     if request.school_class is not None:
         if request.school_class.unit.parent_id != there.pk:
             raise ChangeRefused({"school_class": f"请选择{there}的班级。"})
+        if request.school_class.stage not in stages:
+            raise ChangeRefused({"school_class": f"{place.class_name}的学生不能转到这个学段的班级，请重新选择。"})
         _check_class(request, by=by)
 
 
@@ -248,6 +303,13 @@ def _check_arrival(request: Request, term: Term, *, by: User) -> None:
     _check_class(request, by=by)
     _refuse_if_still_enrolled(request.pupil, by=by)
     last = _last_place(request.pupil)
+    order = list(Stage.values)
+    assert request.school_class is not None  # checked
+    # Years may have passed since: how far up is not ours to say, but nobody goes down a school.
+    if last and order.index(request.school_class.stage) < min(map(order.index, _stages_for(last))):
+        raise ChangeRefused(
+            {"school_class": "按登记情况，这名学生已读过更高的学段。请核对班级；确实要转入的，请向县资助中心核实。"}
+        )
     begins = max(filter(None, [term.starts_on, last.ends_on if last else None]))
     if request.on < begins:
         raise ChangeRefused({"on": "到校日期不能早于本学期开始的日期，也不能早于学生离开原学校的日期。"})
@@ -283,39 +345,49 @@ def write(request: Request, place: Enrolment | None, *, by: User) -> list[Status
 
 
 def _change(request: Request, place: Enrolment, *, by: User) -> StatusChange:
-    before, path = _words(place), place.path
-    extra: dict[str, Any] = {}
-    if ending := ENDING.get(request.kind):
-        place.standing, place.ends_on = ending, request.on
-    match request.kind:
-        case Kind.TRANSFER_OUT:
-            there = request.to_school
-            extra = {"to": there.name, "to_school": there.pk} if there else {"to": request.to_place.strip()}
-        case Kind.SUSPEND:
-            place.standing = Standing.SUSPENDED
-        case Kind.RETURN | Kind.CHANGE_CLASS:
-            place.standing = Standing.PRESENT
-            _put_into(place, request.school_class)
-        case Kind.BOARDING:
-            place.boarding = request.boarding
+    change = _turn(place, request.kind, request.on, _target(request, place), by=by)
+    if request.kind == Kind.TRANSFER_OUT:
+        there = request.to_school
+        change.after |= {"to": there.name, "to_school": there.pk} if there else {"to": request.to_place.strip()}
+    change.reason = request.reason.strip()
     place.save()
     rollovers.keep_up(place, is_moved=request.kind in (Kind.RETURN, Kind.CHANGE_CLASS))
-    at = clock.now()
     open_reports = ChangeReport.objects.filter(enrolment=place, state=ChangeReport.State.OPEN)
-    open_reports.update(state=ChangeReport.State.RECORDED, settled_at=at, settled_by=by)
-    return StatusChange.objects.create(
-        pupil=request.pupil,
+    open_reports.update(state=ChangeReport.State.RECORDED, settled_at=change.at, settled_by=by)
+    change.save(force_insert=True)
+    return change
+
+
+def _target(request: Request, place: Enrolment) -> dict[str, Any]:
+    """What becomes of the enrolment, by field."""
+    if ending := ENDING.get(request.kind):
+        return {"standing": ending, "ends_on": request.on}
+    match request.kind:
+        case Kind.SUSPEND:
+            return {"standing": Standing.SUSPENDED}
+        case Kind.RETURN | Kind.CHANGE_CLASS:
+            return {"standing": Standing.PRESENT, **_class_fields(place, request.school_class)}
+    assert request.kind == Kind.BOARDING
+    return {"boarding": request.boarding}
+
+
+def _turn(place: Enrolment, kind: Kind, on: dt.date, target: Mapping[str, Any], *, by: User) -> StatusChange:
+    """Change the enrolment and say so in a row; both are still to be saved. One desk and one roster alike."""
+    change = StatusChange(
+        pupil_id=place.pupil_id,
         enrolment=place,
-        term=place.term,
-        path=path,
-        kind=request.kind,
-        on=request.on,
-        before=before,
-        after=_words(place) | extra,
-        reason=request.reason.strip(),
-        at=at,
+        term_id=place.term_id,
+        path=place.path,
+        kind=kind,
+        on=on,
+        before=_words(place),
+        at=clock.now(),
         by=by,
     )
+    for name, value in target.items():
+        setattr(place, name, value)
+    change.after = _words(place)
+    return change
 
 
 def _take_in(request: Request, *, by: User) -> StatusChange:
@@ -333,29 +405,35 @@ def _take_in(request: Request, *, by: User) -> StatusChange:
     except IntegrityError:
         raise ChangeRefused("这名学生刚刚已由他人登记转入，请刷新页面。") from None
     rollovers.enter_too(place)
-    return StatusChange.objects.create(
-        pupil=request.pupil,
+    reason = request.reason.strip() if request.kind == Kind.TRANSFER_IN else ""
+    change = _arrival(place, request.on, reason=reason, by=by)
+    change.save(force_insert=True)
+    return change
+
+
+def _arrival(place: Enrolment, on: dt.date, *, reason: str, by: User) -> StatusChange:
+    return StatusChange(
+        pupil_id=place.pupil_id,
         enrolment=place,
         result=place,
-        term=term,
+        term_id=place.term_id,
         path=place.path,
         kind=Kind.TRANSFER_IN,
-        on=request.on,
+        on=on,
         before={},
         after=_words(place),
-        reason=request.reason.strip() if request.kind == Kind.TRANSFER_IN else "",
+        reason=reason,
         at=clock.now(),
         by=by,
     )
 
 
-def _put_into(place: Enrolment, school_class: SchoolClass | None) -> None:
+def _class_fields(place: Enrolment, school_class: SchoolClass | None) -> dict[str, Any]:
     assert school_class is not None  # checked
     fresh = places.as_in_term(
         places.begin(place.pupil, term=place.term, school_class=school_class, boarding=place.boarding)
     )
-    for field in ("school_class", "path", "class_name", "grade", "stage"):
-        setattr(place, field, getattr(fresh, field))
+    return {name: getattr(fresh, name) for name in CLASS_FIELDS}
 
 
 def _words(place: Enrolment) -> dict[str, Any]:
@@ -366,6 +444,154 @@ def _words(place: Enrolment) -> dict[str, Any]:
         "boarding": place.boarding,
         "boarding_label": place.get_boarding_display(),
     }
+
+
+# --- what a roster brings -------------------------------------------------------------------------------
+
+FROM_ROSTER = "名册导入"
+
+
+class Overtaken(ValidationError):
+    """Between comparing and writing somebody changed one of these pupils, or filed an application for one."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a change of an enrolment must not contradict, read before a roster is compared in detail."""
+
+    enrolment: UUID
+    starts_on: dt.date
+    last_change: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A pupil whom a roster has in another class, or boarding where the register has them as a day pupil.
+
+    `before` is (class, boarding) as compared; `fields` what the enrolment gets for its class, empty where that
+    stays; `boarding` is "" where that stays. Without `on` the pupil's time here has not begun: a plan is mended
+    and nothing has changed on a day.
+    """
+
+    enrolment: UUID
+    pupil: UUID
+    before: tuple[int, str]
+    fields: Mapping[str, Any]  # by attname: school_class_id, path, class_name, grade, stage
+    boarding: str
+    on: dt.date | None
+
+
+def facts_of(term: Term, pupils: Iterable[UUID]) -> dict[UUID, Facts]:
+    """Of the pupils' open enrolments in the term, by pupil; two queries for some hundred of them."""
+    found: dict[UUID, Facts] = {}
+    for some in pieces(sorted(pupils), _AT_ONCE):
+        rows = places.open_only(Enrolment.objects.filter(term=term, pupil__in=some)).order_by()
+        last = dict(
+            StatusChange.objects.filter(term=term, pupil__in=some)
+            .order_by()
+            .values_list("enrolment")
+            .annotate(last=Max("on"))
+        )
+        for pupil, key, starts_on in rows.values_list("pupil_id", "pk", "starts_on"):
+            found[pupil] = Facts(key, starts_on, last.get(key))
+    return found
+
+
+def write_listed(listed: Sequence[Listed], *, term: Term, by: User) -> list[StatusChange]:
+    """Write what a roster changes of class and boarding, in bulk: enrolments, dated rows, and what follows them.
+
+    In the caller's transaction, for pupils without a case; the caller keeps the trail. Raises Overtaken when a
+    pupil is no longer where they were when the roster was compared, or has a case by now.
+    """
+    held = _hold(listed, term)
+    changes: list[StatusChange] = []
+    columns: dict[UUID, tuple[Any, ...]] = {}
+    for each in listed:
+        place = held[each.enrolment]
+        steps = [(Kind.CHANGE_CLASS, each.fields), (Kind.BOARDING, {"boarding": each.boarding or place.boarding})]
+        for kind, target in steps:
+            if any(getattr(place, name) != value for name, value in target.items()):
+                change = _turn(place, kind, each.on or term.starts_on, target, by=by)
+                change.reason = FROM_ROSTER
+                if each.on is not None:
+                    changes.append(change)
+        columns[place.pk] = tuple(getattr(place, name) for name in (*_CLASS_COLUMNS, "boarding"))
+    update(Enrolment, (*CLASS_FIELDS, "boarding"), ((key, *values) for key, values in columns.items()))
+    _insert(changes)
+    _settle_reports(changes, by=by)
+    moved = {each.pupil for each in listed if each.fields}
+    _let_follow(held, moved)
+    return changes
+
+
+def _hold(listed: Sequence[Listed], term: Term) -> dict[UUID, Enrolment]:
+    """The enrolments locked, in key order as everybody locks them, and still as they were compared."""
+    held: dict[UUID, Enrolment] = {}
+    for keys in pieces(sorted(each.enrolment for each in listed), _AT_ONCE):
+        rows = Enrolment.objects.select_for_update(of=("self",)).filter(pk__in=keys).order_by("pk")
+        held |= {row.pk: row for row in rows}
+    for each in listed:
+        place = held.get(each.enrolment)
+        if (
+            place is None
+            or place.standing != Standing.PRESENT
+            or (place.school_class_id, place.boarding) != each.before
+        ):
+            raise _overtaken()
+    # Places before applications: nobody files one for these pupils while their places are held.
+    if cases.standing(term, {each.pupil for each in listed}):
+        raise _overtaken()
+    return held
+
+
+def _overtaken() -> Overtaken:
+    return Overtaken("导入时有人正在办理其中学生的异动或申请，没有写入任何一行。请稍后再点“导入”。")
+
+
+def note_arrivals(arrived: Mapping[UUID, dt.date], *, term: Term, by: User) -> list[StatusChange]:
+    """A dated row for each pupil of the roster who comes from elsewhere: key of the new enrolment → first day here.
+
+    Raises Overtaken when one of them has a case by now, which the desk of 异动 has to bring along.
+    """
+    changes = []
+    made = rollovers.schools_ahead(term)
+    for keys in pieces(sorted(arrived), _AT_ONCE):
+        for place in Enrolment.objects.filter(pk__in=keys).select_related("pupil", "school_class__school_class"):
+            changes.append(_arrival(place, arrived[place.pk], reason=FROM_ROSTER, by=by))
+            if place.school_id in made:
+                rollovers.enter_too(place)
+    if cases.standing(term, {change.pupil_id for change in changes}):
+        raise _overtaken()
+    _insert(changes)
+    return changes
+
+
+def _insert(changes: Sequence[StatusChange]) -> None:
+    names = [field.attname for field in StatusChange._meta.concrete_fields]
+    insert(StatusChange, by_column(names, ([getattr(each, name) for name in names] for each in changes)))
+
+
+def _settle_reports(changes: Sequence[StatusChange], *, by: User) -> None:
+    """What a class teacher reported and the roster has now brought; other reports still wait for the officer."""
+    for some in pieces(changes, _AT_ONCE):
+        for kind in {change.kind for change in some}:
+            keys = [change.enrolment_id for change in some if change.kind == kind]
+            ChangeReport.objects.filter(enrolment__in=keys, kind=kind, state=ChangeReport.State.OPEN).update(
+                state=ChangeReport.State.RECORDED, settled_at=clock.now(), settled_by=by
+            )
+
+
+def _let_follow(held: Mapping[UUID, Enrolment], moved: Collection[UUID]) -> None:
+    """The places in a term their school was rolled over into already."""
+    if not held:
+        return
+    term = next(iter(held.values())).term
+    made = rollovers.schools_ahead(term)
+    keys = [key for key, place in held.items() if place.school_id in made]
+    related = ("term", "school_class__school_class")
+    for some in pieces(keys, _AT_ONCE):
+        rows = Enrolment.objects.filter(pk__in=some).select_related(*related)
+        rollovers.keep_up_all({row.pupil_id: row for row in rows}, moved=moved)
 
 
 def sentence(change: StatusChange) -> str:
@@ -391,15 +617,15 @@ def arriving(user: User) -> QuerySet[StatusChange]:
     """
     schools = scopes.within(Unit.objects.filter(level=Unit.Level.SCHOOL), user, P.RECORD_CHANGES, unit="")
     there = list(schools.values_list("pk", flat=True))
-    return _not_taken_in(StatusChange.objects.filter(after__to_school__in=there))
+    return _not_taken_in(StatusChange.objects.all()).filter(after__to_school__in=there)
 
 
 def awaiting_arrival(user: User) -> QuerySet[StatusChange]:
     """Transfers to a school of the county whose pupil no school has taken in yet, in the present term."""
-    return _not_taken_in(visible_to(user).filter(after__to_school__isnull=False))
+    return _not_taken_in(visible_to(user)).filter(after__to_school__isnull=False)
 
 
 def _not_taken_in(rows: QuerySet[StatusChange]) -> QuerySet[StatusChange]:
     rows = rows.filter(term=terms.current(), kind=Kind.TRANSFER_OUT)
-    taken = Enrolment.objects.filter(term=terms.current(), standing__in=OPEN_STANDINGS).values("pupil")
-    return rows.exclude(pupil__in=taken)
+    taken = Enrolment.objects.filter(pupil=OuterRef("pupil"), term=terms.current(), standing__in=OPEN_STANDINGS)
+    return rows.exclude(Exists(taken))

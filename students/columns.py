@@ -4,6 +4,7 @@ One table, in one place. Headers are found by name, in any order, in the first r
 line or in two. What the table does not know a person is asked once; the answer is kept as HeaderMeaning.
 """
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from accounts.redaction import redact
 from documents import marking
 from documents.workbooks import SheetInfo, Value, spread, text_of
 
-from . import privacy, words
+from . import grades, privacy, words
 
 HEADER_ROWS = 12  # how far down a header is looked for
 SAMPLE_ROWS = 20  # rows below it that help to tell what a column holds
@@ -170,6 +171,7 @@ COLUMNS: tuple[Column, ...] = (
         "categories", ("困难类别", "困难类型", "家庭经济困难类型", "家庭经济困难类别", "困难学生类别", "困难学生类型")
     ),
     Column("evidence", ("证明名称和编号", "困难证明", "证明编号", "困难证明编号", "困难证明名称")),
+    Column("changed_on", ("变动日期", "异动日期", "调班日期", "就读方式变动日期")),
 )
 BY_KEY = {column.key: column for column in COLUMNS}
 
@@ -207,6 +209,9 @@ OUR_OWN_SHEETS = frozenset({marking.SUMMARY_SHEET})
 SHEETS_OF_WORDS = frozenset({"填写说明", "说明", "填表说明"})
 
 
+_CLASS_CURE = "工作表的名称和标题里也看不出是几年级几班。请加一列“班级”，或把工作表改名为“三年级1班”这样，再上传。"
+
+
 class MappingNeeded(ValidationError):
     """A person has to say which column is which. `question` is what to ask, as RosterImport keeps it."""
 
@@ -237,11 +242,15 @@ class Layout:
     needs_school: bool = False
     places: dict[str, int] = field(default_factory=dict)  # key of the column → index of the cell
     doubtful: dict[str, list[int]] = field(default_factory=dict)  # key → the columns that may be meant
+    class_said: str = ""  # the class of all its pupils, where no column but the sheet's name or title says it
+    short: Mapping[str, grades.Grade] = field(default_factory=dict)  # what 三 or 2024级 means as a grade here
 
     @property
     def missing(self) -> list[str]:
         """Keys of columns without which no row can be taken."""
         missing = [column.key for column in COLUMNS if column.is_required and column.key not in self.places]
+        if self.class_said:
+            missing = [key for key in missing if key != "class"]
         if not {"boarding", "is_boarding"} & self.places.keys():
             missing.append("boarding")
         if "account" in self.places:
@@ -280,6 +289,7 @@ def find_layout(
     *,
     meanings: Mapping[str, str],
     needs_school: bool,
+    short: Mapping[str, grades.Grade] = grades.NO_SHORT_FORMS,
 ) -> Layout | None:
     """The layout of a sheet by its first rows; None for a sheet without a header.
 
@@ -307,8 +317,11 @@ def find_layout(
         return None
     _, number, headings, place = best
     samples = [values for _, values in head[place + 1 : place + 1 + SAMPLE_ROWS]]
-    layout = Layout(sheet.name, sheet_index, number, headings, samples, needs_school)
+    layout = Layout(sheet.name, sheet_index, number, headings, samples, needs_school, short=short)
     _place(layout, meanings)
+    if "class" not in layout.places | layout.doubtful and layout.is_roster:
+        titles = [text_of(value) for row, values in head if row < number for value in values if value is not None]
+        layout.class_said = grades.class_said([sheet.name, *titles], short)
     return layout
 
 
@@ -429,15 +442,16 @@ def _rank(heading: Heading) -> int:
 # --- asking ------------------------------------------------------------------------------------------
 
 
-def sheet_token(sheet: str) -> str:
-    """The token by which a whole sheet is left aside."""
-    return f"@{sheet}"[:120]
+def sheet_token(layout: Layout) -> str:
+    """The token by which a whole sheet is left aside: by its name and its headers, for every file has a Sheet2."""
+    headers = "\n".join(heading.token for heading in layout.headings)
+    return f"@{layout.sheet[:80]}#{hashlib.sha256(headers.encode()).hexdigest()[:16]}"
 
 
-def question(layouts: Iterable[Layout], *, every: bool = False) -> dict[str, Any]:
+def question(layouts: Iterable[Layout], *, every: bool = False, or_without: bool = False) -> dict[str, Any]:
     """What a person is asked about sheets whose columns are not all known, as plain data; samples are masked.
 
-    With `every`, the sheets that need no asking too: how all columns are understood.
+    With `every`, the sheets that need no asking too: how all columns are understood. `or_without`: see `ask`.
     """
     unsure = [layout for layout in layouts if every or not layout.is_whole]
     missing = list(dict.fromkeys(key for layout in unsure for key in layout.missing if key not in layout.doubtful))
@@ -446,14 +460,16 @@ def question(layouts: Iterable[Layout], *, every: bool = False) -> dict[str, Any
         for layout in unsure
         for key, columns in layout.doubtful.items()
     ]
+    sentence = next((_sentence(layout) for layout in unsure if not layout.is_whole), "")
     return {
-        "sentence": next((_sentence(layout) for layout in unsure if not layout.is_whole), ""),
+        "sentence": f"{sentence}不是学生名册的工作表，请勾选“不读取”。" if or_without else sentence,
         "missing": [BY_KEY[key].label for key in missing],
         "doubtful": doubtful,
+        "or_without": or_without,
         "sheets": [
             {
                 "sheet": layout.sheet,
-                "token": sheet_token(layout.sheet),
+                "token": sheet_token(layout),
                 "header_row": layout.header_row,
                 "columns": [
                     {
@@ -477,16 +493,24 @@ def ask(unsure: list[Layout], *, or_without: bool = False) -> ValidationError:
 
     `or_without`: there are other sheets, so that to leave these aside is an answer too.
     """
-    asked = question(unsure)
+    asked = question(unsure, or_without=or_without)
     open_columns = [column for sheet in asked["sheets"] for column in sheet["columns"] if not column["key"]]
-    if or_without or open_columns:
+    stuck = next((layout for layout in unsure if _is_of_unknown_class(layout)), None)
+    if or_without or (open_columns and stuck is None):
         return MappingNeeded(asked)
-    layout = unsure[0]
+    layout = stuck or unsure[0]
     names = "、".join(f"“{BY_KEY[key].label}”" for key in layout.missing)
+    cure = _CLASS_CURE if stuck else "请补上这些列（列的顺序不限）后再上传。"
     return ValidationError(
         f"工作表“{layout.sheet}”第 {layout.header_row} 行是表头，但缺少{names}列，没有读取任何一行，什么都没有保存。"
-        "请补上这些列（列的顺序不限）后再上传。"
+        f"{cure}"
     )
+
+
+def _is_of_unknown_class(layout: Layout) -> bool:
+    """Whether it is a sheet for one class whose columns are all known: no answer about a column tells which class."""
+    unknown = any(heading.text and not heading.key and not heading.is_ours for heading in layout.headings)
+    return layout.missing == ["class"] and not layout.doubtful and not unknown
 
 
 def _sentence(layout: Layout) -> str:
@@ -496,6 +520,8 @@ def _sentence(layout: Layout) -> str:
         names = "和".join(f"“{layout.headings[index].text}”（{letter(index)} 列）" for index in columns)
         return f"{place}有 {len(columns)} 列都像“{BY_KEY[key].label}”：{names}。请指明用哪一列；还没有读取任何一行。"
     names = "、".join(f"“{BY_KEY[key].label}”" for key in layout.missing)
+    if _is_of_unknown_class(layout):
+        return f"{place}是表头，但缺少{names}列，还没有读取任何一行。{_CLASS_CURE}"
     return (
         f"{place}是表头，但缺少{names}列，还没有读取任何一行。"
         "如果表里有这些内容，请指明在哪一列；没有就补上这些列（列的顺序不限）后再上传。"

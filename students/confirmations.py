@@ -159,7 +159,8 @@ def confirm(school_class: Unit, term: Term, *, seen: str, reports: Iterable[Seen
 def reports_for(user: User) -> QuerySet[ChangeReport]:
     """What teachers saw and the person may record, still open."""
     rows = ChangeReport.objects.filter(state=ChangeReport.State.OPEN)
-    return scopes.within(rows, user, Permission.RECORD_CHANGES, unit="enrolment__school_class")
+    # By the enrolment's own path: from the units SQLite would walk every pupil of the county.
+    return scopes.within(rows, user, Permission.RECORD_CHANGES, unit="enrolment")
 
 
 def dismiss(report: ChangeReport, *, by: User) -> None:
@@ -180,6 +181,13 @@ def outstanding(classes: QuerySet[Unit], term: Term) -> QuerySet[Unit]:
     pupils = places.open_only(Enrolment.objects.filter(term=term, school_class=OuterRef("pk")))
     confirmed = ChangeConfirmation.objects.filter(term=term, school_class=OuterRef("pk"))
     return classes.filter(Exists(pupils), ~Exists(confirmed))
+
+
+def with_pupils(classes: QuerySet[Unit], term: Term) -> QuerySet[Unit]:
+    """Those of the classes that have pupils in the term, or were confirmed when they had."""
+    pupils = places.open_only(Enrolment.objects.filter(term=term, school_class=OuterRef("pk")))
+    confirmed = ChangeConfirmation.objects.filter(term=term, school_class=OuterRef("pk"))
+    return classes.filter(Exists(pupils) | Exists(confirmed))
 
 
 def states(classes: QuerySet[Unit], term: Term) -> list[ClassState]:

@@ -313,6 +313,7 @@ class HeaderForm(forms.Form):
     def __init__(self, *args: Any, question: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.sheets: list[dict[str, Any]] = question["sheets"]
+        self.has_whole_sheet = question.get("or_without", False)
         self.columns: dict[str, dict[str, Any]] = {}  # by token: a header means the same on every sheet
         for sheet in self.sheets:
             for column in sheet["columns"]:
@@ -337,7 +338,7 @@ class HeaderForm(forms.Form):
             )
         for number, sheet in enumerate(self.sheets):
             self.fields[f"aside-{number}"] = forms.BooleanField(
-                label=f"工作表“{sheet['sheet']}”不是名册，不读取", required=False
+                label=f"工作表“{sheet['sheet']}”不是学生名册，不读取", required=False
             )
 
     @property
@@ -354,6 +355,11 @@ class HeaderForm(forms.Form):
         return [(self[f"other-{number}"], self.columns[token]) for number, token in enumerate(self.free)]
 
     @property
+    def may_be_without(self) -> bool:
+        """Whether to leave a sheet aside is an answer to what is asked: there are others."""
+        return bool(self.asked) and (self.has_whole_sheet or len(self.sheets) > 1)
+
+    @property
     def asides(self) -> list[BoundField]:
         return [self[f"aside-{number}"] for number in range(len(self.sheets))]
 
@@ -363,6 +369,8 @@ class HeaderForm(forms.Form):
         for number, asked in enumerate(self.asked):
             if not cleaned.get(f"column-{number}") and not aside.issuperset(asked.sheets):
                 sentence = f"请选出哪一列是“{asked.label}”。表里没有这一列的，请补上后重新上传。"
+                if self.may_be_without:
+                    sentence += "不是学生名册的工作表，请在上面勾选“不读取”。"
                 self.add_error(f"column-{number}", sentence)
         meant: dict[str, set[str]] = {}
         for token, key in self._chosen(cleaned) + self._changed(cleaned):

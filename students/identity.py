@@ -7,13 +7,13 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 
 from accounts import access, audit, clock
-from accounts.models import User
+from accounts.models import Unit, User
 from accounts.redaction import redact
 from accounts.roles import Permission
 from documents import uploads
 from documents.models import Upload
 
-from . import enrolment, numbers, privacy
+from . import enrolment, list_versions, numbers, privacy
 from .models import IdCorrection, Pupil
 
 
@@ -23,8 +23,9 @@ def correct_id(
     """Give the pupil another ID number; with a resident's number sex and birth date follow from it.
 
     Wants RECORD_CHANGES over the whole county: the school proposes, the county decides. What applications and
-    payments have frozen stays as it was. Raises ValidationError for a number that cannot be used, is the same,
-    or belongs to another pupil.
+    payments have frozen stays as it was. The comparison lists in force are looked at with the new number, and the
+    school is asked about those that named the old one. Raises ValidationError for a number that cannot be used, is
+    the same, or belongs to another pupil.
     """
     school = enrolment.current(pupil).school
     access.require(by, Permission.RECORD_CHANGES, pupil.county)
@@ -32,6 +33,8 @@ def correct_id(
         raise ValidationError({"reason": "请写明更正原因。"})
     tidy = _read(number, id_kind)
     with transaction.atomic():
+        # The county first, as whoever takes a list does.
+        Unit.objects.select_for_update(no_key=True).get(pk=pupil.county_id)
         pupil = Pupil.objects.select_for_update(of=("self",)).select_related("county").get(pk=pupil.pk)
         index = privacy.id_index(tidy)
         if index == pupil.id_index:
@@ -57,7 +60,8 @@ def correct_id(
         correction.evidence_file = uploads.store(evidence_file, kind=Upload.Kind.EVIDENCE, unit=school, by=by)
         correction.save(force_insert=True)
         fields = [name for name in changed if not name.startswith("id_")]
-        audit.record("identity.correct", pupil, by=by, unit=school, fields=["id", *fields])
+        lists_say = list_versions.follow_number(pupil, by=by)
+        audit.record("identity.correct", pupil, by=by, unit=school, fields=["id", *fields], **lists_say)
     return correction
 
 

@@ -82,10 +82,16 @@ def link(version: ListVersion) -> None:
         )
 
 
-def denied_pupils(versions: Iterable[UUID]) -> set[UUID]:
-    """Pupils of whom one of the versions says that a category does not hold."""
+def denied(versions: Iterable[UUID], pupil: UUID | None = None) -> dict[UUID, set[int]]:
+    """Pupils of whom one of the versions says that a category does not hold, and which categories these are."""
     said = ListMatch.objects.filter(state__in=HELD, version__in=list(versions), entry__denies=True)
-    return set(said.order_by().values_list("pupil", flat=True))
+    said = said.exclude(entry__category=None)
+    if pupil:
+        said = said.filter(pupil=pupil)
+    found: dict[UUID, set[int]] = defaultdict(set)
+    for key, category in said.order_by().values_list("pupil_id", "entry__category_id"):
+        found[key].add(category)
+    return found
 
 
 def _giving(version: ListVersion, pupil: UUID | None) -> list[Standing]:
@@ -94,10 +100,8 @@ def _giving(version: ListVersion, pupil: UUID | None) -> list[Standing]:
     own = _standings(version, kinds, pupil)
     newest = lists.newest_versions(clock.today())
     others = [key for key, other in newest.items() if other.profile_id != version.profile_id]
-    denied = denied_pupils([*others, version.pk])
-    if pupil:
-        denied &= {pupil}
-    said_elsewhere = lists.standing_on_lists(denied) if others and denied else {}
+    contrary = denied([*others, version.pk], pupil).keys() & own.keys() if others else set()
+    said_elsewhere = lists.standing_on_lists(contrary) if contrary else {}
     found = []
     for key, rows in own.items():
         elsewhere = [row for row in said_elsewhere.get(key, ()) if row.profile_id != version.profile_id]

@@ -12,6 +12,7 @@ from accounts import clock
 from accounts.forms import DayInput, a_day_of_work
 from accounts.models import Unit
 from accounts.redaction import refuse_numbers
+from accounts.templatetags.aid import cn_date
 from documents.forms import UploadField
 from documents.models import Upload
 
@@ -26,6 +27,7 @@ OUTCOMES = {
     Recheck.Kind.LEFT: ("确认已不在名单", "情况没有变，是名单漏了"),
     Recheck.Kind.CHANGED: ("确认变化", "名单有误，情况没有变"),
     Recheck.Kind.CONTRADICTED: ("按优先的名单办理", "名单有误，情况没有变"),
+    Recheck.Kind.RENUMBERED: ("名单上的是另一个人", "是本人，名单上的号码也写错了"),
 }
 
 
@@ -100,7 +102,7 @@ class DifferenceFilter(forms.Form):
 
 
 def _version_label(version: ListVersion) -> str:
-    return f"{version.as_of:%Y-%m-%d}（{version.persons_total} 人）"
+    return f"{cn_date(version.as_of)}（{version.persons_total} 人）"
 
 
 class RecheckFilter(forms.Form):

@@ -30,21 +30,52 @@ def match(version: ListVersion) -> None:
     ListMatch.objects.filter(pk__in=list(overtaken)).delete()
 
 
-def _by_id(version: ListVersion) -> None:
-    """One statement: the entry's blind index is the pupil's."""
+def follow_number(pupil: Pupil) -> dict[UUID, list[ListEntry]]:
+    """Bring the matches of a pupil whose number was put right up to it, on every version taken.
+
+    Answers by version with the entries that are the pupil's no longer. One of the same name and birth date is
+    proposed, so that somebody decides; what was decided by hand stays.
+    """
+    mine = ListMatch.objects.filter(pupil=pupil)
+    # Proposals by the birth date that stood in the old number.
+    mine.filter(state=ListMatch.State.PROPOSED).exclude(entry__birth_date=pupil.birth_date).delete()
+    old = mine.filter(state=ListMatch.State.BY_ID).exclude(entry__person_index=pupil.id_index)
+    lost: dict[UUID, list[ListEntry]] = defaultdict(list)
+    for match_ in list(old.select_related("entry__category").order_by("entry_id")):
+        entry = match_.entry
+        lost[entry.version_id].append(entry)
+        if pupil.birth_date and (entry.name, entry.birth_date) == (pupil.name, pupil.birth_date):
+            match_.state, match_.circumstance = ListMatch.State.PROPOSED, None
+            match_.save(update_fields=["state", "circumstance"])
+        else:
+            match_.delete()
+    for version in ListVersion.objects.filter(
+        Exists(ListEntry.objects.filter(version=OuterRef("pk"), person_index=pupil.id_index)),
+        profile__county=pupil.county_id,
+        state=ListVersion.State.TAKEN,
+    ).select_related("profile"):
+        _by_id(version, pupil)
+    return dict(lost)
+
+
+def _by_id(version: ListVersion, pupil: Pupil | None = None) -> None:
+    """One statement: the entry's blind index is the pupil's; of all pupils of the county, or of one."""
     entries, pupils, matches = (model._meta.db_table for model in (ListEntry, Pupil, ListMatch))
     key = ListVersion._meta.pk.get_db_prep_value(version.pk, connection)
     held = ", ".join(f"'{state}'" for state in HELD)
+    only, keys = ("", [])
+    if pupil:
+        only, keys = " AND p.id = %s", [Pupil._meta.pk.get_db_prep_value(pupil.pk, connection)]
     with connection.cursor() as cursor:
         # What was only proposed, or decided by hand before the number was put right, gives way to the number.
         cursor.execute(
             f"INSERT INTO {matches} (entry_id, version_id, pupil_id, state)"  # noqa: S608 - names are our models'
             f" SELECT e.id, e.version_id, p.id, 'by_id' FROM {entries} e"
             f" JOIN {pupils} p ON p.county_id = %s AND p.id_index = e.person_index"
-            " WHERE e.version_id = %s"
+            f" WHERE e.version_id = %s{only}"
             f" AND NOT EXISTS (SELECT 1 FROM {matches} m WHERE m.entry_id = e.id AND m.state IN ({held}))"
             " ON CONFLICT (entry_id, pupil_id) DO UPDATE SET state = 'by_id', decided_at = NULL, decided_by_id = NULL",
-            [version.profile.county_id, key],
+            [version.profile.county_id, key, *keys],
         )
 
 
@@ -99,7 +130,7 @@ def _propose(version: ListVersion) -> None:
     alike = Pupil.objects.filter(name=OuterRef("name"), birth_date=OuterRef("birth_date"))
     entries = _unmatched(version).exclude(birth_date=None).exclude(name="").filter(Exists(alike))
     waiting: dict[tuple[str, object], list[int]] = defaultdict(list)
-    for key, name, born in entries.values_list("pk", "name", "birth_date"):
+    for key, name, born in entries.order_by().values_list("pk", "name", "birth_date"):
         waiting[name, born].append(key)
     names = sorted({name for name, _ in waiting})
     rows = []

@@ -6,6 +6,7 @@ Nothing here touches the database.
 """
 
 import datetime as dt
+import functools
 import itertools
 import re
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ MAX_FINDINGS = 300  # kept of one file; all are counted
 _EIGHTEEN = re.compile(r"[0-9]{17}[0-9X]")
 _PLAIN_NAME = re.compile(r"[\u4e00-\u9fff]{2,4}")
 _NOTHING = frozenset({"", "-", "—", "——", "/", "\\", "无", "空", "0", "NULL", "NONE", "未知", "N/A", "#N/A"})
+_NO_HEADER = "没有认出表头，是按格式里的列字母读的。"
 _DIGITS_KEPT = 10.0**15  # a number this large has lost its last digits in the cell
 
 
@@ -79,6 +81,8 @@ class ListReader:
     numbers_wrong: int = 0
     findings_total: int = 0
     findings: list[dict[str, Any]] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)  # why this may not be the list it is said to be
+    _seen: set[str] = field(default_factory=set)  # what of the layout was found on any sheet
 
     def people(self) -> Iterator[Person]:
         """Everybody on the sheets the layout names, in order. Raises WorkbookRefused for a file of another kind."""
@@ -89,15 +93,28 @@ class ListReader:
             head = _first_rows(rows)
             columns = self._columns(head)
             if columns is None:
-                self.say("note", info.name, 0, "", "这张工作表上没有找到证件号或姓名的列，没有读取。")
+                said = "这张工作表上没有找到证件号或姓名的列，没有读取。"
+                if self.layout.sheets:
+                    self.doubt(info.name, said)
+                else:
+                    self.say("note", info.name, 0, "", said)
                 continue
             is_read = True
+            self._compare(info, head, columns)
             rest = (row for row in itertools.chain(head, rows) if row[0] >= columns.first_row)
             yield from self._people_of(index + 1, info, rest, columns)
         if not is_read:
             raise WorkbookRefused(self._nothing_found())
+        if "header" not in self._seen and not self.layout.sheets:
+            self.doubt("", _NO_HEADER)
+        if self.layout.members and "members" not in self._seen:
+            letters = "、".join(map(column_letter, self.layout.members))
+            self.doubt("", f"按格式家庭成员的证件号在 {letters} 列，文件的这些列里没有证件号。")
+        if self.layout.flags and "flags" not in self._seen:
+            names = "、".join(f"“{name}”" for name in self.layout.flags)
+            self.doubt("", f"没有找到格式里写的标识列：{names}。名单上的人是哪一种情况，可能读得不对。")
         if self.numbers_seen >= 10 and self.numbers_wrong * 2 > self.numbers_seen:
-            self.say("note", "", 0, "", "一半以上的证件号读不出来，很可能选错了名单，或文件换了格式。请先核对再采用。")
+            self.doubt("", "一半以上的证件号读不出来，很可能选错了名单，或文件换了格式。请先核对再采用。")
 
     # --- sheets and columns ------------------------------------------------------------------------
 
@@ -114,7 +131,8 @@ class ListReader:
             elif wanted.isdecimal() and 0 < int(wanted) <= len(sheets):
                 found.append(int(wanted) - 1)
             else:
-                self.say("note", wanted, 0, "", f"文件里没有“{wanted}”这张工作表（共 {len(sheets)} 张）。")
+                which = f"第 {wanted} 张工作表" if wanted.isdecimal() else f"“{wanted}”这张工作表"
+                self.doubt("", f"按格式应读{which}，文件里没有（共 {len(sheets)} 张）。")
         # Somebody kept only the sheet with the data: better to look at what there is than to send it back.
         return list(dict.fromkeys(found)) or visible
 
@@ -136,6 +154,18 @@ class ListReader:
             at["id"], at["name"], at["birth_date"], at["relation"], at["household"], at["valid_from"], at["valid_to"],
             {name: index for name, index in flags.items() if index is not None}, first_row,
         )  # fmt: skip
+
+    def _compare(self, info: SheetInfo, head: list[tuple[int, list[Value]]], at: Columns) -> None:
+        """Note what of the layout this sheet has: a header, the flags, numbers where a household's members stand."""
+        if any(self._known([tidy_header(workbooks.text_of(value)) for value in values]) for _, values in head):
+            self._seen.add("header")
+        elif self.layout.sheets:
+            self.doubt(info.name, _NO_HEADER)
+        if at.flags:
+            self._seen.add("flags")
+        shown = [_at(values, column) for _, values in head for column in self.layout.members]
+        if any("证" in workbooks.text_of(value) or read_number(value).text for value in shown):
+            self._seen.add("members")
 
     def _known(self, texts: list[str]) -> int:
         """How many of the layout's columns this row heads; a row that heads neither number nor name heads none."""
@@ -163,10 +193,11 @@ class ListReader:
         sheet = info.name[:60]
         for row, values in rows:
             first, name = _at(values, at.number), _name(_at(values, at.name))
-            if (isinstance(first, str) and tidy_header(first) in headings) or name in headings:
+            if _is_heading(first, headings) or name in headings:
                 continue  # the header once more: on a second line, or at the top of a printed page
             number = self._number(first, sheet, row, at.number)
-            others = [column for column in members if not _is_empty(_at(values, column))] if members else []
+            width = len(values)
+            others = [column for column in members if column < width and not _is_empty(values[column])]
             if not (number.text or number.problem or name or others):
                 continue
             self.rows += 1
@@ -203,6 +234,11 @@ class ListReader:
         if not number.problem and name:
             self.say("warning", sheet, row, _letter(column), "没有证件号，也没有出生日期，无法比对，没有收进来。")
         return False
+
+    def doubt(self, sheet: str, message: str) -> None:
+        """Note why this may be another list, or one of another form: whoever takes it has to look at that first."""
+        self.doubts.append(redact(message))
+        self.say("doubt", sheet, 0, "", message)
 
     def say(self, level: str, sheet: str, row: int, column: str, message: str) -> None:
         """Note a finding; beyond the first few hundred they are only counted."""
@@ -250,6 +286,7 @@ def _old_birth_date(number: str) -> dt.date | None:
     return _eight_digits(f"19{number[6:12]}") if re.fullmatch(r"[0-9]{15}", number) else None
 
 
+@functools.lru_cache(maxsize=40_000)  # the days of a century
 def _eight_digits(text: str) -> dt.date | None:
     try:
         return dt.date(int(text[:4]), int(text[4:6]), int(text[6:]))
@@ -268,12 +305,18 @@ def _name(value: Value) -> str:
 
 
 def _date(value: Value) -> dt.date | None:
+    if value is None:
+        return None
     if isinstance(value, dt.datetime):
         return value.date()
     if isinstance(value, dt.date):
         return value
     text = workbooks.text_of(value)
     return words.read_date(text.split(" ")[0])[0] if text else None
+
+
+def _is_heading(value: Value, headings: frozenset[str]) -> bool:
+    return isinstance(value, str) and not _EIGHTEEN.fullmatch(value) and tidy_header(value) in headings
 
 
 def _text(value: Value, most: int) -> str:
@@ -284,6 +327,8 @@ def _text(value: Value, most: int) -> str:
 
 def _key(value: Value) -> str:
     """The whole text without blanks, numbers of persons too: it is hashed and never shown."""
+    if value is None:
+        return ""
     text = numbers.tidy_number(workbooks.text_of(value))
     return "" if text in _NOTHING else text
 

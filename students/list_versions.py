@@ -11,15 +11,15 @@ import itertools
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts import access, audit, clock, scopes
@@ -42,8 +42,8 @@ from . import (
 from .list_profiles import Layout, Meaning
 from .list_reading import ListReader, Person
 from .lists import HELD
-from .models import Category, Enrolment, ListEntry, ListMatch, ListProfile, ListVersion, Recheck
-from .table_writing import by_column, insert, update
+from .models import Category, Enrolment, ListEntry, ListMatch, ListProfile, ListVersion, Pupil, Recheck
+from .table_writing import Columns, insert, update
 
 logger = logging.getLogger(__name__)
 
@@ -51,13 +51,10 @@ AT_ONCE_BYTES = 150_000  # about 3,000 rows: read while the person waits
 AT_ONCE_PERSONS = 5_000  # taken while the person waits
 LEASE_SECONDS = 120
 MOST_ATTEMPTS = 3
-_CHUNK = 5_000
+_CHUNK = 20_000  # people: fewer commits write the same pages of the index less often
 _TRIED = 20  # people shown of a file that is tried out
+_DOUBTS = 20  # kept of one file
 _READ, _TAKEN = ListVersion.State.READ, ListVersion.State.TAKEN
-_FIELDS = (
-    "version_id", "sheet", "row", "name", "birth_date", "person_index", "id_masked", "household", "relation", "flags",
-    "category_id", "denies", "mark", "valid_from", "valid_to",
-)  # fmt: skip
 
 
 class ListAlreadySettled(ValidationError):
@@ -156,10 +153,11 @@ def discard(version: ListVersion, *, by: User) -> ListVersion:
     return version
 
 
-def take(version: ListVersion, *, by: User) -> ListVersion:
+def take(version: ListVersion, *, is_checked: bool = False, by: User) -> ListVersion:
     """Let the version count: match it, give what it gives, open the tasks of what changed.
 
-    A large version is taken by a worker; its state is TAKING until then. Raises ListAlreadySettled the second time.
+    A large version is taken by a worker; its state is TAKING until then. Raises ListAlreadySettled the second time,
+    ValidationError when the file did not fit its layout and nobody says that it was looked at (`is_checked`).
     """
     county = version.profile.county
     access.require(by, Permission.COMPARE_LISTS, county)
@@ -167,6 +165,10 @@ def take(version: ListVersion, *, by: User) -> ListVersion:
         version = _locked(version.pk)
         if version.state != _READ:
             raise ListAlreadySettled(_settled_sentence(version))
+        if version.summary.get("doubts") and not is_checked:
+            raise ValidationError(
+                f"这个文件和“{version.profile}”的格式对不上，没有采用。请核对是否选错了名单；核对无误的，勾选后再采用。"
+            )
         same_day = ListVersion.objects.filter(profile=version.profile_id, as_of=version.as_of)
         if same_day.filter(state__in=(ListVersion.State.TAKING, _TAKEN)).exists():
             raise ValidationError(
@@ -272,7 +274,7 @@ def _read_into(version: ListVersion, attempt: int) -> None:
         for chunk in _chunks(reader.people(), _CHUNK):
             with transaction.atomic():
                 _keep(version, attempt, progress=reader.rows)
-                insert(ListEntry, by_column(_FIELDS, [maker.entry(person) for person in chunk]))
+                insert(ListEntry, maker.entries(chunk), same={"version_id": version.pk})
     if not maker.persons:
         raise ValidationError(
             f"按“{version.profile}”的格式没有读到任何人。请检查是否选错了名单；如果对方换了表格格式，请先修改“名单格式”。"
@@ -285,6 +287,8 @@ def _read_into(version: ListVersion, attempt: int) -> None:
         "findings": sum(finding["level"] != "note" for finding in reader.findings)
         + reader.findings_total
         - len(reader.findings),
+        "doubts": reader.doubts[:_DOUBTS],
+        "only_denies": maker.says == {True},
         "without_category": maker.without_category,
         "unknown_kinds": sorted(maker.unknown_kinds),
     }
@@ -329,8 +333,18 @@ def _finish_reading(version: ListVersion, attempt: int) -> None:
         )
 
 
+class _Meant(NamedTuple):
+    """What a row of a list says: its category if there is one, whether that is denied, its mark and flags."""
+
+    category: int | None
+    denies: bool
+    mark: str
+    number: int  # the mark's
+    flags: dict[str, Any]
+
+
 class _EntryMaker:
-    """Turns people as read into rows of ListEntry, and remembers whom it has seen."""
+    """Turns people as read into columns of ListEntry, and remembers whom it has seen."""
 
     def __init__(self, version: ListVersion) -> None:
         self.version = version
@@ -342,45 +356,52 @@ class _EntryMaker:
         self.households: set[str] = set()
         self.without_category = 0
         self.unknown_kinds: set[str] = set()
-        self._said: dict[tuple[Any, ...], tuple[int | None, bool, str, dict[str, Any]]] = {}
+        self.says: set[bool] = set()  # of the rows with a category: whether they deny it
+        self._said: dict[tuple[Any, ...], _Meant] = {}
 
-    def entry(self, person: Person) -> list[Any]:
-        category, denies, mark, flags = self._meaning(person)
-        if person.number:
-            index, masked = privacy.id_index(person.number), privacy.mask_id(person.number)
-        else:
-            born = person.birth_date.isoformat() if person.birth_date else ""
-            index = f"n{vault.blind_index(f'{person.name}|{born}', purpose='students.list.person')[:63]}"
-            masked = ""
-        who, what = int(index[1:16], 16), int(mark, 16)
-        if self.persons.setdefault(who, what) != what:
-            self.several[who] |= {self.persons[who], what}
-        household = person.household
-        if household.startswith("="):
-            household = vault.blind_index(household, purpose="students.list.household")[:32]
-        if household:
-            self.households.add(household)
-        self.without_category += category is None
-        return [
-            self.version.pk,
-            person.sheet,
-            person.row,
-            person.name[:60],
-            person.birth_date,
-            index,
-            masked,
-            household,
-            person.relation,
-            flags,
-            category,
-            denies,
-            mark,
-            person.valid_from,
-            person.valid_to,
-        ]
+    def entries(self, people: Sequence[Person]) -> Columns:
+        """The people as columns; all that is the same for many is asked once."""
+        _, sheets, rows, numbers, names, births, households, relations, _, since, until = zip(*people, strict=True)
+        indexes = privacy.id_indexes(numbers)
+        for place, index in enumerate(indexes):
+            if not index:
+                born = births[place].isoformat() if births[place] else ""
+                unnamed = vault.blind_index(f"{names[place]}|{born}", purpose="students.list.person")
+                indexes[place] = f"n{unnamed[:63]}"
+        meant = [self._meaning(person) for person in people]
+        for index, each in zip(indexes, meant, strict=True):
+            who, what = int(index[1:16], 16), each.number
+            if self.persons.setdefault(who, what) != what:
+                self.several[who] |= {self.persons[who], what}
+        keys = self._keys(households)
+        self.households.update(keys)
+        self.households.discard("")
+        self.without_category += sum(each.category is None for each in meant)
+        return {
+            "sheet": sheets,
+            "row": rows,
+            "name": [name[:60] for name in names],
+            "birth_date": births,
+            "person_index": indexes,
+            "id_masked": list(map(privacy.mask_id, numbers)),
+            "household": keys,
+            "relation": relations,
+            "flags": [each.flags for each in meant],
+            "category_id": [each.category for each in meant],
+            "denies": [each.denies for each in meant],
+            "mark": [each.mark for each in meant],
+            "valid_from": since,
+            "valid_to": until,
+        }
 
-    def _meaning(self, person: Person) -> tuple[int | None, bool, str, dict[str, Any]]:
-        """Category, denial, mark and the flags; the same flags mean the same on every row of a sheet."""
+    def _keys(self, households: Sequence[str]) -> list[str]:
+        """Of each household a key that holds no number: what stood in the file is hashed."""
+        given = [each for each in dict.fromkeys(households) if each.startswith("=")]
+        hashed = dict(zip(given, vault.blind_indexes(given, purpose="students.list.household"), strict=True))
+        return [hashed[each][:32] if each in hashed else each for each in households]
+
+    def _meaning(self, person: Person) -> "_Meant":
+        """What a row means; the same flags mean the same on every row of a sheet."""
         key = (person.position, tuple(person.flags.items()), person.valid_from, person.valid_to)
         if key not in self._said:
             code, denies = self.meaning.says(person.flags, position=person.position, sheet=person.sheet)
@@ -392,7 +413,10 @@ class _EntryMaker:
             mark = hashlib.sha256(text.encode()).hexdigest()[:16]
             if len(self._said) > 50_000:  # every row another date: no use to remember more
                 self._said.clear()
-            self._said[key] = (kind.pk if kind else None, denies and kind is not None, mark, dict(person.flags))
+            category = kind.pk if kind else None
+            if kind:
+                self.says.add(denies)
+            self._said[key] = _Meant(category, denies and kind is not None, mark, int(mark, 16), dict(person.flags))
         return self._said[key]
 
     def merge_marks(self) -> None:
@@ -505,6 +529,29 @@ def match_again(county: Unit, *, by: User) -> int:
     return given
 
 
+def follow_number(pupil: Pupil, *, by: User) -> dict[str, int]:
+    """Compare one pupil with the lists in force anew, because the ID number was put right; what came of it.
+
+    Part of `identity.correct_id`, which asks who may and holds the county's lock. Where a list named the pupil by the
+    old number, the school is asked (kinds on record stay until it answers).
+    """
+    lost = list_matching.follow_number(pupil)
+    newest = lists.newest_versions(clock.today())
+    stood = set(ListMatch.objects.filter(pupil=pupil, version__in=list(newest)).values_list("version", flat=True))
+    given = asked = 0
+    for key in sorted(stood | (lost.keys() & newest.keys()), key=str):
+        version = newest[key]
+        before, _ = list_matching.neighbours(version)
+        more, again = list_circumstances.give(version, by=by, pupil=pupil.pk)
+        given += more
+        rechecks.open_differences(before, version, again=again, pupil=pupil.pk, by=by)
+        rechecks.overtake(version)
+        if key in lost:
+            asked += rechecks.question_number(version, pupil, lost[key], by=by)
+    rechecks.open_contradictions(pupil.county_id, by=by)
+    return {"given": given, "rechecks": asked}
+
+
 def rank_sources(county: Unit, names: list[str], *, by: User) -> None:
     """The order of precedence of the county's sources; where lists contradict each other it is judged anew."""
     with transaction.atomic():
@@ -571,15 +618,20 @@ def proposals() -> QuerySet[ListMatch]:
     return ListMatch.objects.filter(state=ListMatch.State.PROPOSED, version__in=newest)
 
 
-def proposals_for(user: User) -> QuerySet[ListMatch]:
-    """Open proposals about pupils now at the user's schools, one for each person and pupil."""
+def proposals_for(user: User, permission: Permission = Permission.SETTLE_CONCERNS) -> QuerySet[ListMatch]:
+    """Open proposals about pupils now at the user's schools, one for each person and pupil.
+
+    Those the user decides on; with another permission, those over whose schools the user holds it.
+    """
     open_ = proposals()
-    same = open_.filter(entry__person_index=OuterRef("entry__person_index"), pupil=OuterRef("pupil"))
-    first = open_.exclude(Exists(same.filter(pk__lt=OuterRef("pk"))))
-    paths = scopes.reach(user, Permission.SETTLE_CONCERNS)
+    pairs = open_.order_by().values("entry__person_index", "pupil").annotate(first=Min("pk"))
+    first = open_.filter(pk__in=pairs.values("first"))
+    paths = scopes.reach(user, permission)
     counties = {int(path.rstrip("/")) for path in paths if path.count("/") == 1}
     mine = Q(pupil__county__in=counties) if counties else Q(pk__in=[])
     if len(counties) < len(paths):
-        places = scopes.within(Enrolment.objects.all(), user, Permission.SETTLE_CONCERNS, unit="school")
-        mine |= Q(pupil__in=enrolment.current_only(places).order_by().values("pupil"))
+        places = scopes.within(Enrolment.objects.filter(pupil=OuterRef("pupil")), user, permission, unit="school")
+        # Their own path says the same and is at hand: it spares nearly all the question where the pupil is now.
+        places = scopes.within(places, user, permission, unit="")
+        mine |= Q(Exists(enrolment.current_only(places)))
     return first.filter(mine)

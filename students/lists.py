@@ -5,6 +5,7 @@ Reading only. Of each list the newest version that was taken counts; versions ar
 """
 
 import datetime as dt
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from .models import Category, ListMatch, ListVersion, Pupil
 # A pupil stands on a list when the ID number says so, or when somebody has decided it.
 HELD = (ListMatch.State.BY_ID, ListMatch.State.CONFIRMED)
 Pupils = QuerySet[Pupil] | Iterable[UUID]
-_FEW = 500  # households looked up by name rather than by reading whole lists
+_CHUNK = 5000
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,6 @@ class Standing:
         return self.category is not None and not self.denies and self.is_heard and in_time
 
 
-@dataclass(frozen=True)
-class Household:
-    """Pupils of one household on the newest version of one list; there are at least two."""
-
-    list_name: str
-    source: str
-    as_of: dt.date
-    members: frozenset[UUID]
-
-
 def standing_on_lists(pupils: Pupils, on: dt.date | None = None) -> dict[UUID, list[Standing]]:
     """Which lists each pupil is on, by the newest versions taken whose date is not after `on` (today).
 
@@ -85,41 +76,27 @@ def standing_on_lists(pupils: Pupils, on: dt.date | None = None) -> dict[UUID, l
     categories = {category.pk: category for category in Category.objects.all()}
     rows = _held(pupils).filter(version__in=list(versions)).order_by()
     found: dict[UUID, list[Standing]] = defaultdict(list)
-    for pupil, *entry in rows.values_list("pupil_id", *(f"entry__{name}" for name in ENTRY)).iterator(chunk_size=5000):
+    for pupil, *entry in rows.values_list("pupil_id", *(f"entry__{name}" for name in ENTRY)).iterator(
+        chunk_size=_CHUNK
+    ):
         said = dict(zip(ENTRY, entry, strict=True))
         found[pupil].append(standing_of(pupil, said, versions[said["version_id"]], categories, on))
     return {pupil: hear(standings) for pupil, standings in found.items()}
 
 
-def households_of(pupils: Pupils) -> dict[UUID, list[Household]]:
-    """The households each pupil shares with other pupils, by the newest version taken of each list.
+def households(county: Unit, on: dt.date) -> list[frozenset[UUID]]:
+    """Pupils of the county who share a household on the newest version of a list taken by a day; two at least.
 
-    Only pupils who share one are in the answer; `members` holds the pupil too, and pupils of any school of the
-    county, whether or not they were asked for. Four queries at most, however many pupils there are. Scope is the
-    caller's business: the members may be at schools the reader does not see.
+    Each group once, however many lists know it. Two queries; the database sorts, so that only one household at a time
+    and the groups themselves are in memory. The members may be at different schools.
     """
-    versions = newest_versions(clock.today())
-    asked = _held(pupils).filter(version__in=list(versions)).exclude(entry__household="").order_by()
-    wanted_groups = set(asked.values_list("version_id", "entry__household"))
-    if not wanted_groups:
-        return {}
-    here = ListMatch.objects.filter(state__in=HELD, version__in={version for version, _ in wanted_groups}).order_by()
-    if len(wanted_groups) <= _FEW:
-        here = here.filter(entry__household__in={household for _, household in wanted_groups})
-    rows = here.exclude(entry__household="")
-    groups: dict[tuple[UUID, str], set[UUID]] = defaultdict(set)
-    for version, household, pupil in rows.values_list("version_id", "entry__household", "pupil_id"):
-        if (version, household) in wanted_groups:
-            groups[version, household].add(pupil)
-    wanted = set(asked.values_list("pupil_id", flat=True)) if isinstance(pupils, QuerySet) else set(pupils)
-    found: dict[UUID, list[Household]] = defaultdict(list)
-    for (key, _), members in groups.items():
-        if len(members) > 1:
-            profile = versions[key].profile
-            shared = Household(profile.name, profile.source.name, versions[key].as_of, frozenset(members))
-            for pupil in members & wanted:
-                found[pupil].append(shared)
-    return dict(found)
+    newest = [key for key, row in newest_versions(on).items() if row.profile.county_id == county.pk]
+    rows = ListMatch.objects.filter(state__in=HELD, version__in=newest).exclude(entry__household="")
+    rows = rows.order_by("version", "entry__household", "pupil")
+    said = rows.values_list("version", "entry__household", "pupil_id").iterator(chunk_size=_CHUNK)
+    groups = itertools.groupby(said, key=lambda row: row[:2])
+    found = {frozenset(pupil for *_, pupil in group) for _, group in groups}
+    return sorted((group for group in found if len(group) > 1), key=lambda group: sorted(map(str, group)))
 
 
 def newest_versions(on: dt.date) -> dict[UUID, ListVersion]:

@@ -5,6 +5,8 @@ refused: nobody is merged or renamed silently. The result is a `Plan`: what to w
 """
 
 import datetime as dt
+import difflib
+import functools
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +15,11 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from accounts import audit
+from accounts import audit, clock
 from accounts.models import Unit
 from accounts.redaction import redact
 
-from . import enrolment, grades, privacy
+from . import cases, changes, enrolment, grades, privacy, terms
 from .models import (
     OPEN_STANDINGS,
     BankAccount,
@@ -37,10 +39,14 @@ from .models import (
 )
 from .numbers import Finding, error, warning
 from .progress import SILENT, Reporter
-from .roster_rows import Findings, RosterRow
+from .roster_rows import NO_ACCOUNT, Findings, RosterRow
 
 _CHECK_BOTH = "请对照户口簿核对两行，保留正确的一行。"
 _ELSEWHERE = error("这名学生本学期已在本县另一所学校的名册上。", "请与县资助中心核对学籍；对方学校办理转出后再导入。")
+_NEVER_LEFT = error(
+    "这名学生在本县另一所学校还有在读登记，没有办理转出。",
+    "请让对方学校办理转出，或请县资助中心核对学籍后办理转学，再导入。",
+)
 _CHUNK = 900  # keys in one query
 _STEP = 2000  # rows between two reports of progress
 # The plain fields of a pupil, in the order of Known, and what each is called in a finding.
@@ -92,6 +98,15 @@ class Place(NamedTuple):
     ends_on: dt.date | None = None
 
 
+class Before(NamedTuple):
+    """A pupil's last enrolment before the term."""
+
+    school: int
+    stage: str
+    standing: str
+    ends_on: dt.date | None
+
+
 class Account(NamedTuple):
     bank: str
     holder: str
@@ -119,6 +134,12 @@ class Register:
     categories: dict[str, Category] = field(default_factory=dict)  # by name, those in force in the term
     circumstances: dict[UUID, set[int]] = field(default_factory=dict)  # pupil → kinds on record and open
     ended: dict[UUID, set[int]] = field(default_factory=dict)  # pupil → kinds whose end lies in the term or after it
+    # Of those whose row would change where they are this term: who has a case; and what a dated change must fit.
+    with_case: set[UUID] = field(default_factory=set)
+    facts: dict[UUID, changes.Facts] = field(default_factory=dict)
+    before: dict[UUID, "Before"] = field(default_factory=dict)  # last place in an earlier term, of who has none in this
+    today: dt.date = field(default_factory=clock.today)
+    is_over: bool = False  # a later term has begun
 
 
 @dataclass
@@ -147,7 +168,19 @@ class Entering(NamedTuple):
     pupil: UUID
     row: RosterRow
     school: int
-    starts_on: dt.date | None  # None: with the term
+    starts_on: dt.date | None = None  # None: with the term
+    arrived_on: dt.date | None = None  # from elsewhere: a transfer in, on that day
+
+
+class Moving(NamedTuple):
+    """A pupil on the roll of the school who is in another class, or boards where they did not."""
+
+    pupil: UUID
+    row: RosterRow
+    school: int
+    place: Place  # as it was compared
+    enrolment: UUID
+    on: dt.date | None  # None: their time here has not begun, so nothing changes on a day
 
 
 @dataclass
@@ -165,7 +198,7 @@ class Plan:
     new_classes: dict[tuple[int, str, str], None] = field(default_factory=dict)  # school, grade, label
     new_pupils: list[tuple[UUID, RosterRow, str, str]] = field(default_factory=list)  # key, row, ID and roll index
     entering: list[Entering] = field(default_factory=list)
-    moving: list[tuple[UUID, RosterRow, int]] = field(default_factory=list)  # pupil, row, school
+    moving: list[Moving] = field(default_factory=list)
     changing: list[tuple[UUID, dict[str, Any]]] = field(default_factory=list)  # pupil, column → value
     new_accounts: list[tuple[UUID, RosterRow, str]] = field(default_factory=list)  # pupil, row, index
     ended_accounts: list[UUID] = field(default_factory=list)  # pupils whose account in use ends
@@ -212,6 +245,7 @@ def compare(
     register = read_register(rows, indexes, unit=unit, term=term)
     comparer = _Comparer(register, findings, as_of)
     schools = [comparer.school_of(row) for row in rows]
+    comparer.look_closer(rows, schools, indexes.ids)
     refused = compare_rows(rows, schools, findings, sheets)
     for position, row in enumerate(rows):
         if position % _STEP == 0:
@@ -233,6 +267,8 @@ def compare(
 def read_register(rows: Sequence[RosterRow], indexes: Indexes, *, unit: Unit, term: Term) -> Register:
     county = unit if unit.parent_id is None else Unit.objects.get(pk=int(unit.path.split("/", 1)[0]))
     register = Register(unit, term, county)
+    present = terms.current()
+    register.is_over = present is not None and term.key < present.key
     _read_schools(register)
     pupils = Pupil.objects.filter(county=county)
     # A large file is compared with the whole county at once; that is one pass instead of hundreds of queries.
@@ -359,6 +395,20 @@ def _read_circumstances(register: Register, keys: list[UUID] | None) -> None:
         kinds.setdefault(pupil, set()).add(category_id)
 
 
+def _read_before(register: Register, pupils: set[UUID]) -> None:
+    """Where the pupils were last before the term: term after term backwards, for those not found yet."""
+    earlier = Term.objects.filter(key__lt=register.term.key).order_by("-key").values_list("pk", flat=True)
+    wanted = set(pupils)
+    for term in earlier:
+        if not wanted:
+            return
+        rows = Enrolment.objects.filter(term=term)
+        columns = ("pupil_id", "starts_on", "school_id", "stage", "standing", "ends_on")
+        found = sorted(_values(rows, columns, "pupil__in", sorted(wanted)), key=lambda row: row[1])
+        register.before |= {pupil: Before._make(cells) for pupil, _, *cells in found}
+        wanted -= register.before.keys()
+
+
 def _values(
     queryset: QuerySet[Any], columns: tuple[str, ...], lookup: str, keys: Sequence[Any] | None
 ) -> Iterator[tuple[Any, ...]]:
@@ -460,7 +510,6 @@ class _Comparer:
         self.plan = Plan(findings, as_of, register.schools)
         self.only = register.schools.get(register.unit.pk)  # the school of a school's file
         self._by_text: dict[tuple[str, str], int | None] = {}
-        self._by_name = {tidy_name(facts.unit.name): key for key, facts in register.schools.items()}
         self._by_code = {facts.code: key for key, facts in register.schools.items()}
         self._now: dict[UUID, int] = {}
 
@@ -473,17 +522,46 @@ class _Comparer:
             self._by_text[texts] = self._find_school(*texts)
         return self._by_text[texts]
 
+    def look_closer(self, rows: Sequence[RosterRow], schools: Sequence[int | None], ids: Sequence[str]) -> None:
+        """Ask for all pupils at once what a change of where they are would touch; for most rows there is none."""
+        register = self.register
+        differing, coming, new_here = set(), set(), set()
+        for row, school, id_index in zip(rows, schools, ids, strict=True):
+            known = register.by_id.get(id_index)
+            if known is None or school is None:
+                continue
+            place = register.places.get(known.key)
+            if place is not None:
+                if place.school == school and self._differs(row, place, register.schools[school]):
+                    differing.add(known.key)
+            elif known.key in register.left:
+                coming.add(known.key)
+            else:
+                new_here.add(known.key)
+        register.with_case = cases.standing(register.term, differing | coming)
+        register.facts = changes.facts_of(register.term, differing - register.with_case)
+        _read_before(register, new_here)
+
+    @staticmethod
+    def _differs(row: RosterRow, place: Place, facts: SchoolFacts) -> bool:
+        known = facts.classes.get((row.grade, row.class_label))
+        return known is None or known.key != place.school_class or row.boarding != place.boarding
+
     def _find_school(self, name: str, code: str) -> int | None:
         by_code = self._by_code.get("".join(code.split())) if code else None
-        by_name = self._by_name.get(tidy_name(name)) if name else None
+        by_name = self._names.find(name) if name else None
         if code and name:
-            # The code counts; a name that is another school's contradicts it.
-            return by_code if by_code is not None and by_name in (None, by_code) and self._same_school(name) else None
-        return by_code if code else by_name
+            # The code counts; a name that is another school's contradicts it. In a school's own file the name,
+            # when given, must be the school's.
+            agrees = by_name == by_code if self.only else by_name in (None, by_code)
+            return by_code if agrees else None
+        found = by_code if code else by_name
+        return found if found in self.register.schools else None
 
-    def _same_school(self, name: str) -> bool:
-        """In a school's own file the name, when given, must be the school's; in a county's the code decides."""
-        return self.only is None or tidy_name(name) == tidy_name(self.only.unit.name)
+    @functools.cached_property
+    def _names(self) -> "_SchoolNames":
+        """Of all schools of the county, in a school's own file too: a short name must be no other school's."""
+        return _SchoolNames(self.register.county)
 
     def take(
         self,
@@ -514,16 +592,22 @@ class _Comparer:
         else:
             place = register.places.get(known.key)
             if place is None:
-                self._has_left(row, known, school)
+                self._has_left(row, known, school, facts)
             elif facts is not None and place.school != school:
                 self.findings.say(row, "id_number", _ELSEWHERE, row.id_number, elsewhere=place.school)
             elif place.standing == Standing.SUSPENDED:
-                sentence = "这名学生本学期登记为休学，名册没有改变在读情况。"
+                sentence = "这名学生本学期登记为休学，名册没有改变在读情况、班级和就读方式。"
                 self._say(row, "name", warning(sentence, "已经复学的请在“异动”中办理复学。"))
+            elif row.changed_on:
+                self._day_fits(row, known)
             if row.name and row.name != known.plain[0]:
                 self._other_name(row, known, school, roll_index)
         if account_index:
             self._account_of_others(row, known, account_index)
+        elif (row.sheet, row.number) in self.findings.without_account and not (
+            known is not None and known.key in register.accounts
+        ):
+            self._say(row, "account", NO_ACCOUNT)
         if is_refused or self.findings.totals["error"] != before:
             plan.refused += 1
             return
@@ -538,22 +622,23 @@ class _Comparer:
 
     def _no_school(self, row: RosterRow) -> None:
         key = "school_name" if row.school_name else "school_code" if row.school_code else "school_name"
+        near = self._names.nearest(row.school_name) if row.school_name else []
         if self.only:
-            remedy = f"这里只导入“{self.register.unit.name}”的学生；请核对，或从文件中删去这一行。"
+            own = self.register.unit.name
+            remedy = f"这里只导入“{own}”的学生；请核对，或从文件中删去这一行。"
+            if own in near:
+                remedy = f"是不是“{own}”？是的请改成登记的校名；不是本校的学生，请从文件中删去这一行。"
             self._say(row, key, error("这一行写的是别的学校。", remedy))
         elif not row.school_name and not row.school_code:
             self._say(row, key, error("没有写学校。", "请填写学校名称或学校标识码。"))
         elif row.school_code and row.school_name and "".join(row.school_code.split()) in self._by_code:
             self._say(row, key, error("学校名称和学校标识码不是同一所学校。", "请核对后改正其中一个。"))
         else:
-            self._say(
-                row,
-                key,
-                error(
-                    "本县登记的学校里没有这一所。",
-                    "请按登记的全称填写学校名称，或填写学校标识码；还没有登记的学校请先在“学校”中登记。",
-                ),
-            )
+            remedy = "请按登记的全称填写学校名称，或填写学校标识码；还没有登记的学校请先在“学校”中登记。"
+            if near:
+                names = "或".join(f"“{name}”" for name in near)
+                remedy = f"是不是{names}？请改成登记的校名，或填写学校标识码。"
+            self._say(row, key, error("本县登记的学校里没有这一所。", remedy))
 
     def _place_exists(self, row: RosterRow, facts: SchoolFacts) -> None:
         if stage_of(row.grade, facts.stages) is None:
@@ -577,10 +662,11 @@ class _Comparer:
             category = register.categories.get(name)
             if category is None:
                 names = "、".join(register.categories)
+                remedy = f"请改成下列之一：{names}。"
+                if near := _categories_like(name, register.categories):
+                    remedy = f"是不是{'或'.join(f'“{each}”' for each in near)}？请改成登记的类别名称。"
                 sentence = f"“{redact(name)[:20]}”不是本学期有效的困难类别。"
-                self.findings.say(
-                    row, "categories", error(sentence, f"请改成下列之一：{names}。"), "、".join(row.categories)
-                )
+                self.findings.say(row, "categories", error(sentence, remedy), "、".join(row.categories))
             elif category.needs_evidence and not row.evidence:
                 self._say(row, "evidence", error(f"“{category}”没有写证明。", "请填写证明名称和编号。"))
             if category and category.pk in ended:
@@ -602,15 +688,59 @@ class _Comparer:
         sentence = f"这个证件号已经在系统里更正，更正后是 {masked}。"
         self._say(row, "id_number", error(sentence, "请在文件中改成更正后的号码；更正有误请联系县资助中心。"))
 
-    def _has_left(self, row: RosterRow, known: Known, school: int | None) -> None:
-        """Not on any roll this term any more: coming back is a change of its own, with its day and reason."""
-        for place in self.register.left.get(known.key, ()):
-            label = Standing(place.standing).label
-            if place.standing == Standing.DECEASED:
-                self._say(row, "name", error("这名学生登记为已去世。", "请核对证件号；登记有误请联系县资助中心。"))
-            elif place.school == school:
-                sentence = f"这名学生本学期在本校{label}，名册不会重新编入。"
-                self._say(row, "name", error(sentence, "如果学生又回来了，请在“异动”中办理转入或复学。"))
+    def _has_left(self, row: RosterRow, known: Known, school: int | None, facts: SchoolFacts | None) -> None:
+        """Not on any roll this term: coming back, or coming from elsewhere, is a change of its own with its day."""
+        left = self.register.left.get(known.key, [])
+        before = self.register.before.get(known.key)
+        standings = {each.standing for each in left} | ({before.standing} if before else set())
+        own = next((each for each in left if each.school == school), None)
+        if Standing.DECEASED in standings:
+            self._say(row, "name", error("这名学生登记为已去世。", "请核对证件号；登记有误请联系县资助中心。"))
+        elif own is not None:
+            sentence = f"这名学生本学期在本校{Standing(own.standing).label}，名册不会重新编入。"
+            self._say(row, "name", error(sentence, "如果学生又回来了，请在“异动”中办理转入或复学。"))
+        elif left and known.key in self.register.with_case:
+            sentence = "这名学生从别的学校转来，本学期的资助申请要随学生接收，名册没有编入。"
+            self._say(row, "name", error(sentence, "请在“异动”中办理转入，申请随学生转来；办完后这一行就是“无变化”。"))
+        elif before is not None and not left and facts is not None and school is not None:
+            self._comes_from(row, before, school, facts)
+        if left and (day := self._file_day(row)) and day < max(each.ends_on for each in left if each.ends_on):
+            sentence = "变动日期早于学生离开原学校的日期。"
+            self._say(row, "changed_on", error(sentence, "请写学生到本校的日期，或把这一格清空。"))
+
+    def _comes_from(self, row: RosterRow, before: Before, school: int, facts: SchoolFacts) -> None:
+        """The last place was in an earlier term: whoever is still on the roll there is not taken over by a list."""
+        if before.standing == Standing.SUSPENDED and before.school == school:
+            sentence = "这名学生上次登记为休学，名册按在读编入。"
+            self._say(row, "name", warning(sentence, "还没有复学的，导入后请在“异动”中办理休学。"))
+        elif self._is_taken_over(row, before, school, facts):
+            if self.only:
+                self.findings.say(row, "id_number", _NEVER_LEFT, row.id_number, elsewhere=before.school)
+            else:
+                sentence = "这名学生上次登记在本县另一所学校，没有办理转出，将按转入登记。"
+                remedy = "请确认学生确实转到这所学校；原学校的在读登记随学期结束。"
+                self.findings.say(row, "id_number", warning(sentence, remedy), row.id_number, elsewhere=before.school)
+
+    def _is_taken_over(self, row: RosterRow, before: Before, school: int, facts: SchoolFacts) -> bool:
+        """On the roll of another school when the last term ended; from primary to junior school is no transfer."""
+        is_open = before.standing in OPEN_STANDINGS and before.school != school
+        return is_open and bool(row.grade) and stage_of(row.grade, facts.stages) == before.stage
+
+    def _day_fits(self, row: RosterRow, known: Known) -> None:
+        """The day the file gives for a change, against what is on record."""
+        facts, day = self.register.facts.get(known.key), self._file_day(row)
+        if facts is None or day is None or facts.starts_on > self.register.today:
+            return
+        if day < facts.starts_on:
+            sentence = f"变动日期早于学生到这里就读的日期（{facts.starts_on}）。"
+            self._say(row, "changed_on", error(sentence, "请核对日期，或把这一格清空，按导入当天登记。"))
+        elif facts.last_change is not None and day < facts.last_change:
+            sentence = f"{facts.last_change} 已登记过异动，新的变动不能早于这一天。"
+            self._say(row, "changed_on", error(sentence, "请核对日期，或把这一格清空，按导入当天登记。"))
+
+    @staticmethod
+    def _file_day(row: RosterRow) -> dt.date | None:
+        return dt.date.fromisoformat(row.changed_on) if row.changed_on else None
 
     def _other_name(self, row: RosterRow, known: Known, school: int | None, roll_index: str) -> None:
         ours = school is not None and self._school_now(known.key) == school
@@ -652,37 +782,36 @@ class _Comparer:
         if known is None:
             key = uuid.uuid4()
             plan.new_pupils.append((key, row, id_index, roll_index))
-            changes: list[str] = []
+            changed: list[str] = []
         else:
             key = known.key
-            changes = self._pupil(row, known, roll_index)
+            changed = self._pupil(row, known, roll_index)
+        is_moved = False
         place = register.places.get(key)
         if place is None:
-            left = register.left.get(key)
-            # Somebody who left another school this term comes here the day after.
-            starts_on = max(each.ends_on for each in left if each.ends_on) + dt.timedelta(days=1) if left else None
-            plan.entering.append(Entering(key, row, school, starts_on))
+            plan.entering.append(self._entering(row, key, school, facts))
             if (row.grade, row.class_label) not in facts.classes:
                 plan.new_classes[school, row.grade, row.class_label] = None
         else:
-            changes += self._moved(row, key, place, school, facts)
+            is_moved, undated = self._moved(row, key, place, school, facts)
+            changed += undated
         if account_index:
-            changes += self._account(row, key, account_index, known)
+            changed += self._account(row, key, account_index, known)
         if row.categories:
-            changes += self._circumstances(row, key, known)
+            changed += self._circumstances(row, key, known)
         if place is None:
             plan.new += 1
-            if known is not None and changes:
-                plan.trail.append((key, school, changes))
-        elif changes:
+        elif changed or is_moved:
             plan.changed += 1
-            plan.trail.append((key, school, changes))
         else:
             plan.same += 1
+        if known is not None and changed:
+            plan.trail.append((key, school, changed))
 
-    def _change(self, row: RosterRow, key: str, before: str, after: str) -> None:
+    def _change(self, row: RosterRow, key: str, before: str, after: str, *, on: dt.date | None = None) -> None:
+        dated = f"（{on} 起，记入异动）" if on else ""
         self.findings.add(
-            "change", row.sheet, row.number, key, f"{before or '（空）'} → {after}", who=row.name, value=after
+            "change", row.sheet, row.number, key, f"{before or '（空）'} → {after}{dated}", who=row.name, value=after
         )
 
     def _pupil(self, row: RosterRow, known: Known, roll_index: str) -> list[str]:
@@ -712,21 +841,61 @@ class _Comparer:
             self.plan.changing.append((known.key, changes))
         return fields
 
-    def _moved(self, row: RosterRow, pupil: UUID, place: Place, school: int, facts: SchoolFacts) -> list[str]:
+    def _entering(self, row: RosterRow, key: UUID, school: int, facts: SchoolFacts) -> Entering:
+        """With the term, or from the day on which somebody who left another school comes here."""
+        register, left = self.register, self.register.left.get(key)
+        before = register.before.get(key)
+        if left:
+            last = max(each.ends_on for each in left if each.ends_on)
+            day = self._file_day(row) or min(register.today, last + dt.timedelta(days=1))
+            sentence = f"这名学生本学期已离开别的学校，将按 {day} 转入登记。"
+            self._say(row, "name", warning(sentence, "请确认学生已经到校；到校日期不对的，加一列“变动日期”写明。"))
+            return Entering(key, row, school, day, day)
+        came_back = before is not None and before.standing in (Standing.TRANSFERRED, Standing.WITHDRAWN)
+        if before is None or not (came_back or self._is_taken_over(row, before, school, facts)):
+            return Entering(key, row, school)
+        start = register.term.starts_on
+        # A term that has not begun is a plan: nobody has come yet.
+        return Entering(key, row, school, arrived_on=start if start <= register.today else None)
+
+    def _moved(
+        self, row: RosterRow, pupil: UUID, place: Place, school: int, facts: SchoolFacts
+    ) -> tuple[bool, list[str]]:
+        """Whether the register follows the row in class or boarding; and the fields that change without a day."""
+        if place.standing != Standing.PRESENT or not self._differs(row, place, facts):
+            return False, []
         known = facts.classes.get((row.grade, row.class_label))
-        fields = []
+        told = []
         if known is None or known.key != place.school_class:
-            fields.append("school_class")
             after = known.name if known else grades.class_name(_grade(row.grade), row.class_label)
-            self._change(row, "class", place.class_name, after)
+            told.append(("class", place.class_name, after))
         if row.boarding != place.boarding:
-            fields.append("boarding")
-            self._change(row, "boarding", _BOARDING[place.boarding], _BOARDING[row.boarding])
-        if fields:
-            if known is None:
-                self.plan.new_classes[school, row.grade, row.class_label] = None
-            self.plan.moving.append((pupil, row, school))
-        return fields
+            told.append(("boarding", _BOARDING[place.boarding], _BOARDING[row.boarding]))
+        if pupil in self.register.with_case or self.register.is_over:
+            for key, before, after in told:
+                self.findings.say(row, key, self._left_alone(key, before, after), after)
+            return False, []
+        fact = self.register.facts[pupil]
+        has_begun = fact.starts_on <= self.register.today
+        on = (self._file_day(row) or self.register.today) if has_begun else None
+        for key, before, after in told:
+            self._change(row, key, before, after, on=on)
+        if known is None:
+            self.plan.new_classes[school, row.grade, row.class_label] = None
+        self.plan.moving.append(Moving(pupil, row, school, place, fact.enrolment, on))
+        return True, [] if has_begun else [_FIELDS[key] for key, _, _ in told]
+
+    def _left_alone(self, key: str, before: str, after: str) -> Finding:
+        """Why class or boarding stays, and what to do: a case's change shows first what it does to the case."""
+        what, kind = {"class": ("班级", "调班"), "boarding": ("就读方式", "就读方式变化")}[key]
+        if self.register.is_over:
+            sentence = f"这个学期已经结束，{what}没有按名册改动：{before} → {after}。"
+            return warning(sentence, "往学期保持当时登记的样子；现在的情况请导入本学期的名册。")
+        sentence = f"该生本学期有资助申请，{what}没有按名册改动：{before} → {after}。"
+        remedy = f"请在该生的“异动”中办理{kind}，那里先列出对申请和发放的影响，再登记。"
+        if self.register.term.starts_on > self.register.today:
+            remedy = f"学期开始后，请在该生的“异动”中办理{kind}。"
+        return warning(sentence, remedy)
 
     def _account(self, row: RosterRow, key: UUID, account_index: str, known: Known | None) -> list[str]:
         old = self.register.accounts.get(key)
@@ -755,10 +924,65 @@ class _Comparer:
 
 
 _ATTRIBUTES = {"class": "class_label"}
+_FIELDS = {"class": "school_class", "boarding": "boarding"}
 
 
 def _account_words(bank: str, holder: str, relation: str, masked: str) -> str:
     return f"{bank} {masked}（{holder}，{_RELATIONS.get(relation, relation)}）"
+
+
+_SHORTEST_COUNTY = 2
+
+
+class _SchoolNames:
+    """The county's schools by name: as registered, or without the county's own name where one school alone is left."""
+
+    def __init__(self, county: Unit) -> None:
+        # 云岭县, and 云岭 as people shorten it; of 沛县 nothing could be left out.
+        self._counties = [county.name]
+        if len(county.name) > _SHORTEST_COUNTY and county.name[-1] in "县市区旗":
+            self._counties.append(county.name[:-1])
+        self._nearest: dict[str, list[str]] = {}
+        self._whole: dict[str, int] = {}
+        self._short: dict[str, list[int]] = {}
+        self._shown: dict[str, str] = {}  # as it is compared with what is nearly it → as registered
+        schools = School.objects.filter(unit__path__startswith=county.path)
+        for key, name in schools.values_list("unit_id", "unit__name"):
+            self._whole[tidy_name(name)] = key
+            self._short.setdefault(self._without_county(name), []).append(key)
+            self._shown[self._loosely(name)] = name
+
+    def find(self, name: str) -> int | None:
+        whole = self._whole.get(tidy_name(name))
+        if whole is not None:
+            return whole
+        found = self._short.get(tidy_name(name)) or self._short.get(self._without_county(name), [])
+        return found[0] if len(found) == 1 else None
+
+    def nearest(self, name: str) -> list[str]:
+        """At most two schools that may be meant; for a person to judge."""
+        if name not in self._nearest:
+            near = difflib.get_close_matches(self._loosely(name), self._shown, 2, 0.7)
+            self._nearest[name] = [self._shown[each] for each in near]
+        return self._nearest[name]
+
+    def _without_county(self, name: str) -> str:
+        tidy = tidy_name(name)
+        return next((rest for each in self._counties if (rest := tidy.removeprefix(each)) not in (tidy, "")), tidy)
+
+    def _loosely(self, name: str) -> str:
+        return self._without_county(name).replace("初级中学", "初中").replace("高级中学", "高中")
+
+
+_HOUSEHOLD = ("家庭", "对象", "人员", "学生", "儿童", "子女", "供养", "户")
+
+
+def _categories_like(word: str, names: Iterable[str]) -> list[str]:
+    """The kinds a common word (低保户, 脱贫户) may mean, at most three; for a person to judge."""
+    core = word
+    for ending in _HOUSEHOLD:
+        core = core.removesuffix(ending) or core
+    return [name for name in names if len(core) > 1 and core in name][:3]
 
 
 def tidy_name(name: str) -> str:

@@ -53,6 +53,7 @@ def tidy_number(text: str) -> str:
 
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK_CHARACTERS = "10X98765432"
+_OF_ZEROS = sum(WEIGHTS) * ord("0")
 _EIGHTEEN = re.compile(r"[0-9]{17}[0-9X]")
 _FIFTEEN = re.compile(r"[0-9]{15}")
 # The first two digits. Codes of counties come and go while people keep their numbers, so no finer table.
@@ -76,9 +77,10 @@ class IdFacts:
 
 def check_character(first_17: str) -> str:
     """The eighteenth character: ISO 7064 MOD 11-2 over the first seventeen digits."""
-    if len(first_17) != len(WEIGHTS):
+    if len(first_17) != len(WEIGHTS) or not (first_17.isascii() and first_17.isdigit()):
         raise ValueError("A check character is made of seventeen digits.")
-    return _CHECK_CHARACTERS[sum(map(operator.mul, map(int, first_17), WEIGHTS)) % 11]
+    # Over the bytes, which are numbers already: lists bring hundreds of thousands.
+    return _CHECK_CHARACTERS[(sum(map(operator.mul, first_17.encode(), WEIGHTS)) - _OF_ZEROS) % 11]
 
 
 def tidy_id_number(text: str) -> str:
@@ -268,8 +270,14 @@ def read_name(text: str, *, what: str = "姓名") -> Reading:
     return name, _name_warnings(name, what)
 
 
+_UNSEEN = re.compile("[\u200b\u2060\ufeff]")
+# A line broken beside a single character is a name that did not fit; between longer parts there may be two people.
+_WRAPPED = re.compile(r"^([^\s!-~])\s*[\r\n]+\s*(?=\S+$)|(?<=\S)\s*[\r\n]+\s*([^\s!-~])$")
+
+
 def _tidy_inside(name: str) -> str:
     """Blanks between Chinese characters go (张　三 is 张三); dots between them become the one middle dot."""
+    name = _WRAPPED.sub(lambda found: found[1] or found[2], _UNSEEN.sub("", name))
     name = re.sub(rf"\s*[{re.escape(_DOTS)}{MIDDLE_DOT}]\s*", _one_dot, name)
     return re.sub(r"[ \u00a0\u3000]+", _one_blank, name)
 

@@ -79,7 +79,9 @@ def is_phone(sealed: str, number: str, *, key: str) -> bool:
 
 def mask_id(number: str) -> str:
     """5301**********1234: the first four and the last four; of a short number only the last two."""
-    return _mask(number, head=4, tail=4) if len(number) >= 12 else _mask(number, head=0, tail=2)
+    if len(number) >= 12:
+        return f"{number[:4]}{'*' * (len(number) - 8)}{number[-4:]}"
+    return _mask(number, head=0, tail=2)
 
 
 def mask_card(number: str) -> str:

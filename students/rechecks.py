@@ -6,7 +6,7 @@ there are follows from the versions taken and not from the order in which they c
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -37,38 +37,72 @@ class RecheckAlreadySettled(ValidationError):
 # --- opening ---------------------------------------------------------------------------------------
 
 
-def open_differences(before: ListVersion | None, after: ListVersion, *, again: Iterable[UUID] = (), by: User) -> None:
+def open_differences(
+    before: ListVersion | None,
+    after: ListVersion,
+    *,
+    again: Collection[UUID] = (),
+    pupil: UUID | None = None,
+    by: User,
+) -> None:
     """The tasks of `after` against the version before it, brought up to date; settled ones stay as they are.
 
     The first version of a list differs from nothing: only pupils in `again` (a kind of theirs was ended, and the
-    list gives it once more) get a task then.
+    list gives it once more) get a task then. All pupils, or one.
     """
-    now_on = _what_is_said(after)
-    was_on = _what_is_said(before) if before else {}
+    now_on = _what_is_said(after, pupil) if before or again else {}
+    was_on = _what_is_said(before, pupil) if before else {}
     wanted: dict[UUID, str] = {}
     if before:
-        for pupil in now_on.keys() | was_on.keys():
-            if pupil not in was_on:
-                wanted[pupil] = Kind.CAME
-            elif pupil not in now_on:
-                wanted[pupil] = Kind.LEFT
-            elif {row["mark"] for row in now_on[pupil]} != {row["mark"] for row in was_on[pupil]}:
-                wanted[pupil] = Kind.CHANGED
+        for key in now_on.keys() | was_on.keys():
+            if key not in was_on:
+                wanted[key] = Kind.CAME
+            elif key not in now_on:
+                wanted[key] = Kind.LEFT
+            elif {row["mark"] for row in now_on[key]} != {row["mark"] for row in was_on[key]}:
+                wanted[key] = Kind.CHANGED
     else:
         wanted = dict.fromkeys(again, Kind.CAME)
     said = {
-        (pupil, str(kind)): (_shown(was_on.get(pupil, ())), _shown(now_on.get(pupil, ())))
-        for pupil, kind in wanted.items()
+        (key, str(kind)): (_shown(was_on.get(key, ())), _shown(now_on.get(key, ()))) for key, kind in wanted.items()
     }
+    tasks = Recheck.objects.filter(version=after, kind__in=DIFFERENCES)
     have, stale = set(), []
-    for task in Recheck.objects.filter(version=after, kind__in=DIFFERENCES):
-        key = (task.pupil_id, task.kind)
-        if task.state == State.SETTLED or said.get(key) == (task.before, task.after):
-            have.add(key)
+    for task in tasks.filter(pupil=pupil) if pupil else tasks:
+        which = (task.pupil_id, task.kind)
+        if task.state == State.SETTLED or said.get(which) == (task.before, task.after):
+            have.add(which)
         else:
             stale.append(task.pk)
     Recheck.objects.filter(pk__in=stale).delete()
-    _open(((after, *key, *words) for key, words in said.items() if key not in have), by=by)
+    _open(((after, *which, *words) for which, words in said.items() if which not in have), by=by)
+
+
+def question_number(version: ListVersion, pupil: Pupil, lost: Iterable[ListEntry], *, by: User) -> bool:
+    """A task: the list named the pupil by the number that was put right. True when there is something to ask.
+
+    There is not when the list says the same of the new number. A number put right once more is asked about again.
+    """
+    rows = [{name: _of_entry(entry, name) for name in _SAID} for entry in lost]
+    now = _what_is_said(version, pupil.pk).get(pupil.pk, [])
+    school = _schools_of({pupil.pk}).get(pupil.pk)
+    if school is None or {row["mark"] for row in rows} == {row["mark"] for row in now}:
+        return False
+    fresh = {
+        "school_id": school,
+        "before": _shown(rows),
+        "after": _shown(now),
+        "opened_at": clock.now(),
+        "opened_by": by,
+    }
+    unanswered = {"state": State.OPEN, "outcome": "", "note": "", "settled_for": None, "settled_at": None}
+    Recheck.objects.update_or_create(
+        version=version,
+        pupil=pupil,
+        kind=Kind.RENUMBERED,
+        defaults=fresh | unanswered | {"settled_by": None},
+    )
+    return True
 
 
 def overtake(version: ListVersion) -> None:
@@ -95,10 +129,15 @@ def open_contradictions(county_id: int, *, by: User) -> None:
     today = clock.today()
     newest = {key: row for key, row in lists.newest_versions(today).items() if row.profile.county_id == county_id}
     unsettled = Recheck.objects.filter(version__profile__county=county_id, kind=Kind.CONTRADICTED, state__in=_UNSETTLED)
-    denied = list_circumstances.denied_pupils(newest)
     wanted = {}
-    on_record = _open_kinds(denied)
-    for pupil, rows in lists.standing_on_lists(denied, today).items() if denied else ():
+    denied = list_circumstances.denied(newest)
+    on_record = _open_kinds(denied.keys())
+    # Most who are denied a kind do not have it: what else the lists say of them need not be known.
+    counts_as = _codes_on(today)
+    against_record = {
+        pupil for pupil, held in on_record.items() if any(counts_as[kind] in held for kind in denied[pupil])
+    }
+    for pupil, rows in lists.standing_on_lists(against_record, today).items() if against_record else ():
         against = [row for row in rows if row.denies and row.is_heard and row.category]
         against = [row for row in against if row.category and row.category.code in on_record.get(pupil, {})]
         for row in against[:1]:
@@ -146,11 +185,18 @@ def _kinds(said: Iterable[dict[str, Any]]) -> set[str]:
     return {row["category"] for row in said}
 
 
-def _open_kinds(pupils: set[UUID]) -> dict[UUID, dict[str, Circumstance]]:
+def _codes_on(day: dt.date) -> dict[int, str]:
+    """Of each category the code of the kind it counts as on the day; "" when it counts as none."""
+    categories = {category.pk: category for category in Category.objects.all()}
+    kinds = {key: enrolment.kind_on(category, categories, day) for key, category in categories.items()}
+    return {key: kind.code if kind else "" for key, kind in kinds.items()}
+
+
+def _open_kinds(pupils: Collection[UUID]) -> dict[UUID, dict[str, Circumstance]]:
     """The kinds each pupil has on record without an end, by what they count as today."""
     categories = {category.pk: category for category in Category.objects.all()}
     found: dict[UUID, dict[str, Circumstance]] = defaultdict(dict)
-    for row in Circumstance.objects.filter(pupil__in=pupils, valid_to=None).order_by():
+    for row in Circumstance.objects.filter(pupil__in=list(pupils), valid_to=None).order_by():
         kind = enrolment.kind_on(categories[row.category_id], categories, clock.today())
         if kind:
             row.category = categories[row.category_id]
@@ -192,11 +238,20 @@ def _schools_of(pupils: set[UUID]) -> dict[UUID, int]:
 _SAID = ("mark", "sheet", "row", "flags", "denies", "category__code", "category__name")
 
 
-def _what_is_said(version: ListVersion) -> dict[UUID, list[dict[str, Any]]]:
+def _of_entry(entry: ListEntry, name: str) -> Any:
+    value: Any = entry
+    for part in name.split("__"):
+        value = getattr(value, part, None)
+    return value
+
+
+def _what_is_said(version: ListVersion, pupil: UUID | None = None) -> dict[UUID, list[dict[str, Any]]]:
     rows = ListMatch.objects.filter(version=version, state__in=HELD).order_by("entry_id")
+    if pupil:
+        rows = rows.filter(pupil=pupil)
     found: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
-    for pupil, *values in rows.values_list("pupil_id", *(f"entry__{name}" for name in _SAID)).iterator(chunk_size=5000):
-        found[pupil].append(dict(zip(_SAID, values, strict=True)))
+    for key, *values in rows.values_list("pupil_id", *(f"entry__{name}" for name in _SAID)).iterator(chunk_size=5000):
+        found[key].append(dict(zip(_SAID, values, strict=True)))
     return found
 
 
@@ -289,6 +344,8 @@ def effects_of(task: Recheck, outcome: str) -> Effects:
         standings = [row for row in standings if row.version_id != task.version_id]
     given = {row.category.code: row for row in standings if row.category and row.gives(today)}
     spoken_of = _kinds(task.before) | _kinds(task.after)
+    if outcome == Outcome.MISTAKEN:  # what the list gave: a kind that it wrongly denies stays
+        spoken_of = _kinds(row for row in task.after if not row["denies"])
     held = Circumstance.objects.filter(pupil=task.pupil_id, valid_to=None).select_related("category", "pupil")
     found = Effects()
     on_record = set()
@@ -306,11 +363,32 @@ def effects_of(task: Recheck, outcome: str) -> Effects:
     return found
 
 
+def asked_alike(task: Recheck) -> list[Recheck]:
+    """Open tasks of the pupil that the answer to this one answers too: whether the same kind still holds.
+
+    One list no longer names the pupil while another denies the kind: two tasks, one thing to find out.
+    """
+    asks = _takes_back(task)
+    others = Recheck.objects.filter(pupil=task.pupil_id, school=task.school_id, state=State.OPEN).exclude(pk=task.pk)
+    rows = others.select_related("version__profile", "school").order_by("pk") if asks else []
+    return [row for row in rows if _takes_back(row) and _takes_back(row) <= asks]
+
+
+def _takes_back(task: Recheck) -> set[str]:
+    """The kinds of which the task asks whether they still hold; empty when it asks about something else as well."""
+    if task.kind == Kind.RENUMBERED:
+        return set()
+    rows = [row for row in (task.before if task.kind == Kind.LEFT else task.after) if row["category"]]
+    is_plain = all(row["denies"] != (task.kind == Kind.LEFT) for row in rows)
+    return _kinds(rows) if is_plain else set()
+
+
 @transaction.atomic
 def settle(task: Recheck, *, outcome: str, note: str = "", on: dt.date | None = None, by: User) -> Recheck:
     """The school's answer. `on` is the last day of what ends, the first of what begins; see `effects_of`.
 
-    Raises RecheckAlreadySettled the second time, ValidationError when the day or the words are missing.
+    It settles the tasks of `asked_alike` too. Raises RecheckAlreadySettled the second time, ValidationError when the
+    day or the words are missing.
     """
     access.require(by, Permission.SETTLE_CONCERNS, task.school)
     Pupil.objects.select_for_update().get(pk=task.pupil_id)
@@ -327,25 +405,26 @@ def settle(task: Recheck, *, outcome: str, note: str = "", on: dt.date | None = 
     effects = effects_of(task, outcome)
     if effects.needs_day:
         if on is None:
-            raise ValidationError({"on": "请填写从哪一天起。"})
+            raise ValidationError({"on": "请填写最后一天。" if effects.ends else "请填写从哪一天起。"})
         if on > clock.today():
             raise ValidationError({"on": "日期不能晚于今天。"})
         _carry_out(effects, on=on, by=by)
-    task.state, task.outcome, task.note = State.SETTLED, outcome, note
-    task.settled_for = on if effects.needs_day else None
-    task.settled_at, task.settled_by = clock.now(), by
-    task.save()
-    audit.record(
-        "recheck.settle",
-        task,
-        by=by,
-        unit=task.school,
-        kind=task.kind,
-        outcome=outcome,
-        on=task.settled_for.isoformat() if task.settled_for else "",
-        ended=[row.category.code for row in effects.ends],
-        begun=[row.category.code for row in effects.gives if row.category],
-    )
+    for each in [task, *asked_alike(task)]:
+        each.state, each.outcome, each.note = State.SETTLED, outcome, note
+        each.settled_for = on if effects.needs_day else None
+        each.settled_at, each.settled_by = clock.now(), by
+        each.save()
+        audit.record(
+            "recheck.settle",
+            each,
+            by=by,
+            unit=each.school,
+            kind=each.kind,
+            outcome=outcome,
+            on=each.settled_for.isoformat() if each.settled_for else "",
+            ended=[row.category.code for row in effects.ends],
+            begun=[row.category.code for row in effects.gives if row.category],
+        )
     return task
 
 
@@ -390,14 +469,20 @@ def _carry_out(effects: Effects, *, on: dt.date, by: User) -> None:
 def confirm_plain(tasks: Iterable[Recheck], *, by: User) -> tuple[int, int]:
     """Confirm those of the tasks that change nothing on record; how many, and how many were left for a closer look."""
     done = left = 0
+    answered: set[int] = set()  # together with one before
     for task in tasks:
+        if task.pk in answered:
+            done += 1
+            continue
         if task.state != State.OPEN or effects_of(task, Outcome.CONFIRMED).needs_day:
             left += 1
             continue
+        alike = {each.pk for each in asked_alike(task)}
         try:
             settle(task, outcome=Outcome.CONFIRMED, by=by)
         except ValidationError:
             left += 1
         else:
             done += 1
+            answered |= alike
     return done, left

@@ -82,8 +82,7 @@ def load() -> dict[str, int]:
 
     Returns how many of each were added.
     """
-    added = {"terms": sum(_add_term(year, half) for year in range(_FIRST_YEAR, _LAST_YEAR + 1) for half in (1, 2))}
-    added["categories"] = sum(_add_kind(rank * 10, kind) for rank, kind in enumerate(KINDS, start=1))
+    added = {"terms": _add_terms(), "categories": _add_kinds()}
     if any(added.values()):
         audit.record(
             "reference.load", "students.reference", by=None, terms=added["terms"], categories=added["categories"]
@@ -91,24 +90,40 @@ def load() -> dict[str, int]:
     return added
 
 
-def _add_term(year: int, half: int) -> bool:
+def _add_terms() -> int:
+    known = set(Term.objects.values_list("key", flat=True))
+    terms = [_term(year, half) for year in range(_FIRST_YEAR, _LAST_YEAR + 1) for half in (1, 2)]
+    return len(Term.objects.bulk_create(term for term in terms if term.key not in known))
+
+
+def _term(year: int, half: int) -> Term:
     """Autumn runs from 1 September to 20 January, spring from 20 February to 10 July; each year's notice may differ."""
     first, last, season = (
         (dt.date(year, 9, 1), dt.date(year + 1, 1, 20), "秋季")
         if half == 1
         else (dt.date(year + 1, 2, 20), dt.date(year + 1, 7, 10), "春季")
     )
-    defaults = {"name": f"{year}—{year + 1}学年{season}学期", "starts_on": first, "ends_on": last}
-    return Term.objects.get_or_create(key=f"{year}-{year + 1}-{half}", defaults=defaults)[1]
+    name = f"{year}—{year + 1}学年{season}学期"
+    return Term(key=f"{year}-{year + 1}-{half}", name=name, starts_on=first, ends_on=last)
 
 
-def _add_kind(rank: int, kind: _Kind) -> bool:
+def _add_kinds() -> int:
+    """Those that gave way to another kind come last: their row names the other's."""
+    known = set(Category.objects.values_list("code", "valid_from"))
+    fresh = [(rank * 10, kind) for rank, kind in enumerate(KINDS, start=1) if (kind.code, kind.valid_from) not in known]
+    Category.objects.bulk_create(_category(rank, kind) for rank, kind in fresh if not kind.maps_to)
+    Category.objects.bulk_create(_category(rank, kind) for rank, kind in fresh if kind.maps_to)
+    return len(fresh)
+
+
+def _category(rank: int, kind: _Kind) -> Category:
     successor = Category.objects.filter(code=kind.maps_to).order_by("-valid_from").first() if kind.maps_to else None
-    defaults = {
-        "name": kind.name,
-        "rank": rank,
-        "source": kind.source,
-        "maps_to": successor,
-        "valid_to": kind.valid_to,
-    }
-    return Category.objects.get_or_create(code=kind.code, valid_from=kind.valid_from, defaults=defaults)[1]
+    return Category(
+        code=kind.code,
+        name=kind.name,
+        rank=rank,
+        source=kind.source,
+        maps_to=successor,
+        valid_from=kind.valid_from,
+        valid_to=kind.valid_to,
+    )

@@ -39,6 +39,7 @@ from .models import (
     StatusChange,
     Term,
 )
+from .table_writing import pieces
 
 _BATCH = 500
 _NAME_LENGTH = 80
@@ -187,7 +188,8 @@ def turns(schools: Iterable[Unit]) -> list[Turn]:
     near = [term for term in (before, now, after) if term]
     counted = register.open_only(Enrolment.objects.filter(school__in=units, term__in=near))
     numbers = {
-        (row["school"], row["term"]): row["n"] for row in counted.values("school", "term").annotate(n=Count("pk"))
+        (row["school"], row["term"]): row["n"]
+        for row in counted.order_by().values("school", "term").annotate(n=Count("*"))
     }
     standing: dict[int, RollOver] = {}
     made = RollOver.objects.filter(school__in=units, state=RollOver.State.DONE).select_related("target", "done_by")
@@ -760,7 +762,9 @@ def _evidence_of(
     """What happens to one circumstance and what to do about it; None where it simply holds on."""
     first, last = target.starts_on, target.ends_on
     if circumstance.valid_to and circumstance.valid_to < first:
-        return f"{cn_date(circumstance.valid_to)}已到期", "请核实现在的情况；仍符合的，登记新的证明和日期。"
+        until = cn_date(circumstance.valid_to)
+        what = f"{until}到期" if circumstance.valid_to < clock.today() else f"新学期开始前到期（{until}）"
+        return what, "请核实现在的情况；仍符合的，登记新的证明和日期。"
     now = register.kind_on(category, categories, first)
     if circumstance.valid_from <= first and now is None:
         return "这一类别已取消，没有对应的新类别", "请核实是否符合其他类别，符合的另行登记。"
@@ -807,13 +811,51 @@ def keep_up(place: Enrolment, *, is_moved: bool) -> None:
         if place.standing not in OPEN_STANDINGS:
             _leave(later, place)
             continue
-        later.standing, later.boarding = place.standing, place.boarding
-        if is_moved and place.school_class.is_active:
-            unit = place.school_class
-            later.school_class, later.path = unit, unit.path
-            later.class_name, later.grade, later.stage = unit.name, unit.school_class.grade, unit.school_class.stage
-            register.as_in_term(later)
+        _follow(later, place, is_moved=is_moved)
         later.save()
+
+
+def schools_ahead(term: Term) -> set[int]:
+    """Schools that were rolled over into a term after this one: their pupils have a place there already."""
+    rows = RollOver.objects.filter(state=RollOver.State.DONE, target__key__gt=term.key)
+    return set(rows.values_list("school_id", flat=True))
+
+
+def keep_up_all(places: Mapping[UUID, Enrolment], *, moved: Collection[UUID]) -> None:
+    """The same for many pupils still on the roll, by their keys: all of one term, those `moved` in another class.
+
+    Their enrolments come with `school_class__school_class`.
+    """
+    ahead = Enrolment.objects.filter(rollover__isnull=False).select_related("term")
+    for some in pieces(places, _BATCH):
+        term = places[some[0]].term
+        rows = list(register.open_only(ahead.filter(pupil__in=some, term__key__gt=term.key)))
+        rows = [row for row in rows if row.school_id == places[row.pupil_id].school_id]
+        names: dict[tuple[int, int], Enrolment] = {}
+        for later in rows:
+            _follow(later, places[later.pupil_id], is_moved=later.pupil_id in moved, names=names)
+        Enrolment.objects.bulk_update(
+            rows, ["standing", "boarding", "school_class", "path", "class_name", "grade", "stage"]
+        )
+
+
+def _follow(
+    later: Enrolment, place: Enrolment, *, is_moved: bool, names: dict[tuple[int, int], Enrolment] | None = None
+) -> None:
+    """Fill in what the later place takes over; `names` keeps what classes are called in which term."""
+    later.standing, later.boarding = place.standing, place.boarding
+    if not is_moved or not place.school_class.is_active:
+        return
+    unit = place.school_class
+    later.school_class, later.path = unit, unit.path
+    known = names.get((later.term_id, unit.pk)) if names is not None else None
+    if known is not None:
+        later.class_name, later.grade, later.stage = known.class_name, known.grade, known.stage
+        return
+    later.class_name, later.grade, later.stage = unit.name, unit.school_class.grade, unit.school_class.stage
+    register.as_in_term(later)
+    if names is not None:
+        names[later.term_id, unit.pk] = later
 
 
 def _leave(later: Enrolment, place: Enrolment) -> None:

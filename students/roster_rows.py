@@ -7,7 +7,7 @@ recognise goes to the thorough one, which says what is wrong. Both give the same
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from accounts.redaction import redact
@@ -19,9 +19,12 @@ from .models import RosterFinding
 from .numbers import Finding, error, warning
 
 KEPT_FINDINGS = 20_000  # of one roster; the counts are exact however many there are
+_LEVELS = ("note", "error", "warning", "change")  # as they are shown: what keeps rows out before what does not
 _SAMPLE_MARKS = ("示例", "（示例", "(示例", "例：", "例:")
 _FOOT_MARKS = ("合计", "总计", "小计", "共计", "备注", "说明", "填表", "制表", "注：", "注:")
 _FEWEST_DIGITS = 8  # of what may be meant as an ID number
+_MOST_NAMED = 20  # rows in one note
+_HEADING = re.compile(r"年级|[0-9０-９一二三四五六七八九十)）]班|名单|名册|[(（]续|续表|小学|中学")
 _ERROR_VALUES = re.compile(r"#(REF!|N/A|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!)")
 _MASKS: dict[str, Callable[[str], str]] = {
     "id_number": lambda text: privacy.mask_id(numbers.tidy_number(text)),
@@ -61,6 +64,7 @@ class RosterRow(NamedTuple):
     evidence: str = ""
     school_name: str = ""
     school_code: str = ""
+    changed_on: str = ""  # since when class or boarding are as here; without it the day of the import counts
 
     @property
     def content(self) -> tuple[Any, ...]:
@@ -79,6 +83,8 @@ class Findings:
         self.totals = dict.fromkeys(RosterFinding.Level.values, 0)
         self.kept: dict[str, list[tuple[Any, ...]]] = {level: [] for level in RosterFinding.Level.values}
         self.schools: dict[tuple[int | None, int | None], int] = {}  # by sheet and row, once they are known
+        # Sheet and row of pupils whose account's cell is empty: whether that matters, the register knows.
+        self.without_account: set[tuple[int, int]] = set()
 
     def add(
         self,
@@ -123,18 +129,20 @@ class Findings:
         fresh = Findings()
         fresh.totals = dict(self.totals)
         fresh.kept = {level: list(rows) for level, rows in self.kept.items()}
+        fresh.without_account = self.without_account
         return fresh
 
     def rows(self, sheets: list[str], places: list[dict[str, int]]) -> list[RosterFinding]:
-        """As rows to be kept, notes first, then in the order of the file; unsaved and still without their roster."""
+        """As rows to be kept: notes, errors, warnings, changes, each in the order of the file; unsaved and still
+        without their roster."""
         room = KEPT_FINDINGS
         taken: list[tuple[str, tuple[Any, ...]]] = []
-        for level in ("note", "error", "warning", "change"):
+        for level in _LEVELS:
             found = self.kept[level][:room]
             room -= len(found)
             taken += [(level, entry) for entry in found]
         left_out = sum(self.totals.values()) - len(taken)
-        taken.sort(key=lambda each: (each[0] != "note", each[1][0] or 0, each[1][1] or 0))
+        taken.sort(key=lambda each: (_LEVELS.index(each[0]), each[1][0] or 0, each[1][1] or 0))
         if left_out:
             sentence = f"问题和变更太多，这里只列出前 {len(taken)} 条，还有 {left_out} 条没有列出；各项数目是准确的。"
             taken.insert(
@@ -181,6 +189,7 @@ def read_rows(
             "没有读取“困难类别”列：学校自采集的类别要有证明，请加一列“证明名称和编号”，或在学生页逐条登记。",
         )
     width = max(layout.places.values()) + 1
+    alone: list[int] = []
     quick = _QuickReader(layout, sheet, on)
     for number, values in source:
         if number <= layout.header_row:
@@ -193,12 +202,25 @@ def read_rows(
             if aside:
                 findings.note(sheet, f"第 {number} 行是{aside}，没有读取。")
                 continue
+            if _is_heading(values, layout):
+                alone.append(number)
+                continue
             row, remarks = _RowReader(values, layout, sheet, number, on).read()
         else:
             remarks = quick.remarks
         for key, finding, text in remarks:
-            findings.say(row, key, finding, text)
+            if finding is NO_ACCOUNT:
+                findings.without_account.add((sheet, number))
+            else:
+                findings.say(row, key, finding, text)
         yield row
+    used = dict.fromkeys(text for text, _ in quick.classes if text and grades.tidy(text) in layout.short)
+    if used:
+        told = "，".join(f"“{redact(text)}”读作“{layout.short[grades.tidy(text)].name}”" for text in used)
+        findings.note(sheet, f"学生只有一个学段，年级一列里{told}。"[:400])
+    if alone:
+        shown = "、".join(map(str, alone[:_MOST_NAMED])) + (f" 等 {len(alone)}" if len(alone) > _MOST_NAMED else "")
+        findings.note(sheet, f"第 {shown} 行只有一个格子有内容，像是小标题，没有读取。")
 
 
 def _left_aside(values: list[Value], layout: Layout) -> str:
@@ -212,6 +234,20 @@ def _left_aside(values: list[Value], layout: Layout) -> str:
     return "又一行表头" if tidy_header(id_number) in _ID_HEADERS else ""
 
 
+def _is_heading(values: list[Value], layout: Layout) -> bool:
+    """A row with one filled cell that is neither a number nor a name: 三年级1班（续） in the middle of a table.
+
+    A name alone is a pupil of whom everything else is missing, and is named as one.
+    """
+    filled = [(index, value) for index, value in enumerate(values) if value is not None]
+    if len(filled) != 1:
+        return False
+    index, text = filled[0][0], text_of(filled[0][1]).strip()
+    if text.startswith("=") or sum(character.isdigit() for character in text) >= _FEWEST_DIGITS:
+        return False
+    return index != layout.places["name"] or bool(_HEADING.search(text))
+
+
 # --- the quick reader --------------------------------------------------------------------------------
 
 _NOT_CLEAN = object()
@@ -220,7 +256,7 @@ _MOBILE = re.compile("1[3-9][0-9]{9}").fullmatch
 _ACCOUNT = re.compile("[0-9]{12,19}").fullmatch
 _CHECK_CHARACTERS = "10X98765432"
 _DOUBLED = bytes.maketrans(b"0123456789", bytes(sum(divmod(2 * digit, 10)) for digit in range(10)))
-_NO_ACCOUNT = warning("没有银行账号。", "可以先导入；发放之前要在学生页补上收款账户。")
+NO_ACCOUNT = warning("没有银行账号。", "可以先导入；发放之前要在学生页补上收款账户。")
 _MOST_REMEMBERED = 50_000
 
 
@@ -239,7 +275,7 @@ class _Memo(dict[Any, Any]):
             # Not kept under the number: True and 1.0 are one key.
             text = text_of(value)
             return self[text]
-        if type(value) is not str or _ERROR_VALUES.fullmatch(value):
+        if type(value) is not str or value[:1] == "=" or _ERROR_VALUES.fullmatch(value):
             return _NOT_CLEAN
         found, remarks = self._read(value.strip())
         clean = _NOT_CLEAN if remarks else found
@@ -257,17 +293,19 @@ class _QuickReader:
         place = layout.places.get
         self.name, self.id_number = layout.places["name"], layout.places["id_number"]
         self.roll, self.id_kind = place("roll_number"), place("id_kind")
-        self.place_columns = (place("grade"), layout.places["class"])
+        self.place_columns = (place("grade"), place("class"))
+        self.class_said, self.short = layout.class_said, layout.short
         self.phone, self.account = place("phone"), place("account")
         self.guardian, self.holder = place("guardian_name"), place("holder")
         self.has_categories = {"categories", "evidence"} <= layout.places.keys()
         self.schools = (place("school_name"), place("school_code"))
+        self.changed_on = place("changed_on")
         self.boards = (place("boarding"), place("is_boarding"))
         self.regions = _Memo(_weigh_region)
         self.days = _Memo(lambda text: _weigh_day(text, on))
         self.sequences = _Memo(_weigh_sequence)
         self.classes: dict[tuple[Any, Any], Any] = {}
-        self.names = _Memo(lambda text: (text, [] if _PLAIN_NAME(text) else [_NO_ACCOUNT]))
+        self.names = _Memo(lambda text: (text, [] if _PLAIN_NAME(text) else [NO_ACCOUNT]))
         self.sexes, self.ethnicities = _Memo(words.read_sex), _Memo(words.read_ethnicity)
         self.dates = _Memo(_read_day)
         self.boarding, self.is_boarding = _Memo(words.read_boarding), _Memo(words.read_is_boarding)
@@ -294,12 +332,14 @@ class _QuickReader:
             values[self.places["categories"]] is None and values[self.places["evidence"]] is None
         ):
             return None
+        if self.changed_on is not None and values[self.changed_on] is not None:
+            return None
         name_at, code_at = self.schools
         school = "" if name_at is None else self.texts[values[name_at]]
         code = "" if code_at is None else self.texts[values[code_at]]
         if school is _NOT_CLEAN or code is _NOT_CLEAN:
             return None
-        cells = (*person, *place, *guardian, *account, (), "", school, code)
+        cells = (*person, *place, *guardian, *account, (), "", school, code, "")
         return RosterRow._make((self.sheet, number, False, *cells))
 
     def _person(self, values: list[Value]) -> tuple[str, ...] | None:
@@ -339,14 +379,17 @@ class _QuickReader:
     def _place(self, values: list[Value]) -> tuple[str, str, str] | None:
         """grade, class, boarding."""
         grade_at, class_at = self.place_columns
-        grade, school_class = None if grade_at is None else values[grade_at], values[class_at]
+        grade = None if grade_at is None else values[grade_at]
+        school_class = self.class_said if class_at is None else values[class_at]
         if type(school_class) is float:
             school_class = text_of(school_class)
+        if type(grade) is float:
+            grade = text_of(grade)
         if type(school_class) is not str or (grade is not None and type(grade) is not str):
             return None
         found = self.classes.get((grade, school_class))
         if found is None:
-            found = self.classes[grade, school_class] = _read_place(grade or "", school_class)
+            found = self.classes[grade, school_class] = _read_place(grade or "", school_class, self.short)
         way_at, yes_at = self.boards
         way = "" if way_at is None else self.boarding[values[way_at]]
         yes = "" if yes_at is None else self.is_boarding[values[yes_at]]
@@ -386,7 +429,7 @@ class _QuickReader:
             return "", "", "", ""
         number = values[self.account]
         if number is None:
-            self.remarks.append(("account", _NO_ACCOUNT, ""))
+            self.remarks.append(("account", NO_ACCOUNT, ""))
             return "", "", "", ""
         if type(number) is not str or self.holder is None:
             return None
@@ -427,7 +470,7 @@ def _weigh(digits: str, first: int) -> int:
 def _weigh_region(text: str) -> tuple[Any, list[Finding]]:
     """(its part of the check sum, whether it is a residence permit's); unclean where somebody should look."""
     if not _are_digits(text) or text[:2] not in numbers.PROVINCES | numbers.PERMITS:
-        return None, [_NO_ACCOUNT]
+        return None, [NO_ACCOUNT]
     return (_weigh(text, 0), text[:2] in numbers.PERMITS), []
 
 
@@ -438,14 +481,14 @@ def _weigh_day(text: str, on: dt.date) -> tuple[Any, list[Finding]]:
     except ValueError:
         born = None
     if born is None or born > on or numbers.age_on(born, on) not in numbers.PUPIL_AGES:
-        return None, [_NO_ACCOUNT]
+        return None, [NO_ACCOUNT]
     return (_weigh(text, 6), born.isoformat()), []
 
 
 def _weigh_sequence(text: str) -> tuple[Any, list[Finding]]:
     """(its part of the check sum, the sex it tells)."""
     if not _are_digits(text):
-        return None, [_NO_ACCOUNT]
+        return None, [NO_ACCOUNT]
     return (_weigh(text, 14), "male" if int(text[2]) % 2 else "female"), []
 
 
@@ -453,12 +496,14 @@ def _are_digits(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def _read_place(grade_text: str, class_text: str) -> Any:
+def _read_place(grade_text: str, class_text: str, short: Mapping[str, grades.Grade]) -> Any:
     """(grade, class) as texts, or unclean."""
     if _ERROR_VALUES.fullmatch(grade_text) or _ERROR_VALUES.fullmatch(class_text):
         return _NOT_CLEAN
     grade_text, class_text = grade_text.strip(), class_text.strip()
-    grade, findings = grades.read_grade(grade_text) if grade_text else (grades.grade_of_class(class_text), [])
+    grade, findings = (
+        grades.read_grade(grade_text, short) if grade_text else (grades.grade_of_class(class_text, short), [])
+    )
     if grade is None or findings or not class_text:
         return _NOT_CLEAN
     label, findings = grades.read_class(class_text, grade)
@@ -491,6 +536,11 @@ class _RowReader:
         self._read_guardian()
         self._read_account()
         self._read_categories()
+        day = self._day("changed_on")
+        if day is not None and day > self.on:
+            sentence = "变动日期晚于今天。"
+            self.say("changed_on", [error(sentence, "还没有发生的变动到时再导入；日期写错了请改正，或清空这一格。")])
+        self.found["changed_on"] = day.isoformat() if day else ""
         for key in ("school_name", "school_code"):
             self.found[key] = self.text(key)  # which school that is, students.matching knows
         refused = any(finding.level == "error" for _, finding, _ in self.remarks)
@@ -502,6 +552,8 @@ class _RowReader:
 
     def cell(self, key: str) -> Value:
         index = self.layout.places.get(key)
+        if index is None and key == "class":
+            return self.layout.class_said or None
         return None if index is None or index >= len(self.values) else self.values[index]
 
     def raw(self, key: str) -> str:
@@ -539,7 +591,7 @@ class _RowReader:
         row["roll_number"] = self.take("roll_number", numbers.read_roll_number) or ""
         row["ethnicity"] = self.take("ethnicity", words.read_ethnicity) or ""
         row["sex"] = self.take("sex", words.read_sex) or ""
-        born = self._birth_date()
+        born = self._day("birth_date")
         row["birth_date"] = born.isoformat() if born else ""
         if row["id_number"] and row["id_kind"] != "other":
             self._agree_with_id(born)
@@ -551,15 +603,15 @@ class _RowReader:
             return numbers.read_other_document(text)
         return numbers.read_id_number(text, on=self.on)
 
-    def _birth_date(self) -> dt.date | None:
-        value = self.cell("birth_date")
+    def _day(self, key: str) -> dt.date | None:
+        value = self.cell(key)
         if isinstance(value, dt.datetime):
             return value.date()
         if isinstance(value, dt.date):
             return value
         if isinstance(value, float) and value in _EXCEL_DAYS:  # the day's number, without its format
             return _EXCEL_DAY_ZERO + dt.timedelta(days=int(value))
-        return self.take("birth_date", words.read_date)
+        return self.take(key, words.read_date)
 
     def _agree_with_id(self, born: dt.date | None) -> None:
         """Sex and birth date follow from the number; given as well, they must agree with it."""
@@ -594,10 +646,10 @@ class _RowReader:
         before = len(self.remarks)
         text = self.text("grade")
         if text:
-            grade, findings = grades.read_grade(text)
+            grade, findings = grades.read_grade(text, self.layout.short)
             self.say("grade", findings)
             return grade
-        grade = grades.grade_of_class(class_text)
+        grade = grades.grade_of_class(class_text, self.layout.short)
         if grade is None and len(self.remarks) == before and not any(key == "class" for key, _, _ in self.remarks):
             self.say("grade", [error("没有年级。", "请填写年级，例如“七年级”。")])
         return grade
@@ -627,7 +679,7 @@ class _RowReader:
         number = self.take("account", numbers.read_account_number)
         if number is None:
             if "account" in self.layout.places and len(self.remarks) == before:
-                self.say("account", [_NO_ACCOUNT])
+                self.say("account", [NO_ACCOUNT])
             return
         no_bank = error("写了银行账号，但没有开户银行。", "请填写开户银行，或把账号一格清空。")
         bank = self.take("bank", short(60), missing=no_bank)
@@ -667,13 +719,16 @@ class _RowReader:
 
 
 def _refuse_cell(value: Value, key: str) -> Finding | None:
+    if isinstance(value, str) and value.startswith("="):
+        sentence = "单元格是公式，文件里没有保存结果。"
+        return error(sentence, "请在 Excel 或 WPS 里打开文件保存一次，或把公式粘贴为数值，再上传。")
     if value is None or (isinstance(value, str) and not BY_KEY[key].must_be_text):
         if isinstance(value, str) and _ERROR_VALUES.fullmatch(value):
             return error(f"单元格里是错误值 {value}。", "请改成正确的内容。")
         return None
     if BY_KEY[key].must_be_text:
         return _refuse_number(value)
-    if isinstance(value, dt.date) and key != "birth_date":
+    if isinstance(value, dt.date) and key not in ("birth_date", "changed_on"):
         return error("单元格里是日期，可能是 Excel 自动改的。", "请把整列设成文本格式，再重新填写。")
     return None
 

@@ -17,9 +17,9 @@ from uuid import UUID
 from accounts import audit, clock
 from accounts.models import Unit, User
 
-from . import enrolment, grades, names, privacy
+from . import changes, grades, names, privacy
 from .matching import ClassFacts, Plan, SchoolFacts, stage_of
-from .models import BankAccount, Circumstance, Enrolment, Pupil, SchoolClass, Standing, Term
+from .models import BankAccount, Circumstance, Enrolment, Pupil, SchoolClass, Standing, StatusChange, Term
 from .progress import SILENT, Reporter
 from .roster_rows import RosterRow
 from .table_writing import insert, pieces, update
@@ -51,8 +51,8 @@ def prepare(plan: Plan, *, progress: Reporter = SILENT) -> Prepared:
     prepared.pupils = _pupil_columns(plan.new_pupils, progress)
     prepared.accounts = _account_columns(plan.new_accounts)
     progress.step(len(plan.new_pupils) + len(plan.new_accounts))
-    for key, changes in plan.changing:
-        values = _changed_columns(key, changes)
+    for key, said in plan.changing:
+        values = _changed_columns(key, said)
         prepared.changes.setdefault(tuple(values), []).append((key, *values.values()))
     return prepared
 
@@ -98,16 +98,16 @@ def _account_columns(new: Sequence[tuple[UUID, RosterRow, str]]) -> dict[str, li
     }
 
 
-def _changed_columns(key: UUID, changes: Mapping[str, Any]) -> dict[str, Any]:
-    columns = {name: value for name, value in changes.items() if name not in ("roll", "roll_index", "phone")}
+def _changed_columns(key: UUID, changed: Mapping[str, Any]) -> dict[str, Any]:
+    columns = {name: value for name, value in changed.items() if name not in ("roll", "roll_index", "phone")}
     if "name" in columns:
         columns["initials"] = names.initials(columns["name"])
     for name, mask in (("roll", privacy.mask_id), ("phone", privacy.mask_phone)):
-        if name in changes:
-            columns[f"{name}_sealed"] = privacy.seal_column(name, [changes[name]], [str(key)])[0]
-            columns[f"{name}_masked"] = mask(changes[name])
-    if "roll" in changes:
-        columns["roll_index"] = changes["roll_index"]
+        if name in changed:
+            columns[f"{name}_sealed"] = privacy.seal_column(name, [changed[name]], [str(key)])[0]
+            columns[f"{name}_masked"] = mask(changed[name])
+    if "roll" in changed:
+        columns["roll_index"] = changed["roll_index"]
     return columns
 
 
@@ -133,12 +133,12 @@ def write(
     insert(Pupil, prepared.pupils, same={"county_id": county}, wrote=wrote)
     for columns, rows in prepared.changes.items():
         update(Pupil, columns, rows)
-    _write_enrolments(plan, schools, term, wrote)
+    dated = _write_enrolments(plan, schools, term, by, wrote)
     for pupils in pieces(plan.ended_accounts, _KEYS_AT_ONCE):
         BankAccount.objects.filter(pupil__in=pupils, ends_on=None).update(ends_on=today)
     insert(BankAccount, prepared.accounts, same={"starts_on": today, "recorded_by_id": by.pk}, wrote=wrote)
     _write_circumstances(plan, term, by)
-    entries += _trail(plan, schools)
+    entries += _trail(plan, schools, dated)
     progress.phase("写入操作记录")
     audit.record_all([*entries, *trail], by=by)
 
@@ -165,12 +165,16 @@ def _open_classes(plan: Plan, schools: Mapping[int, SchoolFacts]) -> list[audit.
     return [audit.Entry("class.open", unit, unit, {"grade": grade}) for unit, _, grade, _, _ in made]
 
 
-def _write_enrolments(plan: Plan, schools: Mapping[int, SchoolFacts], term: Term, wrote: Callable[[int], None]) -> None:
+def _write_enrolments(
+    plan: Plan, schools: Mapping[int, SchoolFacts], term: Term, by: User, wrote: Callable[[int], None]
+) -> list[StatusChange]:
+    """Who comes, who moves; returns what of it is a change with a day."""
+    keys = [uuid.uuid4() for _ in plan.entering]
     places = [schools[each.school].classes[each.row.grade, each.row.class_label] for each in plan.entering]
     insert(
         Enrolment,
         {
-            "id": [uuid.uuid4() for _ in places],
+            "id": keys,
             "pupil_id": [each.pupil for each in plan.entering],
             "school_id": [each.school for each in plan.entering],
             "school_class_id": [place.key for place in places],
@@ -184,15 +188,29 @@ def _write_enrolments(plan: Plan, schools: Mapping[int, SchoolFacts], term: Term
         same={"term_id": term.pk, "standing": Standing.PRESENT.value},
         wrote=wrote,
     )
-    open_now: dict[UUID, UUID] = {}
-    for pupils in pieces((pupil for pupil, _, _ in plan.moving), _KEYS_AT_ONCE):
-        rows = enrolment.open_only(Enrolment.objects.filter(term=term, pupil__in=pupils))
-        open_now |= dict(rows.values_list("pupil_id", "pk"))
-    moved = []
-    for pupil, row, school in plan.moving:
-        place = schools[school].classes[row.grade, row.class_label]
-        moved.append((open_now[pupil], place.key, place.path, place.name, place.grade, place.stage, row.boarding))
-    update(Enrolment, ("school_class", "path", "class_name", "grade", "stage", "boarding"), moved)
+    arrived = {key: each.arrived_on for key, each in zip(keys, plan.entering, strict=True) if each.arrived_on}
+    return changes.write_listed(_listed(plan, schools), term=term, by=by) + changes.note_arrivals(
+        arrived, term=term, by=by
+    )
+
+
+def _listed(plan: Plan, schools: Mapping[int, SchoolFacts]) -> list[changes.Listed]:
+    listed = []
+    for each in plan.moving:
+        target = schools[each.school].classes[each.row.grade, each.row.class_label]
+        fields = {
+            "school_class_id": target.key,
+            "path": target.path,
+            "class_name": target.name,
+            "grade": target.grade,
+            "stage": target.stage,
+        }
+        before = each.place.school_class, each.place.boarding
+        is_moved = target.key != each.place.school_class
+        listed.append(
+            changes.Listed(each.enrolment, each.pupil, before, fields if is_moved else {}, each.row.boarding, each.on)
+        )
+    return listed
 
 
 def _write_circumstances(plan: Plan, term: Term, by: User) -> None:
@@ -211,8 +229,9 @@ def _write_circumstances(plan: Plan, term: Term, by: User) -> None:
     )
 
 
-def _trail(plan: Plan, schools: Mapping[int, SchoolFacts]) -> list[audit.Entry]:
-    """One row for each class somebody entered, with a digest over the pupils' keys; one for each changed pupil."""
+def _trail(plan: Plan, schools: Mapping[int, SchoolFacts], dated: Sequence[StatusChange]) -> list[audit.Entry]:
+    """One row for each class somebody entered, with a digest over the pupils' keys; one for each changed pupil,
+    one for each change with a day."""
     classes: dict[tuple[int, ClassFacts], list[str]] = defaultdict(list)
     for each in plan.entering:
         place = schools[each.school].classes[each.row.grade, each.row.class_label]
@@ -231,7 +250,16 @@ def _trail(plan: Plan, schools: Mapping[int, SchoolFacts]) -> list[audit.Entry]:
         audit.Entry("pupil.change", f"students.pupil:{pupil}", units[school], {"fields": fields})
         for pupil, school, fields in plan.trail
     ]
-    return entered + changed
+    turned = [
+        audit.Entry(
+            "pupil.status_change",
+            each,
+            units[each.enrolment.school_id],
+            {"change": each.get_kind_display(), "on": each.on},
+        )
+        for each in dated
+    ]
+    return entered + changed + turned
 
 
 def digest_of(pupils: Iterable[str]) -> str:

@@ -15,13 +15,14 @@ What pages use (all raise PermissionDenied for who, ValidationError with a sente
 - `ask_again(roster, *, by)`: CHECKED → NEEDS_MAPPING, to say that a column was understood wrongly.
 - `progress_of(roster) -> students.progress.Progress`: phase (words for the page), done, total (0: not known yet).
 - `roster.findings`: RosterFinding rows (level error, warning, change, note; sheet, row, column, column_number,
-  who, value, message, remedy, elsewhere), at most KEPT_FINDINGS in the file's order, the exact numbers in
-  errors_total, warnings_total, rows_changed.
+  who, value, message, remedy, elsewhere), at most KEPT_FINDINGS, level by level in the file's order, the exact
+  numbers in errors_total, warnings_total, rows_changed.
 - `roster.question`, when NEEDS_MAPPING: {"sheets": [{"sheet", "header_row", "token": by which
   the whole sheet is left aside, "columns": [{"token", "letter", "header", "key" (what is supposed, or ""),
   "samples" (masked)}]}], "missing": [labels], "doubtful": [[label,
-  [tokens]]], "sentence": one sentence}. Choices for a column: students.columns.COLUMNS (key, label). Kept
-  after a check too: how the columns were understood.
+  [tokens]]], "or_without": whether other sheets are whole, so that all these may be left aside, "sentence": one
+  sentence}. Choices for a column: students.columns.COLUMNS (key, label). Kept after a check too: how the columns
+  were understood.
 """
 
 import datetime as dt
@@ -40,7 +41,7 @@ from accounts.roles import Permission
 from documents import filestore, uploads
 from documents.models import Upload
 
-from . import columns, matching, roster_reading, roster_writing
+from . import changes, columns, matching, roster_reading, roster_writing
 from . import progress as progress_files
 from .matching import Plan
 from .models import HeaderMeaning, RosterFinding, RosterImport, School, Term
@@ -148,6 +149,7 @@ def ask_again(roster_import: RosterImport, *, by: User) -> RosterImport:
     with transaction.atomic():
         _claim(roster_import, S.CHECKED, state=S.NEEDS_MAPPING)
         roster_import.findings.all().delete()
+        audit.record("roster.ask_again", roster_import, by=by, unit=roster_import.unit)
     roster_import.refresh_from_db()
     return roster_import
 
@@ -234,7 +236,7 @@ def import_roster(content: bytes, *, unit: Unit, term: Term, by: User, dry_run: 
     or whose columns a person has to name.
     """
     _refuse_unit(unit)
-    reading = roster_reading.read(content, unit=unit, on=clock.today(), meanings=roster_reading.meanings_in(unit))
+    reading = roster_reading.read(content, unit=unit, on=clock.today(), **_known(unit, term))
     if dry_run:
         return outcome_of(compare(reading, unit=unit, term=term), reading)
     return _write(reading, unit=unit, term=term, by=by)
@@ -289,8 +291,8 @@ def _write(
                 trail = finish(outcome)
                 roster_writing.write(prepared, unit=unit, term=term, by=by, trail=trail, progress=progress)
             return outcome
-        except IntegrityError:
-            # Another desk entered one of these children between our look and our writing; look again.
+        except (IntegrityError, changes.Overtaken):
+            # Another desk was at one of these children between our look and our writing; look again.
             if attempt == _TRIES:
                 raise
     raise AssertionError("unreachable")
@@ -353,9 +355,14 @@ def reading_of(roster_import: RosterImport, *, progress: Reporter = SILENT) -> R
         uploads.read(file),
         unit=roster_import.unit,
         on=clock.today(),
-        meanings=roster_reading.meanings_in(roster_import.unit),
         progress=progress,
+        **_known(roster_import.unit, roster_import.term),
     )
+
+
+def _known(unit: Unit, term: Term) -> dict[str, Any]:
+    """What the readers know beside the file: meanings of headers, and of short forms of grades."""
+    return {"meanings": roster_reading.meanings_in(unit), "short": roster_reading.short_forms_in(unit, term)}
 
 
 def keep_reading(roster_import: RosterImport, reading: Reading) -> None:
@@ -367,8 +374,8 @@ def keep_reading(roster_import: RosterImport, reading: Reading) -> None:
 
 
 def _reading_name(roster_import: RosterImport, file: Upload) -> str:
-    meanings = roster_reading.meanings_in(roster_import.unit)
-    return roster_reading.name_of(file.sha256, unit=roster_import.unit, on=clock.today(), meanings=meanings)
+    known = _known(roster_import.unit, roster_import.term)
+    return roster_reading.name_of(file.sha256, unit=roster_import.unit, on=clock.today(), **known)
 
 
 def keep_findings(roster_import: RosterImport, outcome: Outcome) -> None:
@@ -388,9 +395,9 @@ def _check_now(roster_import: RosterImport, content: bytes) -> Outcome | None:
     if len(content) > REQUEST_BYTES:
         return None
     unit = roster_import.unit
-    meanings = roster_reading.meanings_in(unit)
+    known = _known(unit, roster_import.term)
     try:
-        reading = roster_reading.read(content, unit=unit, on=clock.today(), meanings=meanings, most_rows=REQUEST_ROWS)
+        reading = roster_reading.read(content, unit=unit, on=clock.today(), most_rows=REQUEST_ROWS, **known)
     except roster_reading.TooManyRows:
         return None
     except columns.MappingNeeded as asked:

@@ -83,7 +83,9 @@ def _prepared(each: "models.Field[Any, Any]", values: Sequence[Any]) -> Iterable
         same = {id(value): value for value in values}
         texts = {key: json.dumps(value, ensure_ascii=False) for key, value in same.items()}
         return [texts[id(value)] for value in values]
-    known = {value: each.get_db_prep_save(value, connection) for value in set(values)}
+    # A day is a day for every backend; asking the field each time costs more than the row.
+    adapt = connection.ops.adapt_datefield_value if type(target) is models.DateField else None
+    known = {value: adapt(value) if adapt else each.get_db_prep_save(value, connection) for value in set(values)}
     return map(known.__getitem__, values)
 
 

@@ -8,8 +8,12 @@ from .numbers import Finding, error, tidy_number, warning
 # Codes of the national roll: 性别 1 男 2 女; 就读方式 1 走读 2 住校 (9 其他 decides nothing).
 SEXES = {"男": "male", "1": "male", "男性": "male", "女": "female", "2": "female", "女性": "female"}
 BOARDING = {
-    **dict.fromkeys(("寄宿", "住校", "寄宿生", "住校生", "住宿", "住宿生", "内宿", "2", "02"), "boarding"),
-    **dict.fromkeys(("走读", "走读生", "非寄宿", "非寄宿生", "通学", "通学生", "1", "01"), "day"),
+    **dict.fromkeys(
+        ("寄宿", "住校", "寄宿生", "住校生", "住宿", "住宿生", "内宿", "住读", "住读生", "全寄宿", "2", "02"),
+        "boarding",
+    ),
+    **dict.fromkeys(("走读", "走读生", "非寄宿", "非寄宿生", "不寄宿", "不住校", "1", "01"), "day"),
+    **dict.fromkeys(("通学", "通学生", "通校", "通校生", "跑校", "跑校生", "外宿", "外宿生"), "day"),
 }
 IS_BOARDING = {
     **dict.fromkeys(("是", "1", "Y", "寄宿", "住校", "寄宿生", "住校生"), "boarding"),
@@ -39,6 +43,7 @@ _GB_3304 = (
     "塔塔尔 独龙 鄂伦春 赫哲 门巴 珞巴 基诺"
 )
 ETHNICITIES = _GB_3304.split()
+_MIDNIGHT = re.compile(r"[ T]0{1,2}:00(:00(\.0+)?)?$")
 _OLD_NAMES = {"毛难": "毛南", "崩龙": "德昂"}
 
 
@@ -87,8 +92,11 @@ def read_relation(text: str) -> tuple[str, list[Finding]]:
 
 
 def read_date(text: str) -> tuple[dt.date | None, list[Finding]]:
-    """A day written 2014-05-06, 2014/5/6, 2014.5.6, 2014年5月6日 or 20140506; None for an empty cell."""
-    word = tidy_number(text)
+    """A day written 2014-05-06, 2014/5/6, 2014.5.6, 2014年5月6日 or 20140506; None for an empty cell.
+
+    A time of midnight behind it, as some systems export it, is no matter.
+    """
+    word = tidy_number(_MIDNIGHT.sub("", text.strip()))
     if not word:
         return None, []
     found = re.fullmatch(r"([0-9]{4})[-/.年]?([0-9]{1,2})[-/.月]?([0-9]{1,2})日?", word)
@@ -97,5 +105,5 @@ def read_date(text: str) -> tuple[dt.date | None, list[Finding]]:
         try:
             return dt.date(*(int(part) for part in found.groups())), []
         except ValueError:
-            pass
+            return None, [error("没有这一天。", "请核对年、月、日。")]
     return None, [error("看不懂这个日期。", "请写成“2014-05-06”的样子。")]

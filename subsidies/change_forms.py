@@ -72,12 +72,12 @@ class ChangeForm(forms.Form):
     def _add_target(self) -> None:
         if self.kind == Kind.TRANSFER_OUT and self.school is None:
             assert self.place is not None
-            schools = Unit.objects.filter(level=Unit.Level.SCHOOL, is_active=True, parent=self.place.school.parent_id)
             self.fields["to_school"] = forms.ModelChoiceField(
-                schools.exclude(pk=self.place.school_id).order_by("path"),
+                register.schools_for(self.place),
                 required=False,
                 label="转到本县的学校",
                 empty_label="不在本县",
+                help_text="只列有这名学生所在学段或下一学段的学校。",
             )
             self.fields["to_place"] = forms.CharField(
                 label="转到县外的去向",

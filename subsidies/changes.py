@@ -13,9 +13,10 @@ pupil leaves (`ChangeRule`, dated per programme, lets a county pay the term in f
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -25,6 +26,7 @@ from accounts import access, audit, clock, scopes
 from accounts.models import Unit, User
 from accounts.redaction import refuse_numbers
 from accounts.roles import Permission
+from accounts.templatetags.aid import cn_date
 from students import changes as register
 from students import terms
 from students.changes import Request
@@ -113,6 +115,12 @@ def _standing(request: Request) -> QuerySet[Application]:
     rows = Application.objects.filter(pupil=request.pupil, term=terms.current()).exclude(state__in=ENDED_WITHOUT_AID)
     related = ("round__programme", "round__term", "round__unit", "school", "school_class", "standard", "enrolment")
     return rows.select_related(*related).order_by("pk")
+
+
+def pupils_with_cases(term: Term, pupils: Collection[UUID]) -> set[UUID]:
+    """Those of the pupils for whom a change in the term has an effect to be looked at first; see students.cases."""
+    rows = Application.objects.filter(term=term, pupil__in=pupils).exclude(state__in=ENDED_WITHOUT_AID)
+    return set(rows.order_by().values_list("pupil_id", flat=True))
 
 
 def _plan(request: Request, place: Enrolment | None, rows: Iterable[Application], *, by: User) -> Plan:
@@ -270,9 +278,9 @@ def _already_listed(request: Request, case: _Case) -> Effect:
     assert line is not None  # guard ON_A_SHEET
     paid_on = case.paid_before
     if application.state == S.PAID and paid_on is not None and paid_on < request.on:
-        return Effect(application, Outcome.STAYS, f"{paid_on:%Y-%m-%d} 已到账，在{_gone(request)}之前，不变。")
+        return Effect(application, Outcome.STAYS, f"{cn_date(paid_on)}已到账，在{_gone(request)}之前，不变。")
     if application.state == S.PAID:
-        sentence = f"{paid_on:%Y-%m-%d} 已发放 {line.amount:.2f} 元，在{_gone(request)}之后，请发放环节核实收回。"
+        sentence = f"{cn_date(paid_on)}已发放 {line.amount:.2f} 元，在{_gone(request)}之后，请发放环节核实收回。"
         return Effect(application, Outcome.DESK, sentence, -line.amount)
     return Effect(application, Outcome.DESK, f"{_in_batch(case)}，名单不能改动，请发放环节停发或收回。", -line.amount)
 

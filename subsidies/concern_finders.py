@@ -6,7 +6,6 @@ asks a fixed number of questions of the database, and the same records always gi
 
 import datetime as dt
 import hashlib
-import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +26,6 @@ from students.models import (
     Category,
     Circumstance,
     Enrolment,
-    ListMatch,
     Pupil,
     RosterFinding,
     RosterImport,
@@ -591,7 +589,7 @@ def sibling(now: Season) -> Iterator[Found]:
 
     A child entitled by its own hardship is missed already and not named twice.
     """
-    groups = [*_households(now), *_one_guardian(now)]
+    groups = [("household", group) for group in lists.households(now.county, now.today)] + _one_guardian(now)
     members = {pupil for _, group in groups for pupil in group}
     places = _places(now, members)
     considered: set[UUID] = set()
@@ -632,21 +630,7 @@ def _entitled(now: Season, places: list[Place]) -> set[UUID]:
     }
 
 
-def _households(now: Season) -> list[tuple[str, set[UUID]]]:
-    """By the newest version of each list. For a whole county, household by household as the database sorts them."""
-    rows = ListMatch.objects.filter(
-        state__in=lists.HELD, version__in=list(lists.newest_versions(now.today)), pupil__county=now.county
-    )
-    rows = rows.exclude(entry__household="").order_by("version", "entry__household", "pupil")
-    said = rows.values_list("version", "entry__household", "pupil_id").iterator(chunk_size=_CHUNK)
-    distinct = {
-        frozenset(pupil for *_, pupil in group) for _, group in itertools.groupby(said, key=lambda row: row[:2])
-    }
-    shared = sorted((group for group in distinct if len(group) > 1), key=lambda group: sorted(map(str, group)))
-    return [("household", set(group)) for group in shared]
-
-
-def _one_guardian(now: Season) -> list[tuple[str, set[UUID]]]:
+def _one_guardian(now: Season) -> list[tuple[str, frozenset[UUID]]]:
     """Pupils paid into one account, with guardians of one name."""
     rows = BankAccount.objects.filter(pupil__county=now.county, ends_on__isnull=True).exclude(pupil__guardian_name="")
     several = rows.order_by().values("number_index").annotate(n=Count("pupil", distinct=True)).filter(n__gt=1)
@@ -654,7 +638,7 @@ def _one_guardian(now: Season) -> list[tuple[str, set[UUID]]]:
     said = rows.filter(number_index__in=several.values("number_index"))
     for index, guardian, pupil in said.values_list("number_index", "pupil__guardian_name", "pupil_id"):
         groups[index, guardian].add(pupil)
-    return [("account", group) for _, group in sorted(groups.items()) if len(group) > 1]
+    return [("account", frozenset(group)) for _, group in sorted(groups.items()) if len(group) > 1]
 
 
 def _places(now: Season, pupils: Iterable[UUID]) -> dict[UUID, Place]:

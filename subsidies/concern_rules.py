@@ -10,6 +10,7 @@ from accounts import access, audit, clock
 from accounts.models import Unit, User
 from accounts.roles import Permission
 
+from .entitlement import term_label
 from .models import ConcernReason, Programme, ProgrammeExclusion, StageAges
 from .programmes import term_before
 
@@ -53,32 +54,37 @@ def end_reason(reason: ConcernReason, *, on: dt.date, county: Unit, by: User) ->
     return held
 
 
-def add_ages(ages: StageAges, *, county: Unit, by: User) -> StageAges:
-    """New ages of a stage from a term on; the row before ends with the term before.
+def set_ages(ages: StageAges, *, county: Unit, by: User) -> StageAges:
+    """Ages of a stage from a term on; the row before ends with the term before. A row of that very term is put right.
 
-    Raises ValidationError when a row of the stage begins in that term or later, or the day is on no calendar.
+    Raises ValidationError when a row of the stage begins later, or the day is on no calendar.
     """
     access.require(by, Permission.EDIT_STANDARDS, county)
-    ages.recorded_by = by
+    ages.recorded_by, ages.recorded_at = by, clock.now()
     ages.clean_fields()
     with transaction.atomic():
         same = StageAges.objects.select_for_update().filter(stage=ages.stage)
-        later = same.filter(first_term__gte=ages.first_term).order_by("first_term").first()
+        later = same.filter(first_term__gt=ages.first_term).order_by("first_term").first()
         if later:
-            raise ValidationError(
-                {"first_term": f"这个学段自 {later.first_term} 起已有年龄范围，新的执行学期要晚于它。"}
-            )
+            begins = term_label(later.first_term)
+            raise ValidationError({"first_term": f"这个学段自{begins}起已有年龄范围，执行学期不能早于它。"})
         if ages.max_age < ages.min_age:
             raise ValidationError({"max_age": "最大年龄不能小于最小年龄。"})
         try:
             dt.date(2024, ages.on_month, ages.on_day)
         except ValueError:
             raise ValidationError({"on_day": f"{ages.on_month} 月没有 {ages.on_day} 日。"}) from None
-        running = same.filter(Q(last_term="") | Q(last_term__gte=ages.first_term))
+        running = same.filter(Q(last_term="") | Q(last_term__gte=ages.first_term), first_term__lt=ages.first_term)
         running.update(last_term=term_before(ages.first_term))
+        present = same.filter(first_term=ages.first_term).first()
+        action, was = ("stage_ages.correct", str(present)) if present else ("stage_ages.add", "")
+        if present:
+            ages.pk, ages._state.adding = present.pk, False
         ages.full_clean()
-        ages.save(force_insert=True)
-        audit.record("stage_ages.add", ages, by=by, unit=county, stage=ages.stage, first_term=ages.first_term)
+        ages.save()
+        audit.record(
+            action, ages, by=by, unit=county, stage=ages.stage, first_term=ages.first_term, ages=str(ages), was=was
+        )
     return ages
 
 

@@ -51,7 +51,7 @@ def sentence(kind: str, facts: Facts, units: Names | None = None) -> str:
 
 
 def _missed(facts: Facts, units: Names) -> str:
-    ends = {"withdrawn": "申请已撤回", "draft": "草稿没有提交，填报已截止"}
+    ends = {"withdrawn": "申请已终止", "draft": "草稿没有提交，填报已截止"}
     why = ends.get(facts["before"], "没有申请")
     return f"属{kinds(facts['kinds'])}，符合“{facts['programme_name']}”条件，{why}。"
 

@@ -19,7 +19,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts import access, audit, clock
-from accounts.models import Unit, User
+from accounts.models import AuditRow, Unit, User
 from accounts.redaction import redact
 from accounts.roles import Permission
 from documents import uploads
@@ -343,6 +343,11 @@ def reopen(concern: Concern, *, note: str, by: User) -> Concern:
                 words = {"note": redact(note.strip())[:200]} if row is held else {}
                 audit.record("concern.reopen", row, by=by, unit=row.owner, kind=row.kind, **words)
     return held
+
+
+def returns(concern: Concern) -> list[AuditRow]:
+    """When the county had it looked at again, by whom and why (`detail["note"]`; kept to the county for its parts)."""
+    return list(audit.told_of(concern, "concern.reopen"))
 
 
 def read_proof(settlement: Settlement, *, by: User) -> Upload:

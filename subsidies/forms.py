@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django import forms
@@ -343,12 +343,18 @@ class RollOverForm(forms.Form):
 class ApplicationFilter(forms.Form):
     """The filters above the list of applications; in the address, for nothing of a person is among them."""
 
+    term = forms.ModelChoiceField(Term.objects.all(), required=False, label="学期", empty_label="全部学期")
     round = forms.ModelChoiceField(Round.objects.none(), required=False, label="批次", empty_label="全部批次")
     state = forms.ChoiceField(choices=[("", "全部状态"), *State.choices], required=False, label="状态")
     unit = forms.ModelChoiceField(Unit.objects.none(), required=False, label="学校或班级", empty_label="全部")
 
-    def __init__(self, *args: Any, rounds: QuerySet[Round], units: QuerySet[Unit], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: Mapping[str, str], *, rounds: QuerySet[Round], units: QuerySet[Unit]) -> None:
+        term = data.get("term", "")
+        if term.isdecimal() and len(term) < 19:
+            rounds = rounds.filter(term=term)
+            if data.get("round") not in {str(pk) for pk in rounds.order_by().values_list("pk", flat=True)}:
+                data = {**data, "round": ""}  # of the term that was chosen before
+        super().__init__(data)
         self.fields["round"].queryset = rounds
         self.fields["unit"].queryset = self._offered(units)
         self.fields["unit"].label_from_instance = unit_label
@@ -490,7 +496,7 @@ class ReasonEndForm(forms.Form):
 
 
 class StageAgesForm(forms.ModelForm):
-    """New ages of a stage."""
+    """Ages of a stage from a term on; `instance` is the row of that very term, if there is one to be put right."""
 
     class Meta:
         model = StageAges
@@ -499,7 +505,7 @@ class StageAgesForm(forms.ModelForm):
             "min_age": "到计算日满多少周岁，小于它的列入清查。",
             "max_age": "到计算日满多少周岁，大于它的列入清查。",
             "on_month": "学年开始的那一年，例如 8 月 31 日。",
-            "first_term": "原来的范围自动截止到上一学期。",
+            "first_term": "原来的范围自动截止到上一学期；这个学期已经登记过的，按这次填写的更正。",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

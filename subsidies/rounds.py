@@ -76,7 +76,7 @@ def withdraw(round_: Round, *, by: User) -> None:
     with transaction.atomic():
         held = Round.objects.select_for_update().get(pk=round_.pk)
         if held.applications.exists():
-            raise ValidationError("这个批次里已有申请（包括草稿和已撤回的），不能再撤销；可以更改填报时间。")
+            raise ValidationError("这个批次里已有申请（包括草稿和已终止的），不能再撤销；可以更改填报时间。")
         audit.record("round.withdraw", held, by=by, unit=held.unit, programme=str(held.programme), term=held.term.key)
         held.delete()
 

@@ -27,7 +27,7 @@ class State(models.TextChoices):
     PAID = "paid", "已发放"
     MOVING = "moving", "转学办理中"
     REJECTED = "rejected", "不予资助"
-    WITHDRAWN = "withdrawn", "已撤回"
+    WITHDRAWN = "withdrawn", "已终止"
 
 
 class Step(models.TextChoices):

@@ -156,9 +156,9 @@ class ConcernTable(tables.Table):
     """Rows are concerns with pupil, owner and settlement. `units` are names of schools the reader may know."""
 
     chosen = tables.Column("选择", accessor="pk", orderable=False)
-    pupil = tables.Column("学生", order_by=("pupil__name", "pk"))
+    pupil = tables.Column("学生", order_by=("pupil__name", "pk"), attrs={"td": {"class": "cell-name"}})
     owner = tables.Column("办理单位", order_by=("owner__path", "pk"))
-    class_name = tables.Column("班级", order_by=("path", "pk"))
+    class_name = tables.Column("班级", order_by=("path", "pk"), attrs={"td": {"class": "nowrap"}})
     kind = tables.Column("事项", order_by=("kind", "path", "pk"))
     told = tables.Column("情况", accessor="facts", orderable=False)
     state = tables.Column("状态", orderable=False)
@@ -196,25 +196,30 @@ class ConcernTable(tables.Table):
 
 
 class TurnTable(tables.Table):
-    """Rows are students.rollovers.Turn: a school, the term it is due for, and where it stands."""
+    """Rows are students.rollovers.Turn: a school, the term it is due for, and where it stands.
 
-    chosen = tables.Column("选", empty_values=(), orderable=False)
+    `mine` are keys of the schools the reader may take into the next term.
+    """
+
+    # These three have no value of their own; a look-up that fails would spell out the whole row.
+    chosen = tables.Column("选", accessor="school", orderable=False)
     school = tables.Column("学校", accessor="school__name", orderable=False)
     source = tables.Column("从", accessor="source__name", orderable=False)
     target = tables.Column("到", accessor="target_key", orderable=False)
     pupils = tables.Column("在读", orderable=False, attrs=_NUM)
     entered = tables.Column("已在新名册", orderable=False, attrs=_NUM)
-    state = tables.Column("状态", empty_values=(), orderable=False)
-    act = tables.Column("办理", empty_values=(), orderable=False, attrs={"td": {"class": "actions-cell"}})
+    state = tables.Column("状态", accessor="school", orderable=False)
+    act = tables.Column("办理", accessor="school", orderable=False, attrs={"td": {"class": "actions-cell"}})
 
     class Meta:
         empty_text = "您的范围内还没有登记的学校。"
 
-    def __init__(self, *args: Any, many: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, many: bool, mine: set[int], **kwargs: Any) -> None:
         super().__init__(*args, exclude=() if many else ("chosen",), **kwargs)
+        self.mine = mine
 
     def render_chosen(self, record: Turn) -> SafeString | str:
-        if not record.is_due:
+        if not record.is_due or record.school.pk not in self.mine:
             return ""
         box = '<label class="check"><input type="checkbox" name="school" value="{}" aria-label="选择{}"></label>'
         return format_html(box, record.school.pk, record.school.name)
@@ -236,7 +241,7 @@ class TurnTable(tables.Table):
     def render_act(self, record: Turn) -> SafeString | str:
         if record.done and record.is_done:
             url, label = reverse("rollover", args=[record.done.pk]), "查看报告"
-        elif record.is_due:
+        elif record.is_due and record.school.pk in self.mine:
             url, label = reverse("rollover_plan", args=[record.school.pk]), "办理结转"
         else:
             return ""

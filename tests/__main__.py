@@ -12,7 +12,7 @@ import sys
 
 from tests import services
 
-IN_PARALLEL = ["-n", "2", "--dist", "loadgroup"]
+IN_PARALLEL = ["-n", "2", "--dist", "loadfile"]
 
 
 def main(arguments: list[str]) -> int:

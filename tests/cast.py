@@ -5,6 +5,7 @@ person whose turn it is, so that no test holds an impossible case.
 """
 
 import datetime as dt
+import functools
 import itertools
 from dataclasses import dataclass, field
 
@@ -240,9 +241,15 @@ def pay(cast: Cast, rows: list[Application]) -> None:
 def scan(name: str = "签字表.pdf"):
     """A small real PDF, as a scanner makes it."""
     from django.core.files.uploadedfile import SimpleUploadedFile
+
+    return SimpleUploadedFile(name, _scanned(), "application/pdf")
+
+
+@functools.cache
+def _scanned() -> bytes:
     from weasyprint import HTML
 
-    return SimpleUploadedFile(name, HTML(string="<p>signed</p>").write_pdf(), "application/pdf")
+    return HTML(string="<p>signed</p>").write_pdf()
 
 
 def change_boarding(place: Enrolment, boarding: str, *, by: User) -> Enrolment:

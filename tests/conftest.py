@@ -1,14 +1,16 @@
 """What every test may lean on: keys, a closed network, and for few of them a browser, a queue, a worker."""
 
+import importlib
 import ipaddress
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import hypothesis
 import pytest
 from django.conf import settings
+
+from tests.waiting import SECONDS
 
 # --- the network ----------------------------------------------------------------------------------
 
@@ -51,6 +53,11 @@ def _guarded_getaddrinfo(host: object, *args: object, **kwargs: object) -> list:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes seconds (browser, worker, launcher)")
+    # The same examples every time, and no clock that a busy machine could miss.
+    hypothesis.settings.register_profile(
+        "steady", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("steady")
     socket.socket.connect = _guarded_connect  # type: ignore[method-assign, assignment]
     socket.socket.connect_ex = _guarded_connect_ex  # type: ignore[method-assign, assignment]
     socket.getaddrinfo = _guarded_getaddrinfo  # type: ignore[assignment]
@@ -60,6 +67,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # Files whose tests drive a browser or a worker: in one process, one after the other, or they would starve each other.
 HEAVY = ("tests/browser/", "/test_browser.py", "/test_worker_killed.py")
+# Files that take long by themselves: begun early, or one process would end with them while the other is idle.
+LONG = (
+    *("tests/access/test_matrix.py", "tests/aidadmin/test_supervision.py", "tests/students/test_roster_import.py"),
+    *("tests/documents/test_marking.py", "tests/students/test_list_history.py", "tests/documents/test_workbooks.py"),
+    *("tests/documents/test_verification.py", "tests/documents/test_hostile_files.py"),
+    *("tests/subsidies/test_changes.py", "tests/subsidies/test_random_walk.py"),
+)
+
+
+def _is_heavy(path: str) -> bool:
+    return path.startswith(HEAVY[0]) or path.endswith(HEAVY[1:])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -71,13 +89,25 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     class Together(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.split("::", 1)[0]
-            return "heavy" if path.startswith(HEAVY[0]) or path.endswith(HEAVY[1:]) else path
+            return "heavy" if _is_heavy(path) else path
 
+    config.option.loadscopereorder = False  # the order is that of the collection
     return Together(config, log)  # type: ignore[arg-type]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest first; all else keeps its order, which is random."""
+
+    def rank(item: pytest.Item) -> int:
+        path = item.nodeid.split("::", 1)[0]
+        return 0 if _is_heavy(path) else 1 if path in LONG else 2
+
+    items.sort(key=rank)
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
-    if {"browser", "page", "worker"} & set(getattr(item, "fixturenames", ())):
+    if {"browser", "page"} & set(getattr(item, "fixturenames", ())):
         item.add_marker(pytest.mark.slow)
 
 
@@ -94,12 +124,24 @@ def keys() -> None:
 
 
 @pytest.fixture(scope="session")
+def django_db_use_migrations() -> bool:
+    """Tables come straight from the models, in a tenth of the time.
+
+    That the migrations make the same tables is checked by `.ci/run`; the installations in tests/browser and
+    tests/aidadmin are made by them.
+    """
+    return False
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: object) -> Iterator[None]:
     """Let `transactional_db` empty the tables that are evidence; the triggers on them stay in all other tests."""
     from django.db import connection
 
     from accounts import append_only
 
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        _lay_triggers()
     # On the class: once a browser runs, Django keeps a second connection for the same thread.
     kind = type(connection.ops)
     flush = kind.execute_sql_flush
@@ -116,6 +158,21 @@ def django_db_setup(django_db_setup: None, django_db_blocker: object) -> Iterato
     yield
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         _end_other_sessions()
+
+
+def _lay_triggers() -> None:
+    """What the migrations add to the tables of the models."""
+    from django.apps import apps
+    from django.db import connection
+    from django.db.migrations.recorder import MigrationRecorder
+
+    MigrationRecorder(connection).ensure_schema()  # the table itself: /readyz writes to it
+    with connection.schema_editor() as editor:
+        for app in apps.get_app_configs():
+            if (Path(app.path) / "migrations" / "0002_written_once.py").exists():
+                module = importlib.import_module(f"{app.name}.migrations.0002_written_once")
+                for operation in module.Migration.operations:
+                    operation.code(apps, editor)
 
 
 def _end_other_sessions() -> None:
@@ -193,8 +250,9 @@ def as_user(client: object) -> Callable[[object], object]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[object]:
     """Debian's Chromium, without a window."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=SECONDS * 1000)
     with sync_playwright() as driver:
         # Root may not use Chromium's sandbox; the pages are our own.
         chromium = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
@@ -206,6 +264,7 @@ def browser() -> Iterator[object]:
 def page(browser: object, live_server: object) -> Iterator[object]:
     """A new visitor: own cookies, Chinese, Beijing time; ends with an error if a page broke the security policy."""
     context = browser.new_context(locale="zh-CN", timezone_id="Asia/Shanghai", base_url=live_server.url)  # type: ignore[attr-defined]
+    context.set_default_timeout(SECONDS * 1000)
     visitor = context.new_page()
     complaints: list[str] = []
     visitor.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
@@ -217,7 +276,7 @@ def page(browser: object, live_server: object) -> Iterator[object]:
     assert not refused, refused
 
 
-# --- queue and worker -----------------------------------------------------------------------------
+# --- the queue ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -230,22 +289,3 @@ def queue_url() -> Iterator[str]:
         return
     with embedded_queue(settings.DATA_DIR) as url:
         yield url
-
-
-@pytest.fixture
-def worker(transactional_db: None, queue_url: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A real worker over this test's database; `.kill()` it as you like, start another with `start_worker`."""
-    process = start_worker(queue_url)
-    yield process
-    process.kill()
-    process.wait()
-
-
-def start_worker(queue_url: str, **env: str) -> "subprocess.Popen[bytes]":
-    """Another worker on this test's database and files; the caller ends it."""
-    from tests.services import worker_environment
-
-    command = [sys.executable, "-m", "celery", "--app", "aidadmin", "--quiet", "worker", "--concurrency", "1"]
-    quiet = ["--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    environment = {**os.environ, **worker_environment(queue_url), **env}
-    return subprocess.Popen([*command, *quiet], env=environment, cwd=settings.BASE_DIR)

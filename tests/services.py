@@ -6,6 +6,7 @@ Each lives in a temporary directory, listens on a unix socket in it, is tied to 
 import contextlib
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from aidadmin.processes import die_with_parent, queue_socket
 
-SECONDS_TO_START = 60
+SECONDS_TO_START = 180
 
 
 @contextlib.contextmanager
@@ -64,6 +65,18 @@ def _listening(path: Path) -> bool:
         except OSError:
             return False
         return True
+
+
+def free_port() -> int:
+    """A port of this machine that nobody has.
+
+    Below those that the system gives to outgoing connections, or one could take it before the server starts.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 # --- the queue ------------------------------------------------------------------------------------
@@ -133,6 +146,7 @@ def postgresql() -> Iterator[str]:
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd="/", **_as_user(user))
         quick = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "timezone": "Asia/Shanghai"}
         quick |= {"listen_addresses": "", "unix_socket_directories": str(home), "log_min_messages": "panic"}
+        quick |= {"wal_level": "minimal", "max_wal_senders": "0"}
         quick |= {"log_statement": "none", "log_min_error_statement": "panic", "shared_buffers": "64MB"}
         options = [word for key, value in quick.items() for word in ("-c", f"{key}={value}")]
         # SIGINT is PostgreSQL's fast stop: it ends sessions instead of waiting for them.

@@ -37,7 +37,8 @@ def notice_list(request: HttpRequest) -> HttpResponse:
         text, state = wanted.cleaned_data["q"], wanted.cleaned_data["state"]
         rows = rows.filter(Q(title__icontains=text) | Q(school__name__icontains=text)) if text else rows
         rows = rows.filter(state=state) if state else rows
-    table = paging.configure(NoticeTable(NewestFirst(rows, detail=verbs.with_counts)), request)
+    listed = NewestFirst(rows, detail=verbs.with_counts)
+    table = paging.configure(NoticeTable(listed, open_counts=verbs.open_counts()), request)
     may_publish = bool(scopes.reach(request.user, Permission.PUBLISH_NOTICE))
     return render(request, "publicity/notice_list.html", {"table": table, "filter": wanted, "may_publish": may_publish})
 

@@ -144,6 +144,7 @@ class ChangeReport(models.Model):
                 name="change_report_settled_who_and_when",
             ),
         ]
+        indexes = [models.Index(fields=["state"], name="change_report_by_state")]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.get_state_display()}"

@@ -133,10 +133,7 @@ class ListEntry(models.Model):
 
     class Meta:
         ordering = ["id"]
-        indexes = [
-            models.Index(fields=["version", "person_index"], name="list_entry_by_person"),
-            models.Index(fields=["version", "household"], name="list_entry_by_household"),
-        ]
+        indexes = [models.Index(fields=["version", "person_index"], name="list_entry_by_person")]
 
     def __str__(self) -> str:
         return f"{self.version_id} {self.sheet} {self.row}"
@@ -193,6 +190,7 @@ class Recheck(models.Model):
         LEFT = "left", "退出名单"
         CHANGED = "changed", "标识变化"
         CONTRADICTED = "contradicted", "两份名单不一致"
+        RENUMBERED = "renumbered", "证件号已更正"
 
     class State(models.TextChoices):
         OPEN = "open", "待复核"

@@ -124,7 +124,7 @@ class Pupil(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["name"], name="pupil_by_name"),
+            models.Index(fields=["name", "birth_date"], name="pupil_by_name"),
             models.Index(fields=["county", "initials"], name="pupil_by_initials"),
             models.Index(fields=["id_tail"], name="pupil_by_id_tail"),
             models.Index(fields=["roll_tail"], name="pupil_by_roll_tail"),
@@ -181,10 +181,12 @@ class Enrolment(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    pupil = models.ForeignKey(Pupil, models.PROTECT, related_name="enrolments", verbose_name="学生")
+    pupil = models.ForeignKey(Pupil, models.PROTECT, related_name="enrolments", verbose_name="学生", db_index=False)
     term = models.ForeignKey(Term, models.PROTECT, related_name="enrolments", verbose_name="学期")
-    school = models.ForeignKey(Unit, models.PROTECT, related_name="+", verbose_name="学校")
-    school_class = models.ForeignKey(Unit, models.PROTECT, related_name="enrolments", verbose_name="班级")
+    school = models.ForeignKey(Unit, models.PROTECT, related_name="+", verbose_name="学校", db_index=False)
+    school_class = models.ForeignKey(
+        Unit, models.PROTECT, related_name="enrolments", verbose_name="班级", db_index=False
+    )
     # The class's path, repeated: a county's list is narrowed and ordered by it without a join.
     path = models.CharField(max_length=60, editable=False)
     class_name = models.CharField("班级", max_length=80)  # 七年级1班, in this term
@@ -225,7 +227,10 @@ class Enrolment(models.Model):
                 name="enrolment_by_term_and_path",
                 opclasses=["int8_ops", "varchar_pattern_ops", "varchar_ops", "varchar_ops", "uuid_ops"],
             ),
-            models.Index(fields=["school_class", "term"], name="enrolment_by_class_and_term"),
+            models.Index(fields=["school_class", "term", "standing"], name="enrolment_by_class_and_term"),
+            models.Index(fields=["school", "term", "standing"], name="enrolment_by_school_and_term"),
+            # Where is this pupil now? Without it SQLite, which keeps no statistics, would walk the term for each.
+            models.Index(fields=["pupil", "term", "standing"], name="enrolment_by_pupil_and_term"),
         ]
 
     def __str__(self) -> str:

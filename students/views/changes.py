@@ -1,5 +1,7 @@
 """异动 as lists: what changed, each class's first-month confirmation, and where it is outstanding."""
 
+from collections.abc import Iterable
+
 import django_tables2
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -10,8 +12,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import clock, scopes
-from accounts.access import desk, fetch, require
+from accounts.access import desk, fetch
 from accounts.models import Unit, User
+from accounts.paging import KeysFirst
 from accounts.roles import Permission as P
 
 from .. import changes as verbs
@@ -29,7 +32,8 @@ SCHOOLS_PER_PAGE = 20
 def changes(request: HttpRequest) -> HttpResponse:
     term = terms.current()
     filters = ChangeFilter({"term": term.pk if term else "", **request.GET.dict()}, user=request.user)
-    table = StatusChangeTable(_found(request.user, filters))
+    listed = KeysFirst(_found(request.user, filters), detail=lambda rows: _shown(rows, request.user))
+    table = StatusChangeTable(listed)
     if "school" not in filters.fields:
         table.exclude = ("school",)
     django_tables2.RequestConfig(request, paginate={"per_page": ROWS_PER_PAGE}).configure(table)
@@ -38,8 +42,7 @@ def changes(request: HttpRequest) -> HttpResponse:
         "filter": filters,
         "is_filtered": bool(request.GET),
         "may_record": bool(scopes.reach(request.user, P.RECORD_CHANGES)),
-        "may_confirm": bool(scopes.reach(request.user, P.RECORD_CHANGES, P.EDIT_PUPILS)),
-        "may_settle": bool(scopes.reach(request.user, P.RECORD_PAYMENT)),
+        "may_see_payments": bool(scopes.reach(request.user, P.VIEW_BATCHES)),
         "unclaimed": verbs.awaiting_arrival(request.user).count(),
     }
     return render(request, "students/change_list.html", context)
@@ -54,16 +57,23 @@ def _found(user: User, filters: ChangeFilter) -> QuerySet[StatusChange]:
     for name in ("school", "school_class"):
         if chosen.get(name):
             rows = rows.filter(path__below=chosen[name].path)
+    return rows
+
+
+def _shown(rows: QuerySet[StatusChange], user: User) -> QuerySet[StatusChange]:
+    """The rows of one page, with what its columns show."""
     now = enrolment.current_only(Enrolment.objects.filter(pupil=OuterRef("pupil")))
-    here = scopes.within(now, user, P.VIEW_PUPILS, unit="school_class")
-    return rows.annotate(is_ours=Exists(here))
+    here = scopes.within(now, user, P.VIEW_PUPILS, unit="")
+    return rows.select_related("pupil", "enrolment__school", "by").annotate(is_ours=Exists(here))
 
 
 @require_http_methods(["GET", "POST"])
-@desk(P.EDIT_PUPILS, P.RECORD_CHANGES)
+@desk(P.VIEW_PUPILS)
 def class_changes(request: HttpRequest, pk: int) -> HttpResponse:
     """The checklist of one class in the present term, and its confirmation."""
-    unit = _class(request.user, pk)
+    classes = Unit.objects.filter(level=Unit.Level.CLASS).select_related("parent")
+    may = P.EDIT_PUPILS if request.method == "POST" else None
+    unit = fetch(classes, request.user, P.VIEW_PUPILS, unit="", may=may, pk=pk)
     term = _term()
     rows = confirmations.checklist(unit, term)
     form = ChecklistForm(
@@ -98,7 +108,7 @@ def class_changes(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-@desk(P.RECORD_CHANGES, P.EDIT_PUPILS)
+@desk(P.VIEW_PUPILS)
 def change_confirmations(request: HttpRequest) -> HttpResponse:
     """Which classes have confirmed; for the county by school, one school's classes on a click."""
     term = _term()
@@ -108,6 +118,8 @@ def change_confirmations(request: HttpRequest) -> HttpResponse:
     if chosen is not None:
         classes = classes.filter(parent=chosen)
     by_school = len(schools) > 1 and chosen is None
+    if not by_school:
+        classes = confirmations.with_pupils(classes, term)
     # Pupils are counted for the units of one page only: a county has a hundred thousand.
     units = schools if by_school else classes.order_by("path")
     page = Paginator(units, SCHOOLS_PER_PAGE if by_school else ROWS_PER_PAGE).get_page(request.GET.get("page"))
@@ -119,24 +131,22 @@ def change_confirmations(request: HttpRequest) -> HttpResponse:
     context = {
         "term": term,
         "page": page,
-        "rows": _per_school(states) if by_school else states,
+        "rows": _per_school(page.object_list, states) if by_school else states,
         "by_school": by_school,
         "school": chosen,
         "total": left + done,
         "done": done,
         "deadline": confirmations.deadline(confirmations.county_of(first), term) if first else None,
         "today": clock.today(),
-        "reports": _open_reports(request.user, classes),
+        "reports": _open_reports(request.user, chosen),
     }
     return render(request, "students/change_confirmations.html", context)
 
 
-def _per_school(states: list[confirmations.ClassState]) -> list[dict]:
-    found: dict[int, dict] = {}
+def _per_school(schools: Iterable[Unit], states: list[confirmations.ClassState]) -> list[dict]:
+    found = {unit.pk: {"unit": unit, "classes": 0, "done": 0, "pupils": 0, "changes": 0} for unit in schools}
     for state in states:
-        row = found.setdefault(
-            state.unit.parent_id, {"unit": state.unit.parent, "classes": 0, "done": 0, "pupils": 0, "changes": 0}
-        )
+        row = found[state.unit.parent_id]
         row["classes"] += 1
         row["done"] += bool(state.confirmation)
         row["pupils"] += state.pupils
@@ -146,8 +156,10 @@ def _per_school(states: list[confirmations.ClassState]) -> list[dict]:
     return sorted(found.values(), key=lambda row: (row["left"] == 0, row["unit"].path))
 
 
-def _open_reports(user: User, classes: QuerySet[Unit]) -> list[ChangeReport]:
-    rows = confirmations.reports_for(user).filter(enrolment__school_class__in=classes)
+def _open_reports(user: User, school: Unit | None) -> list[ChangeReport]:
+    rows = confirmations.reports_for(user).filter(enrolment__school_class__is_active=True)
+    if school is not None:
+        rows = rows.filter(enrolment__path__below=school.path)
     related = ("enrolment__pupil", "enrolment__school_class__parent", "confirmation__confirmed_by")
     return list(rows.select_related(*related)[:ROWS_PER_PAGE])
 
@@ -167,17 +179,7 @@ def change_report_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _units(user: User, level: str) -> QuerySet[Unit]:
-    return scopes.within(
-        Unit.objects.filter(level=level, is_active=True), user, P.RECORD_CHANGES, P.EDIT_PUPILS, unit=""
-    )
-
-
-def _class(user: User, pk: int) -> Unit:
-    classes = Unit.objects.filter(level=Unit.Level.CLASS).select_related("parent")
-    unit = fetch(classes, user, P.VIEW_PUPILS, unit="", pk=pk)
-    if not scopes.allows(user, P.RECORD_CHANGES, unit):
-        require(user, P.EDIT_PUPILS, unit)
-    return unit
+    return scopes.within(Unit.objects.filter(level=level, is_active=True), user, P.VIEW_PUPILS, unit="")
 
 
 def _term() -> Term:

@@ -37,7 +37,7 @@ def id_correct(request: HttpRequest, pk: UUID) -> HttpResponse:
             messages.success(
                 request,
                 f"证件号已更正为 {correction.after_masked}。已经提交的申请仍按提交时的号码办理，申请页上有提示。"
-                "学籍号随证件号变化的，请在学籍系统更正后重新导入名册。",
+                "比对名单已按新号码重新核对，要复核的已列入学校的复核任务。学籍号随证件号变化的，请在学籍系统更正后重新导入名册。",
             )
             return redirect("pupil", pk)
     return render(request, "students/id_correct.html", {"form": form, "pupil": place.pupil, "place": place})

@@ -15,6 +15,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from accounts import access, scopes
 from accounts.access import desk, fetch
 from accounts.models import Unit, User
+from accounts.paging import KeysFirst
 from accounts.roles import Permission as P
 from documents.models import Upload
 from documents.uploadlimit import takes
@@ -25,8 +26,6 @@ from ..lists import HELD
 from ..models import Enrolment, ListEntry, ListMatch, ListProfile, ListSource, ListVersion, Recheck
 
 PER_PAGE = 50
-# The county brings lists in; its schools look at what they say of their own pupils.
-READERS = (P.COMPARE_LISTS, P.SETTLE_CONCERNS)
 _STATES = ListVersion.State
 _RUNNING = (_STATES.QUEUED, _STATES.READING, _STATES.TAKING)
 
@@ -35,7 +34,7 @@ _RUNNING = (_STATES.QUEUED, _STATES.READING, _STATES.TAKING)
 
 
 @require_GET
-@desk(*READERS)
+@desk(P.VIEW_REGISTER)
 def list_profiles_page(request: HttpRequest) -> HttpResponse:
     """Every list with its newest version; what is being read or waits for a word stands above."""
     user = _user(request)
@@ -53,7 +52,8 @@ def list_profiles_page(request: HttpRequest) -> HttpResponse:
         for each in profiles
         if each.is_active or is_county
     ]
-    waiting = versions.filter(state__in=(_STATES.READ, _STATES.FAILED, *_RUNNING)) if is_county else versions.none()
+    mine = scopes.within(versions, user, P.COMPARE_LISTS, unit="profile__county")
+    waiting = mine.filter(state__in=(_STATES.READ, _STATES.FAILED, *_RUNNING))
     context = {"rows": rows, "waiting": waiting, **_frame(user, "lists")}
     return render(request, "students/list_list.html", context)
 
@@ -79,15 +79,14 @@ def list_upload(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-@desk(*READERS)
+@desk(P.VIEW_REGISTER)
 def list_version(request: HttpRequest, pk: UUID) -> HttpResponse:
     version = _version(request, pk)
     user = _user(request)
     if version.state in _RUNNING:
         return render(request, "students/list_progress.html", {"version": version})
-    held = ListMatch.objects.filter(version=version, state__in=HELD)
-    held = held.filter(_about_ours(user, "pupil")).select_related("entry__category", "pupil").order_by("entry_id")
-    page = _page(request, held)
+    held = ListMatch.objects.filter(version=version, state__in=HELD).filter(_about_ours(user, "pupil"))
+    page = _page(request, held.order_by("entry_id"), "entry__category", "pupil")
     places = _places([match.pupil_id for match in page])
     before, after = list_matching.neighbours(version)
     context = {
@@ -96,8 +95,9 @@ def list_version(request: HttpRequest, pk: UUID) -> HttpResponse:
         "rows": [{"match": match, "place": places.get(match.pupil_id)} for match in page],
         "before": before,
         "after": after,
-        "findings": version.findings if _is_county(user) else [],
+        "findings": version.findings if _may_compare(user) else [],
         "is_county": _is_county(user),
+        "may_compare": _may_compare(user),
     }
     return render(request, "students/list_version.html", context)
 
@@ -117,7 +117,8 @@ def list_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
 def list_take(request: HttpRequest, pk: UUID) -> HttpResponse:
     version = _version(request, pk, may=P.COMPARE_LISTS)
     try:
-        version = list_versions.take(version, by=_user(request))
+        is_checked = request.POST.get("checked") == "yes"
+        version = list_versions.take(version, is_checked=is_checked, by=_user(request))
     except ValidationError as refusal:
         messages.error(request, " ".join(refusal.messages))
     else:
@@ -157,7 +158,7 @@ _SIDES = (("came", "新进"), ("left", "退出"), ("changed", "标识变化"))
 
 
 @require_GET
-@desk(*READERS)
+@desk(P.VIEW_REGISTER)
 def list_differences(request: HttpRequest, pk: int) -> HttpResponse:
     """Two versions of one list beside each other: who came in, who left, whose flags changed."""
     user = _user(request)
@@ -165,7 +166,7 @@ def list_differences(request: HttpRequest, pk: int) -> HttpResponse:
     versions = ListVersion.objects.filter(profile=profile, state=_STATES.TAKEN).defer("findings").order_by("-as_of")
     schools = _schools(user)
     form = DifferenceFilter(
-        _with_defaults(request, versions), versions=versions, schools=schools, may_see_all=_is_county(user)
+        _with_defaults(request, versions), versions=versions, schools=schools, may_see_all=_may_compare(user)
     )
     context: dict[str, Any] = {"profile": profile, "filter": form, "version_count": len(versions)}
     if len(versions) > 1 and form.is_valid():
@@ -177,7 +178,7 @@ def list_differences(request: HttpRequest, pk: int) -> HttpResponse:
             "changed": list_matching.changed(before, after),
         }
         school, everybody = chosen.get("school"), chosen.get("who") == "all" and not chosen.get("school")
-        if not (everybody and _is_county(user)):
+        if not (everybody and _may_compare(user)):
             sides = {key: list_matching.of_pupils(rows, _ours(user, school)) for key, rows in sides.items()}
         kind = request.GET.get("kind", "")
         kind = kind if kind in sides else "came"
@@ -227,17 +228,15 @@ def _difference_rows(page: Page, before: ListVersion | None) -> list[dict[str, A
 
 
 @require_GET
-@desk(P.SETTLE_CONCERNS)
+@desk(P.VIEW_REGISTER)
 def list_proposals(request: HttpRequest) -> HttpResponse:
     """Persons on a list who may be one of our pupils: same name and birth date, another number or none."""
     user = _user(request)
-    rows = list_versions.proposals_for(user)
-    rows = rows.select_related("version__profile__source", "entry__category", "pupil").order_by("entry_id", "pk")
-    page = _page(request, rows)
+    rows = list_versions.proposals_for(user, P.VIEW_REGISTER)
+    page = _page(request, rows.order_by("entry_id", "pk"), "version__profile__source", "entry__category", "pupil")
     places = _places([match.pupil_id for match in page])
     others = dict(
-        list_versions.proposals()
-        .filter(entry__in=[match.entry_id for match in page])
+        ListMatch.objects.filter(state=ListMatch.State.PROPOSED, entry__in=[match.entry_id for match in page])
         .order_by()
         .values_list("entry")
         .annotate(n=Count("pk"))
@@ -274,16 +273,15 @@ def list_decide(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@desk(P.SETTLE_CONCERNS)
+@desk(P.VIEW_REGISTER)
 def rechecks_page(request: HttpRequest) -> HttpResponse:
     """Open tasks first; the ticked ones can be confirmed together."""
     user = _user(request)
-    rows = scopes.within(Recheck.objects.all(), user, P.SETTLE_CONCERNS, unit="school")
     if request.method == "POST":
-        return _settle_many(request, rows)
-    choice = RecheckFilter(request.GET, schools=_schools(user, P.SETTLE_CONCERNS))
-    rows = choice.narrow(rows).select_related("pupil", "school", "version__profile__source", "settled_by")
-    page = _page(request, rows)
+        return _settle_many(request)
+    rows = scopes.within(Recheck.objects.all(), user, P.VIEW_REGISTER, unit="school")
+    choice = RecheckFilter(request.GET, schools=_schools(user))
+    page = _page(request, choice.narrow(rows), "pupil", "school", "version__profile__source", "settled_by")
     places = _places([task.pupil_id for task in page])
     shown = [
         {
@@ -298,19 +296,23 @@ def rechecks_page(request: HttpRequest) -> HttpResponse:
         "page": page,
         "rows": shown,
         "filter": choice,
-        "has_open": any(task.state == Recheck.State.OPEN for task in page),
         **_frame(user, "rechecks"),
     }
+    context["has_open"] = context["may_settle"] and any(task.state == Recheck.State.OPEN for task in page)
     return render(request, "students/recheck_list.html", context)
 
 
-def _settle_many(request: HttpRequest, rows: QuerySet[Recheck]) -> HttpResponse:
+def _settle_many(request: HttpRequest) -> HttpResponse:
+    user = _user(request)
+    if not scopes.reach(user, P.SETTLE_CONCERNS):
+        raise PermissionDenied(access.refusal(P.SETTLE_CONCERNS))
+    rows = scopes.within(Recheck.objects.all(), user, P.SETTLE_CONCERNS, unit="school")
     keys = [int(key) for key in request.POST.getlist("task")[:PER_PAGE] if key.isdecimal() and len(key) < 19]
     chosen = list(rows.filter(pk__in=keys).select_related("school", "pupil", "version__profile"))
     if not chosen:
         messages.error(request, "请先勾选要确认的任务。")
         return redirect("rechecks")
-    done, left = rechecks.confirm_plain(chosen, by=_user(request))
+    done, left = rechecks.confirm_plain(chosen, by=user)
     if done:
         messages.success(request, f"已确认 {done} 项。")
     if left:
@@ -319,10 +321,11 @@ def _settle_many(request: HttpRequest, rows: QuerySet[Recheck]) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@desk(P.SETTLE_CONCERNS)
+@desk(P.VIEW_REGISTER)
 def recheck(request: HttpRequest, pk: int) -> HttpResponse:
     tasks_ = Recheck.objects.select_related("pupil", "school", "version__profile__source", "settled_by")
-    task = fetch(tasks_, _user(request), P.SETTLE_CONCERNS, unit="school", pk=pk)
+    may = P.SETTLE_CONCERNS if request.method == "POST" else None
+    task = fetch(tasks_, _user(request), P.VIEW_REGISTER, unit="school", may=may, pk=pk)
     confirmed = rechecks.effects_of(task, Recheck.Outcome.CONFIRMED)
     mistaken = rechecks.effects_of(task, Recheck.Outcome.MISTAKEN)
     # A list that says when the risk ended knows the day better than the calendar does.
@@ -347,7 +350,7 @@ def recheck(request: HttpRequest, pk: int) -> HttpResponse:
     place = _places([task.pupil_id]).get(task.pupil_id)
     context = {
         "task": task,
-        "form": form,
+        "form": form if scopes.allows(_user(request), P.SETTLE_CONCERNS, task.school) else None,
         "place": place,
         "may_open_pupil": place is not None and scopes.allows(_user(request), P.VIEW_PUPILS, place.school_class),
         "was": rechecks.in_words(task.before),
@@ -355,6 +358,7 @@ def recheck(request: HttpRequest, pk: int) -> HttpResponse:
         "confirmed": confirmed,
         "mistaken": mistaken,
         "standings": standings,
+        "alike": rechecks.asked_alike(task) if task.state == Recheck.State.OPEN else [],
     }
     return render(request, "students/recheck.html", context)
 
@@ -372,11 +376,11 @@ def _day_of(confirmed: rechecks.Effects, mistaken: rechecks.Effects) -> dict[str
 
 
 @require_http_methods(["GET", "POST"])
-@desk(P.COMPARE_LISTS)
+@desk(P.VIEW_REGISTER)
 def list_sources(request: HttpRequest) -> HttpResponse:
-    """Which office is heard where two differ; and the pupils of whom they do differ."""
+    """Which office is heard where two differ; and the pupils of whom they do differ. The county's own page."""
     user = _user(request)
-    county = _own_counties(user)[0]
+    county = _own_counties(user, P.VIEW_REGISTER if request.method == "GET" else P.COMPARE_LISTS)[0]
     sources = list(ListSource.objects.filter(county=county).annotate(n=Count("profiles")))
     if request.method == "POST":
         try:
@@ -488,23 +492,30 @@ def _user(request: HttpRequest) -> User:
 
 
 def _frame(user: User, here: str) -> dict[str, Any]:
-    """The tabs above every page of the desk, and what they lead to."""
-    mine = scopes.within(Recheck.objects.filter(state=Recheck.State.OPEN), user, P.SETTLE_CONCERNS, unit="school")
+    """The tabs above every page of the desk, and what they lead to; what the reader may do there."""
+    seen = scopes.within(Recheck.objects.filter(state=Recheck.State.OPEN), user, P.VIEW_REGISTER, unit="school")
     return {
         "here": here,
         "is_county": _is_county(user),
-        "open_rechecks": mine.count(),
+        "may_compare": _may_compare(user),
+        "open_rechecks": seen.count(),
         "may_settle": bool(scopes.reach(user, P.SETTLE_CONCERNS)),
     }
 
 
 def _is_county(user: User) -> bool:
+    """Whether the user looks at the lists for a whole county."""
+    return any(path.count("/") == 1 for path in scopes.reach(user, P.VIEW_REGISTER))
+
+
+def _may_compare(user: User) -> bool:
+    """Whether the user brings lists in. Only then is anybody shown on a list who is no pupil."""
     return bool(scopes.reach(user, P.COMPARE_LISTS))
 
 
-def _own_counties(user: User) -> list[Unit]:
-    """Counties whose lists the user keeps. Never empty behind a desk that asks for COMPARE_LISTS."""
-    units = scopes.within(Unit.objects.filter(level=Unit.Level.COUNTY), user, P.COMPARE_LISTS, unit="")
+def _own_counties(user: User, permission: P = P.COMPARE_LISTS) -> list[Unit]:
+    """The whole counties over which the user holds the permission; PermissionDenied without one."""
+    units = scopes.within(Unit.objects.filter(level=Unit.Level.COUNTY), user, permission, unit="")
     found = list(units.order_by("path"))
     if not found:
         raise PermissionDenied(access.refusal(P.COMPARE_LISTS))
@@ -513,11 +524,11 @@ def _own_counties(user: User) -> list[Unit]:
 
 def _counties(user: User) -> set[int]:
     """Counties whose lists the user may hear of: those the user's units lie in."""
-    return {int(path.split("/", 1)[0]) for path in scopes.reach(user, *READERS)}
+    return {int(path.split("/", 1)[0]) for path in scopes.reach(user, P.VIEW_REGISTER)}
 
 
 def _version(request: HttpRequest, pk: UUID, may: P | None = None) -> ListVersion:
-    """A version the reader may see: every one for the county, those that were taken for its schools."""
+    """A version the reader may see: every one for who brings lists in, those that were taken for the others."""
     user = _user(request)
     rows = ListVersion.objects.select_related("profile__source", "profile__county", "read_by", "taken_by", "file")
     version = get_object_or_404(rows.filter(profile__county__in=_counties(user)), pk=pk)
@@ -529,27 +540,27 @@ def _version(request: HttpRequest, pk: UUID, may: P | None = None) -> ListVersio
     return version
 
 
-def _ours(user: User, school: Unit | None = None, *permissions: P) -> QuerySet[Enrolment]:
+def _ours(user: User, school: Unit | None = None, permission: P = P.VIEW_REGISTER) -> QuerySet[Enrolment]:
     """Where the pupils are now that lie in the reader's scope; of one school, if given."""
-    rows = scopes.within(Enrolment.objects.all(), user, *(permissions or READERS), unit="school")
+    rows = scopes.within(Enrolment.objects.all(), user, permission, unit="school")
     if school is not None:
         rows = rows.filter(school=school)
     return enrolment.current_only(rows)
 
 
-def _about_ours(user: User, lookup: str, *permissions: P) -> Q:
-    """A condition on what `lookup` leads to a pupil from. The county's clerks see everybody of the county."""
-    paths = scopes.reach(user, *(permissions or READERS))
+def _about_ours(user: User, lookup: str, permission: P = P.VIEW_REGISTER) -> Q:
+    """A condition on what `lookup` leads to a pupil from. Over a county one sees everybody of the county."""
+    paths = scopes.reach(user, permission)
     counties = {int(path.rstrip("/")) for path in paths if path.count("/") == 1}
     condition = Q(**{f"{lookup}__county__in": counties}) if counties else Q(pk__in=[])
     if len(counties) < len(paths):
-        condition |= Q(**{f"{lookup}__in": _ours(user, None, *permissions).order_by().values("pupil")})
+        condition |= Q(**{f"{lookup}__in": _ours(user, None, permission).order_by().values("pupil")})
     return condition
 
 
-def _schools(user: User, *permissions: P) -> QuerySet[Unit]:
+def _schools(user: User) -> QuerySet[Unit]:
     units = Unit.objects.filter(level=Unit.Level.SCHOOL, is_active=True)
-    return scopes.within(units, user, *(permissions or READERS), unit="").order_by("path")
+    return scopes.within(units, user, P.VIEW_REGISTER, unit="").order_by("path")
 
 
 def _places(pupils: list[UUID]) -> dict[UUID, Enrolment]:
@@ -557,8 +568,10 @@ def _places(pupils: list[UUID]) -> dict[UUID, Enrolment]:
     return {row.pupil_id: row for row in rows.select_related("school", "school_class").order_by()}
 
 
-def _page(request: HttpRequest, rows: QuerySet) -> Page:
-    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+def _page(request: HttpRequest, rows: QuerySet, *related: str) -> Page:
+    """One page of the rows, with the related records that are named."""
+    listed = KeysFirst(rows, detail=lambda shown: shown.select_related(*related)) if related else rows
+    page = Paginator(listed, PER_PAGE).get_page(request.GET.get("page"))
     page.prefixed_page_field, page.prefix = "page", ""  # what the pager of the tables asks for
     return page
 

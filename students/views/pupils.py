@@ -22,7 +22,7 @@ from accounts.templatetags.aid import cn_date
 
 from .. import bank_accounts, changes, enrolment, privacy, search, terms
 from ..forms import AccountForm, PupilFilter, PupilSearch, RevealForm, VerifyForm
-from ..models import BankAccount, Category, Circumstance, Enrolment
+from ..models import OPEN_STANDINGS, BankAccount, Category, Circumstance, Enrolment
 from ..tables import PupilTable
 
 SHOWN_SECONDS = 30  # how long a full number stays on the screen
@@ -66,14 +66,16 @@ def _chosen(user: User, filters: PupilFilter) -> QuerySet[Enrolment]:
         case "open":
             rows = enrolment.open_only(rows)
         case "left":
-            rows = rows.filter(ends_on__isnull=False)
+            rows = rows.exclude(standing__in=OPEN_STANDINGS)
         case "present" | "suspended" as standing:
             rows = rows.filter(standing=standing)
     if account := chosen.get("account"):
         rows = _still_ours(rows.filter(bank_accounts.LACKS[account]()), user)
     if category := chosen.get("category"):
         kinds = [kind.pk for kind in Category.objects.filter(Q(pk=category.pk) | Q(maps_to=category))]
-        rows = _still_ours(rows.filter(Exists(_in_force().filter(pupil=OuterRef("pupil"), category__in=kinds))), user)
+        # Not one by one: SQLite would look through everybody of the kind for each pupil of the county.
+        held = _in_force().filter(category__in=kinds).order_by().values("pupil")
+        rows = _still_ours(rows.filter(pupil__in=held), user)
     return rows
 
 

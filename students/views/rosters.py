@@ -20,6 +20,7 @@ from accounts.roles import Permission as P
 from documents import uploads
 from documents.models import Upload
 from documents.uploadlimit import takes
+from documents.workbooks import COUNTY_BOUNDS, ROSTER_BOUNDS
 
 from .. import roster_files, rosters, tasks
 from ..forms import FindingFilter, HeaderForm, RosterFilter, RosterForm, TemplateForm
@@ -27,16 +28,14 @@ from ..models import RosterFinding, RosterImport
 from ..tables import FindingTable, RosterImportTable
 
 ROWS_PER_PAGE = 50
-# Schools bring their rosters in, the county its own; who verifies may look at what was found.
-READERS = (P.IMPORT_ROSTER, P.VERIFY, P.APPROVE)
 _STATES = RosterImport.State
 
 
 @require_GET
-@desk(*READERS)
+@desk(P.VIEW_REGISTER)
 def roster_imports(request: HttpRequest) -> HttpResponse:
-    rows = scopes.within(RosterImport.objects.all(), request.user, *READERS, unit="unit")
-    units = scopes.within(Unit.objects.exclude(level=Unit.Level.CLASS), request.user, *READERS, unit="")
+    rows = scopes.within(RosterImport.objects.all(), request.user, P.VIEW_REGISTER, unit="unit")
+    units = scopes.within(Unit.objects.exclude(level=Unit.Level.CLASS), request.user, P.VIEW_REGISTER, unit="")
     choice = RosterFilter(request.GET, units=units)
     waiting = set(rosters.waiting_for(request.user).values_list("pk", flat=True))
     table = RosterImportTable(choice.narrow(rows).select_related("unit", "term", "checked_by"), waiting=waiting)
@@ -59,12 +58,15 @@ def roster_import_new(request: HttpRequest) -> HttpResponse:
             form.add_error("file", error)
         else:
             return _go_on(checked)
-    context = {"form": form, "templates": TemplateForm(units=_units(request.user), auto_id="template_%s")}
+    units = _units(request.user)
+    context = {"form": form, "templates": TemplateForm(units=units, auto_id="template_%s"), "bounds": ROSTER_BOUNDS}
+    if any(unit.level == Unit.Level.COUNTY for unit in units):
+        context["county_bounds"] = COUNTY_BOUNDS
     return render(request, "students/roster_import_new.html", context)
 
 
 @require_GET
-@desk(*READERS)
+@desk(P.VIEW_REGISTER)
 def roster_import(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What there is to see and to do, by the state the roster is in."""
     found = _fetch(request.user, pk)
@@ -92,7 +94,7 @@ def roster_import(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_GET
-@desk(*READERS)
+@desk(P.VIEW_REGISTER)
 def roster_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The part of the page that changes while a worker has the roster; asked for again each second."""
     found = _fetch(request.user, pk)
@@ -194,7 +196,7 @@ def roster_template(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-@desk(*READERS)
+@desk(P.VIEW_REGISTER)
 def roster_findings(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = _fetch(request.user, pk)
     name = f"{found.unit.name}_{found.term.key}_名册问题清单.xlsx"
@@ -222,7 +224,7 @@ def _units(user: User) -> QuerySet[Unit]:
 
 def _fetch(user: User, pk: UUID, may: P | None = None) -> RosterImport:
     rows = RosterImport.objects.select_related("unit", "term", "file", "checked_by", "applied_by", "settled_by")
-    return fetch(rows, user, *READERS, unit="unit", may=may, pk=pk)
+    return fetch(rows, user, P.VIEW_REGISTER, unit="unit", may=may, pk=pk)
 
 
 def _findings(roster: RosterImport) -> QuerySet[RosterFinding]:

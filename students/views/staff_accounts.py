@@ -14,6 +14,7 @@ from accounts.models import Unit, User
 from accounts.roles import Permission as P
 from documents import uploads
 from documents.models import Upload
+from documents.uploadlimit import takes
 
 from .. import staff_accounts as verbs
 from ..forms import StaffAccountFileForm, StaffAccountForm
@@ -54,6 +55,7 @@ def staff_account_add(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @desk(P.IMPORT_ROSTER)
+@takes(Upload.Kind.LIST)
 def staff_account_import(request: HttpRequest) -> HttpResponse:
     form = StaffAccountFileForm(request.POST or None, request.FILES or None, units=_units(request.user))
     outcome = None

@@ -61,9 +61,11 @@ class Application(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["round", "state"], name="application_by_round_state"),
+            models.Index(fields=["state", "round"], name="application_by_state_and_round"),
             models.Index(fields=["school", "state"], name="application_by_school_state"),
             models.Index(fields=["school_class", "state"], name="application_by_class_state"),
+            # The list opens on a term: its classes are counted from this index alone.
+            models.Index(fields=["term", "school_class", "state"], name="application_by_term_class"),
         ]
 
     def __str__(self) -> str:

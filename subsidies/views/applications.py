@@ -1,5 +1,6 @@
 """Applications: the list with its filters, one application with its road."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,6 +15,7 @@ from accounts.access import desk
 from accounts.models import Unit
 from accounts.paging import LongList
 from accounts.roles import Permission
+from students import terms
 
 from .. import rounds, workflow
 from ..forms import ApplicationFilter, ReasonForm
@@ -27,14 +29,16 @@ from .desks import show_refusal
 @desk(Permission.VIEW_CASES)
 def application_list(request: HttpRequest) -> HttpResponse:
     units = Unit.objects.filter(level__in=[Unit.Level.SCHOOL, Unit.Level.CLASS]).select_related("parent")
+    # Opens on the present term; a link that names a round is about that round, whichever its term.
+    now = None if request.GET.get("round") else terms.current()
     wanted = ApplicationFilter(
-        request.GET or None,
+        {"term": str(now.pk) if now else "", **request.GET.dict()},
         rounds=rounds.visible_to(request.user, Permission.VIEW_CASES),
         units=scopes.within(units, request.user, Permission.VIEW_CASES, unit=""),
     )
     rows = scopes.within(Application.objects.all(), request.user, Permission.VIEW_CASES, unit="school_class")
-    if wanted.is_bound and wanted.is_valid():
-        rows = _narrow(rows, wanted.cleaned_data)
+    wanted.is_valid()
+    rows = _narrow(rows, wanted.cleaned_data)  # without a field that could not be read; the form says so beside it
     listed = LongList(rows, unit_path="school_class__path", then=("pupil__name", "pk"), detail=_shown)
     table = paging.configure(ApplicationTable(listed), request)
     return render(request, "subsidies/application_list.html", {"filter": wanted, "table": table})
@@ -44,12 +48,11 @@ def _shown(rows: QuerySet[Application]) -> QuerySet[Application]:
     return rows.select_related("pupil", "school", "enrolment", "round__programme", "round__term")
 
 
-def _narrow(rows, wanted: dict):
-    if wanted["round"]:
-        rows = rows.filter(round=wanted["round"])
-    if wanted["state"]:
-        rows = rows.filter(state=wanted["state"])
-    if wanted["unit"]:
+def _narrow(rows: QuerySet[Application], wanted: dict[str, Any]) -> QuerySet[Application]:
+    for name in ("term", "round", "state"):
+        if wanted.get(name):
+            rows = rows.filter(**{name: wanted[name]})
+    if wanted.get("unit"):
         rows = rows.filter(school_class__path__below=wanted["unit"].path)
     return rows
 

@@ -15,6 +15,7 @@ from accounts import access, scopes
 from accounts.access import desk
 from accounts.models import Unit, User
 from accounts.roles import Permission as P
+from accounts.templatetags.aid import cn_date
 from students import changes as register
 from students import confirmations, enrolment, privacy, terms
 from students.models import OPEN_STANDINGS, Enrolment, Pupil, StatusChange, Term
@@ -44,7 +45,7 @@ _EXPLAINED = {
     Kind.SUSPEND: "办理休学手续，学籍仍在本校。",
     Kind.RETURN: "休学期满或提前回校，可以回原班或到别的班。",
     Kind.WITHDRAW: "不再就读。义务教育阶段请先落实控辍保学。",
-    Kind.GRADUATE: "学期中毕业离校；整班毕业请用学期结转。",
+    Kind.GRADUATE: "毕业年级的学生学期中毕业离校；整班毕业请用学期结转。",
     Kind.DECEASE: "学生去世。",
 }
 
@@ -83,8 +84,8 @@ def change_new(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
         access.require(request.user, P.EDIT_PUPILS, place.school_class)
     elif wanted != Kind.BOARDING:
         access.require(request.user, P.RECORD_CHANGES, place.school_class)
-    if wanted not in register.ALLOWED[place.standing]:
-        messages.info(request, f"学生现在是{place.get_standing_display()}，不能办理{wanted.label}；请从下面选择。")
+    if refusal := register.why_not(wanted, place):
+        messages.info(request, f"{refusal}请从下面选择。")
         return redirect("change_choose", pk)
     school = place.school if wanted in (Kind.CHANGE_CLASS, Kind.RETURN) else None
     form = ChangeForm(_typed(request), kind=wanted, pupil=place.pupil, place=place, school=school)
@@ -101,8 +102,7 @@ def change_transfer(request: HttpRequest, pk: UUID) -> HttpResponse:
     if Kind.TRANSFER_OUT not in register.ALLOWED[place.standing]:
         messages.info(request, f"学生现在是{place.get_standing_display()}，不能办理转学；请从下面选择。")
         return redirect("change_choose", pk)
-    schools = Unit.objects.filter(level=Unit.Level.SCHOOL, is_active=True, parent=place.school.parent)
-    chooser = SchoolChoiceForm(request.GET or None, schools=schools.exclude(pk=place.school_id).order_by("path"))
+    chooser = SchoolChoiceForm(request.GET or None, schools=register.schools_for(place))
     back = reverse("change_choose", args=[pk])
     if not chooser.is_valid():
         context = {"chooser": chooser, "pupil": place.pupil, "place": place, "back": back}
@@ -184,7 +184,7 @@ def _fill_in(request: HttpRequest, form: ChangeForm, *, place: Enrolment | None,
 
 def _told(wanted: register.Request) -> list[tuple[str, str]]:
     """What is about to be recorded, in pairs of words."""
-    pairs = [("学生", wanted.pupil.name), ("异动", wanted.kind.label), ("日期", f"{wanted.on:%Y-%m-%d}")]
+    pairs = [("学生", wanted.pupil.name), ("异动", wanted.kind.label), ("日期", cn_date(wanted.on))]
     if wanted.to_school:
         pairs.append(("转到", wanted.to_school.name))
     if wanted.to_place:
@@ -279,10 +279,12 @@ def follow_up_settle(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@desk(P.EDIT_STANDARDS)
+@desk(P.VIEW_CASES)
 def change_rules(request: HttpRequest) -> HttpResponse:
     """The county's dated rules: what ends when a pupil leaves, and when classes confirm their changes."""
-    county, term = _county_of(request.user, P.EDIT_STANDARDS), terms.current()
+    county, term = _county_of(request.user, P.VIEW_CASES), terms.current()
+    if request.method == "POST":
+        access.require(request.user, P.EDIT_STANDARDS, county)
     rule_form = ChangeRuleForm(_typed_in(request, "save_rule"), prefix="rule", initial={"first_term": term})
     initial = {"term": term, "days": _days(county, term)}
     days_form = ConfirmationDaysForm(_typed_in(request, "save_days"), prefix="days", initial=initial)
@@ -306,6 +308,7 @@ def change_rules(request: HttpRequest) -> HttpResponse:
         "rules": [(row, verbs.rule_of(row, term)) for row in programmes] if term else [],
         "past": ChangeRule.objects.select_related("programme", "recorded_by"),
         "term": term,
+        "may_edit": scopes.allows(request.user, P.EDIT_STANDARDS, county),
         "days": _days(county, term),
         "deadline": confirmations.deadline(county, term) if term else None,
     }

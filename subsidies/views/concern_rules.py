@@ -10,16 +10,22 @@ from accounts import clock, scopes
 from accounts.access import desk
 from accounts.models import Unit
 from accounts.roles import Permission
+from students import terms
 
 from .. import concern_rules as verbs
 from ..entitlement import term_label
 from ..forms import ConcernReasonForm, ExclusionEndForm, ExclusionForm, ReasonEndForm, StageAgesForm
-from ..models import Concern, ConcernReason, ProgrammeExclusion
+from ..models import Concern, ConcernReason, ProgrammeExclusion, StageAges
 from .desks import show_refusal
 
 
 def _county(request: HttpRequest) -> Unit:
     return Unit.objects.get(path=scopes.reach(request.user, Permission.EDIT_STANDARDS)[0])
+
+
+def _this_term() -> str:
+    term = terms.current()
+    return term.key if term else ""
 
 
 @require_safe
@@ -68,10 +74,15 @@ def reason_end(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @desk(Permission.EDIT_STANDARDS)
 def stage_ages_add(request: HttpRequest) -> HttpResponse:
-    form = StageAgesForm(request.POST or None)
+    """New ages, or the present ones of a stage put right: `stage` in the address fills the form with them."""
+    held = StageAges.objects.filter(stage=request.GET.get("stage", "")).order_by("-first_term").first()
+    typed = {name: request.POST.get(name, "") for name in ("stage", "first_term")}
+    present = StageAges.objects.filter(**typed).first() if request.method == "POST" else None
+    initial = {name: getattr(held, name) for name in StageAgesForm.Meta.fields if name != "source"} if held else {}
+    form = StageAgesForm(request.POST or None, instance=present, initial=initial | {"first_term": _this_term()})
     if request.method == "POST" and form.is_valid():
         try:
-            ages = verbs.add_ages(form.save(commit=False), county=_county(request), by=request.user)
+            ages = verbs.set_ages(form.save(commit=False), county=_county(request), by=request.user)
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:

@@ -168,13 +168,13 @@ def concern_schools(request: HttpRequest) -> HttpResponse:
         school | {"cells": [(kind, school["open"][kind]) for kind in Kind], "total": school["open"].total()}
         for school in schools.values()
     ]
-    totals = [sum(school["open"][kind] for school in schools.values()) for kind in Kind]
+    totals = [(kind, sum(school["open"][kind] for school in schools.values())) for kind in Kind]
     context = {
         "term": term,
         "kinds": [(kind, concern_words.SHORT[kind.value]) for kind in Kind],
         "schools": table,
         "totals": totals,
-        "total": sum(totals),
+        "total": sum(count for _, count in totals),
         **_screening(request, term),
     }
     return render(request, "subsidies/concern_schools.html", context)
@@ -210,11 +210,20 @@ def concern_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form if may_settle and concern.state == State.OPEN else None,
         "may_reopen": concern.state == State.SETTLED and scopes.allows(request.user, P.SETTLE_CONCERNS, county),
         "may_read_proof": may_settle,
-        "settlements": concern.settlements.select_related("reason", "by", "proof"),
+        **_history(concern),
         "earlier": _earlier(request.user, concern),
         **_around(request.user, concern),
     }
     return render(request, "subsidies/concern_detail.html", context)
+
+
+def _history(concern: Concern) -> dict[str, Any]:
+    """What was said of it and when it was sent back, in order; and the last word, if it is one that sent it back."""
+    said = [{"at": row.at, "settlement": row} for row in concern.settlements.select_related("reason", "by", "proof")]
+    back = [{"at": row.at, "returned": row} for row in verbs.returns(concern)]
+    history = sorted([*said, *back], key=lambda each: each["at"])
+    last = history[-1].get("returned") if history and concern.state == State.OPEN else None
+    return {"history": history, "returned": last}
 
 
 def _fetch(user: User, pk: int) -> Concern:

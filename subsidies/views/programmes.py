@@ -29,7 +29,7 @@ def programme_list(request: HttpRequest) -> HttpResponse:
     context = {
         "programmes": rows,
         "exclusions": ProgrammeExclusion.objects.select_related("programme", "other"),
-        "ages": StageAges.objects.all(),
+        "ages": sorted(StageAges.objects.all(), key=lambda row: Stage.values.index(row.stage)),
         "may_edit": bool(scopes.reach(request.user, Permission.EDIT_STANDARDS)),
     }
     return render(request, "subsidies/programme_list.html", context)

@@ -34,16 +34,20 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @require_GET
-@desk(P.ROLL_OVER)
+@desk(P.VIEW_REGISTER)
 def rollover_list(request: HttpRequest) -> HttpResponse:
-    turns = register.turns(_schools(request.user))
-    due = [turn for turn in turns if turn.is_due]
-    table = TurnTable(turns, many=len(turns) > 1)
+    turns = register.turns(_schools(request.user, P.VIEW_REGISTER))
+    mine = set(_schools(request.user, P.ROLL_OVER).values_list("pk", flat=True))
+    due = [turn for turn in turns if turn.is_due and turn.school.pk in mine]
+    table = TurnTable(turns, many=bool(due) and len(turns) > 1, mine=mine)
+    if not due and not any(turn.done and turn.is_done for turn in turns):
+        table.exclude = (*table.exclude, "act")  # nothing to press
     django_tables2.RequestConfig(request, paginate={"per_page": ROWS_PER_PAGE}).configure(table)
     context = {
         "table": table,
         "turns": turns,
         "due": due,
+        "may_roll": bool(mine),
         "missing": next((turn.target_key for turn in turns if turn.target is None), ""),
         "may_plan_terms": bool(scopes.reach(request.user, P.EDIT_CALENDAR)),
         "at_once": SCHOOLS_AT_ONCE,
@@ -55,7 +59,7 @@ def rollover_list(request: HttpRequest) -> HttpResponse:
 @desk(P.ROLL_OVER)
 def rollover_plan(request: HttpRequest, pk: int) -> HttpResponse:
     """Choose what becomes of each class; look at what it would do; do it."""
-    school = fetch(_schools(request.user), request.user, P.ROLL_OVER, unit="", pk=pk)
+    school = fetch(_schools(request.user, P.ROLL_OVER), request.user, P.ROLL_OVER, unit="", pk=pk)
     turn = next(iter(register.turns([school])), None)
     if turn is None or turn.target is None:
         messages.error(request, "下一学期还没有登记，请县资助中心经办先在“学期”页登记起止日期。")
@@ -111,7 +115,7 @@ def _preview(outcome: Outcome) -> dict[str, Any]:
 def rollover_many(request: HttpRequest) -> HttpResponse:
     """Several schools one after another, each with what usually becomes of its classes; first tried out."""
     chosen = [int(key) for key in request.POST.getlist("school") if key.isdecimal()]
-    schools = list(_schools(request.user).filter(pk__in=chosen[:SCHOOLS_AT_ONCE]))
+    schools = list(_schools(request.user, P.ROLL_OVER).filter(pk__in=chosen[:SCHOOLS_AT_ONCE]))
     due = [turn for turn in register.turns(schools) if turn.is_due]
     if not due:
         messages.error(request, "请先勾选要结转的学校（已结转或没有名册的学校不能选）。")
@@ -141,7 +145,7 @@ def _one_of_many(request: HttpRequest, turn: Turn, *, is_run: bool) -> dict[str,
 
 
 @require_GET
-@desk(P.ROLL_OVER)
+@desk(P.VIEW_REGISTER)
 def rollover(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = _fetch(request.user, pk)
     tables = {
@@ -150,20 +154,23 @@ def rollover(request: HttpRequest, pk: UUID) -> HttpResponse:
     }
     for table in tables.values():
         django_tables2.RequestConfig(request, paginate={"per_page": ROWS_PER_PAGE}).configure(table)
-    is_done = found.state == RollOver.State.DONE
-    others = register.turns(_schools(request.user).exclude(pk=found.school_id)) if is_done else []
+    may_roll = scopes.allows(request.user, P.ROLL_OVER, found.school)
+    may_undo = may_roll and found.state == RollOver.State.DONE
+    others = register.turns(_schools(request.user, P.ROLL_OVER).exclude(pk=found.school_id)) if may_undo else []
     context = {
         "rollover": found,
         "tables": tables,
-        "obstacles": verbs.obstacles(found) if is_done else [],
-        "drafts": verbs.drafts_since(found) if is_done else 0,
+        "may_roll": may_roll,
+        "may_undo": may_undo,
+        "obstacles": verbs.obstacles(found) if may_undo else [],
+        "drafts": verbs.drafts_since(found) if may_undo else 0,
         "next": next((turn for turn in others if turn.is_due), None),
     }
     return render(request, "subsidies/rollover.html", context)
 
 
 @require_GET
-@desk(P.ROLL_OVER)
+@desk(P.VIEW_REGISTER)
 def rollover_report(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = _fetch(request.user, pk)
     response = HttpResponse(rollover_files.report(found), content_type=_XLSX)
@@ -175,7 +182,7 @@ def rollover_report(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 @desk(P.ROLL_OVER)
 def rollover_undo(request: HttpRequest, pk: UUID) -> HttpResponse:
-    found = _fetch(request.user, pk)
+    found = _fetch(request.user, pk, may=P.ROLL_OVER)
     try:
         verbs.undo(found, by=request.user)
     except ValidationError as refusal:
@@ -185,11 +192,11 @@ def rollover_undo(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("rollover", pk)
 
 
-def _fetch(user: User, pk: UUID) -> RollOver:
+def _fetch(user: User, pk: UUID, may: P | None = None) -> RollOver:
     rows = RollOver.objects.select_related("school", "source", "target", "done_by", "undone_by")
-    return fetch(rows, user, P.ROLL_OVER, unit="school", pk=pk)
+    return fetch(rows, user, P.VIEW_REGISTER, unit="school", may=may, pk=pk)
 
 
-def _schools(user: User) -> Any:
+def _schools(user: User, permission: P) -> Any:
     schools = Unit.objects.filter(level=Unit.Level.SCHOOL, is_active=True, pk__in=School.objects.values("pk"))
-    return scopes.within(schools, user, P.ROLL_OVER, unit="").order_by("path")
+    return scopes.within(schools, user, permission, unit="").order_by("path")

@@ -2,11 +2,10 @@
 
 import json
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,8 +16,10 @@ import pytest
 
 from aidadmin.processes import queue_socket
 from tests.house.tree import ROOT
+from tests.services import free_port
+from tests.waiting import SECONDS, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 # A supervisor over the parts given as arguments, each a Python program; what it says is its output.
 SUPERVISOR = """
@@ -36,23 +37,24 @@ with processes.Supervisor(env=os.environ, cwd=Path.cwd(), say=lambda text: print
     except processes.Stopped:
         print("stopped", flush=True)
 """
+# What a process ignores can be read from outside: by this one it says that it is as the test wants it.
+READY = signal.SIGUSR1
 # A part with a process of its own, as gunicorn and Celery have.
 WITH_CHILD = """
-import os, time
+import os, signal, time
 from aidadmin.processes import die_with_parent
 if os.fork() == 0:
     die_with_parent()
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 time.sleep(600)
 """
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+STUBBORN = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+time.sleep(600)
+"""
 DOOMED = "raise SystemExit(7)"
-
-
-def eventually(fact: Callable[[], object], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -79,12 +81,27 @@ def children(process: "subprocess.Popen[str]", *, deep: bool = True) -> list[psu
 
 
 def family(process: "subprocess.Popen[str]", *, of_at_least: int) -> list[psutil.Process]:
-    eventually(lambda: len(children(process)) >= of_at_least)
+    until(lambda: sum(is_ready(member) for member in children(process)) >= of_at_least)
     return children(process)
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+    return not any(lives(process) for process in processes)
+
+
+def lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def is_ready(process: psutil.Process) -> bool:
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except OSError:
+        return False
+    return bool(int(re.search(r"SigIgn:\s*([0-9a-f]+)", status)[1], 16) >> (READY - 1) & 1)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -92,23 +109,23 @@ def test_a_signal_ends_every_process(supervise, how):
     process = supervise(WITH_CHILD, WITH_CHILD)
     relatives = family(process, of_at_least=4)
     process.send_signal(how)
-    assert process.wait(10) == 0
+    assert process.wait(SECONDS) == 0
     assert process.stdout.read() == "stopped\n"
-    assert gone(relatives)
+    until(lambda: gone(relatives))
 
 
 def test_killing_the_supervisor_leaves_no_process(supervise):
     process = supervise(WITH_CHILD, WITH_CHILD)
     relatives = family(process, of_at_least=4)
     process.kill()
-    eventually(lambda: gone(relatives), 5)
+    until(lambda: gone(relatives))
 
 
 def test_a_killed_part_is_started_again_without_what_it_left_behind(supervise):
     process = supervise(WITH_CHILD)
     old = family(process, of_at_least=2)
     children(process, deep=False)[0].kill()
-    eventually(lambda: gone(old))
+    until(lambda: gone(old))
     new = family(process, of_at_least=2)
     assert not {part.pid for part in old} & {part.pid for part in new}
     assert "甲意外停止（被信号 9 结束）" in process.stdout.readline()
@@ -117,22 +134,21 @@ def test_a_killed_part_is_started_again_without_what_it_left_behind(supervise):
 def test_a_part_that_will_not_end_is_killed(supervise):
     process = supervise(STUBBORN)
     relatives = family(process, of_at_least=1)
-    time.sleep(0.3)  # until it ignores the signal
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(SECONDS) == 0
     assert "甲没有按时结束" in process.stdout.read()
-    assert gone(relatives)
+    until(lambda: gone(relatives))
 
 
 def test_a_part_that_keeps_dying_is_given_up_and_the_others_end(supervise):
     process = supervise(WITH_CHILD, DOOMED)
     relatives = children(process)
-    assert process.wait(30) == 0
+    assert process.wait(SECONDS) == 0
     said = process.stdout.read()
     assert said.count("乙意外停止（退出码 7）") == 2
     assert "乙连续 3 次启动后很快退出" in said
     assert said.endswith("gave up\n")
-    assert gone(relatives)
+    until(lambda: gone(relatives))
 
 
 # --- where the queue listens ----------------------------------------------------------------------
@@ -151,12 +167,6 @@ def test_an_ordinary_data_directory_holds_its_own_socket():
 
 
 # --- the whole of it ------------------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def serve(data: Path, port: int, output: Path) -> "subprocess.Popen[str]":
@@ -184,35 +194,34 @@ def test_an_installation_from_nothing_to_ctrl_c(tmp_path):
     data, port, output = tmp_path / "data", free_port(), tmp_path / "output"
     process = serve(data, port, output)
     try:
-        eventually(lambda: ask(port, "/healthz")[0] == 200, 90)
-        status, body = ask(port, "/readyz")
-        assert (status, json.loads(body)["status"]) == (200, "ok"), body.decode()
+        until(lambda: ask(port, "/readyz")[0] == 200)
+        assert json.loads(ask(port, "/readyz")[1])["status"] == "ok"
         assert [path for path in (data, data / "keys", data / "run") if path.stat().st_mode & 0o077] == []
 
         second = serve(data, free_port(), tmp_path / "second")
-        assert second.wait(60) == 1
+        third = serve(tmp_path / "elsewhere", port, tmp_path / "third")
+        assert second.wait(SECONDS) == 1
         assert f"数据目录 {data} 正在使用中（进程号 {process.pid}" in (tmp_path / "second").read_text()
 
-        third = serve(tmp_path / "elsewhere", port, tmp_path / "third")
-        assert third.wait(60) == 1
+        assert third.wait(SECONDS) == 1
         assert "已被别的程序占用" in (tmp_path / "third").read_text()
         assert not (tmp_path / "elsewhere" / "keys").exists()
 
         web = next(part for part in children(process, deep=False) if "gunicorn" in part.cmdline())
         web.kill()
-        eventually(lambda: "网页服务意外停止" in output.read_text())
-        eventually(lambda: ask(port, "/healthz")[0] == 200, 30)
+        until(lambda: "网页服务意外停止" in output.read_text())
+        until(lambda: ask(port, "/healthz")[0] == 200)
 
         relatives = children(process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(40) == 0, output.read_text()
-        assert gone(relatives)
+        assert process.wait(SECONDS) == 0, output.read_text()
+        until(lambda: gone(relatives))
 
         collected = (data / "static.stamp").stat().st_mtime_ns
         process = serve(data, port, output)
-        eventually(lambda: ask(port, "/healthz")[0] == 200, 60)
+        until(lambda: ask(port, "/healthz")[0] == 200)
         assert (data / "static.stamp").stat().st_mtime_ns == collected  # nothing was collected again
         assert output.read_text().count("已生成密钥") == 1
     finally:
         process.terminate()
-        process.wait(40)
+        process.wait(SECONDS)

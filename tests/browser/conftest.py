@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.looks import PHONE
+
 from .installation import Installation, running
-from .person import PHONE, Person
+from .person import Person
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import datetime as dt
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,10 +20,11 @@ import psutil
 import psycopg
 
 from aidadmin.processes import die_with_parent
+from tests.services import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS_TO_START = 180
-SECONDS_TO_STOP = 30
+SECONDS_TO_START = 600
+SECONDS_TO_STOP = 180
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,53 @@ class Installation:
         """Put the demo's clock on a day, as `accounts.clock.set_demo_day` writes it (there is no button backwards)."""
         (self.data / "demo-clock.json").write_text(json.dumps({"day": day.isoformat()}))
 
+    def processes(self, word: str) -> list[psutil.Process]:
+        """Its processes with that word in their command."""
+        found = [
+            process
+            for process in psutil.process_iter(["cmdline", "environ"])
+            if (process.info["environ"] or {}).get("AID_DATA") == str(self.data)
+            and word in (process.info["cmdline"] or [])
+        ]
+        assert found, word
+        return found
+
+    @contextlib.contextmanager
+    def worker_held(self) -> Iterator[None]:
+        """The worker stands still for the length of the block, in the middle of nothing; what waits for it waits."""
+        worker = self.processes("worker")
+        try:
+            for process in worker:
+                process.suspend()
+            while self._is_written():
+                for process in worker:
+                    process.resume()
+                time.sleep(0.2)
+                for process in worker:
+                    process.suspend()
+            yield
+        finally:
+            for process in worker:
+                process.resume()
+
+    def _is_written(self) -> bool:
+        """Whether somebody has begun to write to the database and is not done."""
+        if self.is_sqlite:
+            with contextlib.closing(sqlite3.connect(self.database, timeout=0)) as link:
+                try:
+                    link.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError:
+                    return True
+            return False
+        others = "datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+        return bool(self.ask(f"SELECT 1 FROM pg_stat_activity WHERE {others}"))  # noqa: S608 - our own words
+
+    def tell_progress(self, key: str, phase: str, done: int, total: int) -> None:
+        """Say for a worker how far it is with a job, as `students.progress` does."""
+        told = self.data / "run" / "jobs" / f"{key}.json"
+        told.parent.mkdir(parents=True, exist_ok=True)
+        told.write_text(json.dumps({"phase": phase, "done": done, "total": total, "at": time.time()}))
+
     def manage(self, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
         """Run one of its commands."""
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
@@ -92,7 +139,7 @@ def running(data: Path, *, filled_by: str = "", queue_number: int = 5) -> Iterat
         env = _environment(data, database, queue_number)
         if filled_by:
             subprocess.run([sys.executable, "-m", filled_by], env=env, cwd=ROOT, check=True)
-        port = _free_port()
+        port = free_port()
         with _started(data, port, env):
             yield Installation(f"http://127.0.0.1:{port}", data, env)
 
@@ -132,7 +179,7 @@ def _stop(supervisor: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         supervisor.kill()
         supervisor.wait()
-    _, alive = psutil.wait_procs(family, timeout=3)
+    _, alive = psutil.wait_procs(family, timeout=SECONDS_TO_STOP)
     left_over = [" ".join(process.cmdline()) for process in alive]
     for process in alive:
         process.kill()
@@ -175,12 +222,6 @@ def _connected(url: str) -> "psycopg.Connection[tuple]":
         return psycopg.connect(url, autocommit=True)
     home, _, name = parts.path.rpartition("/")
     return psycopg.connect(user=parts.username, host=home, dbname=name, autocommit=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def host_of(url: str) -> str:

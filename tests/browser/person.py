@@ -10,15 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Download, Locator, Page, Request, Response
+from playwright.sync_api import Browser, Download, Locator, Page, Request, Response, expect
 
 from tests.cast import PASSWORD
+from tests.looks import WIDE, long_number
+from tests.waiting import SECONDS
 
 from .installation import host_of
-
-# Fifteen digits and more, also as cards are printed, in fours.
-LONG_NUMBER = re.compile(r"\d{15,}|\d{4}(?: \d{4}){3,}")
-WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
 class Person:
@@ -29,7 +27,7 @@ class Person:
         self.context = chromium.new_context(
             locale="zh-CN", timezone_id="Asia/Shanghai", base_url=address, viewport=viewport, **context
         )
-        self.context.set_default_timeout(30_000)
+        self.context.set_default_timeout(SECONDS * 1000)
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
         self.refusals_expected = False
@@ -87,8 +85,8 @@ class Person:
         return self.page.locator("body").inner_text()
 
     def says(self, text: str) -> None:
-        """Assert that the page shows this sentence."""
-        assert text in self.text, f"{text!r} is not on {self.page.url}:\n{self.text[:3000]}"
+        """Assert that the page shows this sentence, now or when its scripts are done."""
+        expect(self.page.locator("body")).to_contain_text(text, use_inner_text=True)
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -104,8 +102,8 @@ class Person:
     def look(self) -> None:
         """Look at the page as it stands now."""
         self.page.wait_for_load_state("load")
-        if found := LONG_NUMBER.search(self.text):
-            self.complaints.append(f"{self.page.url} shows a number of {len(found[0])} characters")
+        if found := long_number(self.text):
+            self.complaints.append(f"{self.page.url} shows a number of {len(found)} characters")
         assert not self.complaints, self.complaints
 
     def _hear(self, message: Any) -> None:

@@ -19,9 +19,10 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 django.setup()
 
 from aidadmin.demo import PASSWORD, SAMPLE_ROSTER  # noqa: E402 - needs the settings
+from tests.looks import PHONE, WIDE  # noqa: E402
 
 from .installation import Installation, running  # noqa: E402
-from .person import PHONE, WIDE, Person  # noqa: E402
+from .person import Person  # noqa: E402
 
 
 def main(directory: Path) -> None:

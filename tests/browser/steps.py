@@ -72,6 +72,12 @@ def refile(teacher: Person, pupil: str, reason: str) -> None:
 
 def hold_meeting(person: Person, waiting: str, *, members: int, exceptions: Exceptions | None = None) -> None:
     """Record the meeting that waits on the home page under words like 待班级评议.*七年级1班."""
+    send_minutes(person, waiting, members=members, exceptions=exceptions)
+    person.says("会议已记录")
+
+
+def send_minutes(person: Person, waiting: str, *, members: int, exceptions: Exceptions | None = None) -> None:
+    """The same, whatever the answer."""
     person.open("/")
     person.follow(re.compile(waiting, re.DOTALL))
     person.fill("地点", "会议室")
@@ -82,7 +88,6 @@ def hold_meeting(person: Person, waiting: str, *, members: int, exceptions: Exce
     person.fill("会议记录", "学习资助政策，逐一评议，举手表决。")
     make_exceptions(person, exceptions or {})
     person.press("保存会议记录和结论")
-    person.says("会议已记录")
 
 
 def make_exceptions(person: Person, exceptions: Exceptions) -> None:
@@ -150,7 +155,7 @@ def make_batch(clerk: Person) -> str:
     clerk.follow(re.compile("待编制发放批次"))
     clerk.press("编制批次并生成花名册")
     clerk.says("已编制发放批次")
-    clerk.page.get_by_text(re.compile(r"^发放花名册\s*共 \d+ 张$")).wait_for(timeout=120_000)
+    clerk.page.get_by_text(re.compile(r"^发放花名册\s*共 \d+ 张$")).wait_for()
     clerk.look()
     return clerk.page.url
 

@@ -1,10 +1,10 @@
 """Files that are no rosters, sent as people send them: a clear sentence on the form, and nothing is kept."""
 
+import contextlib
 import io
 import re
 import struct
 import threading
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -146,9 +146,8 @@ def test_what_is_no_roster_gets_a_sentence_and_is_not_kept(
     officer: Person, kept: Callable[[], dict], case: str
 ) -> None:
     content, name, words = REFUSED[case]
-    before, began = kept(), time.monotonic()
+    before = kept()
     steps.send_roster(officer, content(), name=name)
-    assert time.monotonic() - began < 15
     assert officer.page.url.endswith("/rosters/new/")  # the form again, not an error page
     sentence = officer.page.get_by_role("alert").inner_text()
     assert all(word in sentence for word in words), sentence
@@ -208,13 +207,7 @@ class MemoryOf:
     """The most memory one process of the installation took while the block ran (bytes)."""
 
     def __init__(self, county: Installation) -> None:
-        self.processes = [
-            process
-            for process in psutil.process_iter(["cmdline", "environ"])
-            if (process.info["environ"] or {}).get("AID_DATA") == str(county.data)
-            and "gunicorn" in " ".join(process.info["cmdline"] or [])
-        ]
-        assert self.processes
+        self.processes = county.processes("gunicorn")
         self.most, self.over = 0, threading.Event()
 
     def __enter__(self) -> Callable[[], int]:
@@ -229,5 +222,5 @@ class MemoryOf:
     def _watch(self) -> None:
         while not self.over.wait(0.05):
             for process in self.processes:
-                if process.is_running():
+                with contextlib.suppress(psutil.NoSuchProcess):
                     self.most = max(self.most, process.memory_info().rss)

@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import resolve
 from playwright.sync_api import Browser, expect
 
 from aidadmin.demo import PASSWORD
+from subsidies.models import Concern
+from tests.looks import PHONE, faults_of
 
 from .installation import Installation
-from .person import PHONE, WIDE, Person
+from .person import Person
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +43,9 @@ PAGES = {
     *("home", "roles", "password_change", "people", "person", "person_create", "person_appoint", "appointment_end"),
     *("audit", "schools", "school_add", "school_edit", "pupils", "pupil", "pupil_reveal", "account_change"),
     *("changes", "change", "change_choose", "change_new", "change_transfer", "change_confirmations", "class_changes"),
-    *("transfer_in", "follow_ups", "change_rules"),
+    *("transfer_in", "follow_ups", "change_rules", "rollovers", "rollover_plan", "stage_ages_add", "exclusion_add"),
+    *("lists", "list_version", "list_differences", "list_proposals", "list_sources", "rechecks", "recheck"),
+    *("concerns", "concern", "concern_schools", "concern_reasons", "staff_accounts", "terms"),
     *("boarding_change", "circumstance_add", "circumstance_end", "roster_imports", "roster_import_new"),
     *("roster_import", "programmes", "programme", "standard_add", "rounds", "round_open", "round", "round_window"),
     *("class_file", "class_review", "school_review", "school_verify"),
@@ -86,7 +89,7 @@ def judged(visitor: Callable[..., Person]) -> dict[str, list[str]]:
             opened[name] += 1
             person.open(address)
             if name not in found:
-                found[name] = faults_of(person)
+                found[name] = faults_of(person.page)
             waiting += links_on(person)
         person.leave()
     return found
@@ -98,26 +101,20 @@ def links_on(person: Person) -> list[str]:
     return [href for href in dict.fromkeys(hrefs) if not href.startswith("/static/")]
 
 
-def faults_of(person: Person) -> list[str]:
-    """What the rules of accessibility say, and whether the page is wider than the screen, on desk and phone."""
-    faults = []
-    for size in (PHONE, WIDE):
-        person.page.set_viewport_size(size)  # type: ignore[arg-type]
-        for fault in Axe().run(person.page).response["violations"]:
-            targets = "; ".join(str(node["target"]) for node in fault["nodes"][:3])
-            faults.append(f"{size['width']} px: {fault['impact']} {fault['id']} ({len(fault['nodes'])}×) {targets}")
-        over = person.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if over > 0:
-            faults.append(f"{size['width']} px: {over} px wider than the screen")
-    return faults
-
-
 def test_every_page_has_a_door(judged: dict[str, list[str]]) -> None:
     assert PAGES - set(judged) == set()
 
 
 def test_every_page_is_accessible_and_fits_desk_and_phone(judged: dict[str, list[str]]) -> None:
     assert {name: faults for name, faults in judged.items() if faults} == {}
+
+
+def test_the_demo_county_has_an_example_of_every_concern(demo_county: Installation) -> None:
+    """And of one that is settled, and one that the county sent back."""
+    rows = demo_county.ask("SELECT kind, state, owner_id FROM subsidies_concern")
+    assert {kind for kind, _, _ in rows} == set(Concern.Kind.values)
+    assert ("missed", "settled") in {row[:2] for row in rows}
+    assert demo_county.ask("SELECT 1 FROM accounts_auditrow WHERE action = ?", "concern.reopen")
 
 
 # --- filing by other means ------------------------------------------------------------------------
@@ -156,7 +153,7 @@ def test_the_keyboard_alone_can_file(visitor: Callable[..., Person]) -> None:
     tab_to(teacher, "^提交班级评议$")
     enter(teacher)
     teacher.says("已提交 1 名学生的申请")
-    assert "待班级评议" in teacher.row(pupil).inner_text()
+    expect(teacher.row(pupil)).to_contain_text("待班级评议")
 
 
 def test_a_phone_without_scripts_can_file(visitor: Callable[..., Person]) -> None:
@@ -177,8 +174,8 @@ def test_an_empty_form_says_what_is_missing_and_takes_one_there(visitor: Callabl
     officer.open("/rosters/new/")
     officer.press("上传并预检")
     summary = officer.page.get_by_role("alert").first
-    assert "请选择要上传的文件" in summary.inner_text()
+    expect(summary).to_contain_text("请选择要上传的文件")
     expect(officer.page.locator("[data-error-summary]")).to_be_focused()  # by a script, a moment after the page
-    assert faults_of(officer) == []
+    assert faults_of(officer.page) == []
     summary.get_by_role("link").first.click()
-    assert officer.page.url.endswith("#id_file")
+    expect(officer.page).to_have_url(re.compile("#id_file$"))

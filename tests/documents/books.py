@@ -87,5 +87,5 @@ def through_libreoffice(to: str, **files: bytes) -> dict[str, bytes]:
         command += ["--convert-to", _FILTERS[to], "--outdir", str(out), *map(str, sources)]
         # No network, no display, no settings of whoever runs the tests.
         environment = {"PATH": os.environ["PATH"], "HOME": directory, "LANG": "C.UTF-8"}
-        subprocess.run(command, check=True, capture_output=True, timeout=180, env=environment)
+        subprocess.run(command, check=True, capture_output=True, timeout=600, env=environment)
         return {path.name: path.read_bytes() for path in out.iterdir()}

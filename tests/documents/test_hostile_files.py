@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 from django.conf import settings
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
@@ -154,13 +154,13 @@ def test_a_file_larger_than_its_bounds_is_not_opened(make_book):
         books.rows(make_book(["x"]), bounds)
 
 
-@how(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@how(max_examples=60)
 @given(st.binary(max_size=300), st.sampled_from([b"", b"PK\x03\x04", OLE, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"]))
 def test_any_bytes_are_refused(content, start):
     assert refusal(start + content)
 
 
-@how(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@how(max_examples=60)
 @given(data=st.data())
 def test_any_damage_is_read_or_refused_and_nothing_else(make_book_content, data):
     content = bytearray(make_book_content)
@@ -170,7 +170,7 @@ def test_any_damage_is_read_or_refused_and_nothing_else(make_book_content, data)
         books.rows(bytes(content))
 
 
-@how(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@how(max_examples=60)
 @given(data=st.data())
 def test_any_damage_inside_a_part_is_read_or_refused(make_book_content, data):
     name = data.draw(st.sampled_from(zipfile.ZipFile(io.BytesIO(make_book_content)).namelist()))

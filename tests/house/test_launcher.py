@@ -46,7 +46,7 @@ def run(machine: Path, *arguments: str, **env: str) -> "subprocess.CompletedProc
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=30,
+        timeout=300,
     )
 
 

@@ -73,7 +73,7 @@ def test_an_endless_period_is_refused(calendar):
         notice_days(D(2026, 3, 1), count=90, working=True)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     published=st.dates(D(2025, 1, 1), D(2026, 11, 1)),
     count=st.integers(1, 20),

@@ -2,17 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
-import hypothesis
 import pytest
 import time_machine
 from django.test import Client
 
 from accounts.models import User
 from tests import cast as casting
-
-# The same examples every time, and no clock that a busy machine could miss.
-hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
-hypothesis.settings.load_profile("steady")
 
 
 @pytest.fixture

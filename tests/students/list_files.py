@@ -132,7 +132,7 @@ def as_xls(content: bytes) -> bytes:
         source = Path(directory, "list.xlsx")
         source.write_bytes(content)
         command = ["soffice", "--headless", f"-env:UserInstallation=file://{directory}/profile", "--convert-to", "xls"]
-        subprocess.run([*command, "--outdir", directory, str(source)], check=True, capture_output=True, timeout=120)
+        subprocess.run([*command, "--outdir", directory, str(source)], check=True, capture_output=True, timeout=600)
         return Path(directory, "list.xls").read_bytes()
 
 

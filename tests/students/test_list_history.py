@@ -232,6 +232,50 @@ def test_a_cleared_risk_ends_by_the_schools_word(county: Cast) -> None:
     assert Circumstance.objects.get().valid_to == dt.date(2026, 9, 15)
 
 
+@pytest.mark.parametrize("outcome", ["confirmed", "mistaken"])
+@pytest.mark.parametrize("first", ["left", "contradicted"])
+def test_one_answer_settles_all_that_ask_whether_a_kind_still_holds(county: Cast, first: str, outcome: str) -> None:
+    here, both = pupil(county, "王小草"), pupil(county, "李小花")
+    taken(county, "lifted-with-policy", [on_list(here, YES), on_list(both, YES)], DAYS[0])
+    taken(county, "disabled", [on_list(both)], DAYS[0])
+    taken(county, "lifted-with-policy", [stranger(1)], DAYS[1])
+    taken(county, "disabled", [stranger(1)], DAYS[1])
+    taken(county, "lifted-without-policy", [on_list(here, NO)], DAYS[1])
+    task = task_of(here, kind=first)
+    assert [each.pupil_id for each in rechecks.asked_alike(task)] == [here.pupil_id]
+    assert rechecks.asked_alike(task_of(both, version__profile__code="disabled")) == [], "another kind"
+    rechecks.settle(task, outcome=outcome, note="看了手册", on=DAYS[1], by=county.officer_a)
+    settled = Recheck.objects.filter(pupil=here.pupil)
+    assert set(settled.values_list("state", "outcome", "note")) == {("settled", outcome, "看了手册")}
+    assert AuditRow.objects.filter(action="recheck.settle").count() == 2
+    assert Circumstance.objects.filter(pupil=here.pupil, valid_to=None).exists() == (outcome == "mistaken")
+    list_versions.match_again(county.county, by=county.clerk)
+    assert not Recheck.objects.filter(pupil=here.pupil, state="open").exists()
+
+
+def test_tasks_ticked_together_that_ask_the_same_are_all_done(county: Cast) -> None:
+    here = pupil(county, "王小草")
+    kind = Category.objects.get(code="lifted")
+    circumstances.add(
+        here.pupil, category=kind, source="collected", evidence="手册", valid_from=DAYS[0], by=county.officer_a
+    )
+    taken(county, "lifted-with-policy", [on_list(here, YES)], DAYS[0])
+    taken(county, "lifted-with-policy", [stranger(1)], DAYS[1])
+    taken(county, "lifted-without-policy", [on_list(here, NO)], DAYS[1])
+    tasks = list(Recheck.objects.select_related("school"))
+    assert rechecks.confirm_plain(tasks, by=county.officer_a) == (2, 0)
+
+
+def test_a_list_that_wrongly_denies_ends_nothing(county: Cast) -> None:
+    here = pupil(county, "王小草")
+    taken(county, "lifted-without-policy", [stranger(1)], DAYS[0])
+    taken(county, "lifted-with-policy", [on_list(here, YES)], DAYS[1])
+    taken(county, "lifted-without-policy", [on_list(here, NO)], DAYS[1])
+    taken(county, "lifted-with-policy", [stranger(1)], DAYS[2])
+    task = task_of(here, kind="came")
+    assert not rechecks.effects_of(task, "mistaken").needs_day
+
+
 @pytest.mark.parametrize("gives_first", [True, False])
 def test_of_two_lists_that_differ_the_one_whose_source_ranks_first_is_heard(county: Cast, gives_first: bool) -> None:
     here = pupil(county, "王小草")
@@ -290,17 +334,16 @@ def test_households_are_known_across_schools(county: Cast) -> None:
     two = enrol(county, county.class_b1, name="王小乙", kinds=())
     rows = [stranger(1, members=(on_list(one), on_list(two))), stranger(2, members=(on_list(three), stranger(3)))]
     taken(county, "dibao-rural", rows, DAYS[0])
-    found = lists.households_of([one.pupil.pk, three.pupil.pk])
-    assert set(found) == {one.pupil_id}
-    [shared] = found[one.pupil_id]
-    assert shared.members == {one.pupil_id, two.pupil_id}
-    assert (shared.list_name, shared.source, shared.as_of) == ("农村低保备案表", "县民政局", DAYS[0])
-    everybody = lists.households_of(type(one.pupil).objects.all())
-    assert set(everybody) == {one.pupil_id, two.pupil_id}
+    assert lists.households(county.county, TODAY) == [{one.pupil_id, two.pupil_id}]
+    # A second list that knows the same household names no second one.
+    taken(county, "dibao-urban", rows, DAYS[0])
+    assert lists.households(county.county, TODAY) == [{one.pupil_id, two.pupil_id}]
     # In the next version they live apart.
     rows = [stranger(1, members=(on_list(one),)), stranger(2, members=(on_list(two),))]
     taken(county, "dibao-rural", rows, DAYS[1])
-    assert lists.households_of([one.pupil.pk]) == {}
+    taken(county, "dibao-urban", rows, DAYS[1])
+    assert lists.households(county.county, TODAY) == []
+    assert lists.households(county.county, DAYS[0]) == [{one.pupil_id, two.pupil_id}]
 
 
 def test_bulk_questions_ask_the_database_as_often_for_one_as_for_many(
@@ -312,8 +355,15 @@ def test_bulk_questions_ask_the_database_as_often_for_one_as_for_many(
     for some in (rows[:1], rows):
         with django_assert_num_queries(3):
             assert len(lists.standing_on_lists([row.pupil_id for row in some])) == len(some)
-        with django_assert_num_queries(3):
-            assert len(lists.households_of([row.pupil_id for row in some])) == len(some)
+
+
+def test_households_take_as_many_questions_for_one_as_for_many(county: Cast, django_assert_num_queries: Any) -> None:
+    rows = [pupil(county, f"王小{n}") for n in "甲乙丙丁戊己"]
+    pairs = [(on_list(one), on_list(two)) for one, two in zip(rows[::2], rows[1::2], strict=True)]
+    for day, families in zip(DAYS, (pairs[:1], pairs), strict=False):
+        taken(county, "dibao-rural", [stranger(n, members=pair) for n, pair in enumerate(families, start=1)], day)
+        with django_assert_num_queries(2):
+            assert len(lists.households(county.county, TODAY)) == len(families)
 
 
 def test_the_same_file_or_a_second_of_the_same_day_is_not_taken_twice(county: Cast) -> None:

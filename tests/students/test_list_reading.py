@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
@@ -110,14 +110,30 @@ def test_columns_that_moved_are_found_by_their_headers_and_letters_stand_in_wher
 
 
 def test_the_sheets_named_are_read_and_a_missing_one_is_told() -> None:
-    rows = [["姓名", "x", "身份证号"], ["王小草", None, NUMBER]]
+    rows = [["姓名", "x", "身份证号", "享受政策"], ["王小草", None, NUMBER, "享受"]]
     people, _ = read([["说明"]], rows, rows, layout={"sheets": ["2"]})
     assert [person.sheet for person in people] == ["表2"]
     people, _ = read([["说明"]], rows, rows, layout={"sheets": ["表3"]})
     assert [person.sheet for person in people] == ["表3"]
     people, reader = read(rows, layout={"sheets": ["2"]})
     assert [person.sheet for person in people] == ["表1"]
-    assert "没有“2”这张工作表" in reader.findings[0]["message"]
+    assert reader.doubts == ["按格式应读第 2 张工作表，文件里没有（共 1 张）。"]
+
+
+def test_a_sheet_that_does_not_look_as_the_layout_says_is_doubted() -> None:
+    rows = [["姓名", "x", "身份证号", "享受政策"], ["王小草", None, NUMBER, "享受"]]
+    assert read(rows)[1].doubts == []
+    assert read(rows, [["合计", 1]])[1].doubts == [], "the layout names no sheets"
+    (doubt,) = read(rows, [["合计", 1]], layout={"sheets": ["1", "2"]})[1].doubts
+    assert "没有认出表头" in doubt
+    (doubt,) = read(rows, [], layout={"sheets": ["1", "2"]})[1].doubts
+    assert "没有找到证件号或姓名的列" in doubt
+    (doubt,) = read([row[:3] for row in rows])[1].doubts
+    assert "没有找到格式里写的标识列：“享受政策”" in doubt
+    (doubt,) = read(rows, layout={"members": ["E", "G"]})[1].doubts
+    assert "家庭成员的证件号在 E、G 列" in doubt
+    (doubt,) = read([["甲", "乙", "丙", "丁"], rows[1]], layout={"flags": {}})[1].doubts
+    assert "没有认出表头" in doubt
 
 
 def test_a_household_is_opened_into_its_members() -> None:
@@ -142,7 +158,7 @@ def test_a_household_is_opened_into_its_members() -> None:
 def test_without_a_number_name_and_birth_date_are_kept_and_a_name_alone_is_told() -> None:
     people, reader = read(
         [
-            ["姓名", "出生日期", "身份证号"],
+            ["姓名", "出生日期", "身份证号", "享受政策"],
             ["王小草", dt.date(2013, 5, 6), None],
             ["李小花", "2014.3.5", "无"],
             ["张小树", None, None],
@@ -179,7 +195,7 @@ CELL = st.one_of(
 ROWS = st.lists(st.lists(CELL, max_size=9), max_size=12)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.lists(ROWS, min_size=1, max_size=3), st.sampled_from([(), ("E", "G")]), st.sampled_from(["", "C", "XFD"]))
 def test_any_workbook_gives_people_or_findings(sheets: list, members: tuple, letter: str) -> None:
     columns = LAYOUT["columns"] | {"id": {"headers": ["身份证号"], "letter": letter}}

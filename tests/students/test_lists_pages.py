@@ -58,6 +58,34 @@ def test_a_list_goes_from_upload_to_take_and_the_file_name_tells_kind_and_day(co
     assert Circumstance.objects.count() == 1
 
 
+def test_a_file_that_does_not_fit_its_list_is_taken_only_after_a_look(county: Cast, signed_in: SignIn) -> None:
+    here = enrol(county, county.class_a1, name="王小草", kinds=())
+    roster = list_files.upload("disabled", [Somebody("王小草", number_of(here.pupil))], name="农村低保备案表.xlsx")
+    page = signed_in(county.clerk)
+    answer = page.post(reverse("list_upload"), {"file": roster})
+    version = ListVersion.objects.get()
+    assert version.summary["findings"] == len(version.summary["doubts"]) == 2
+    text = page.get(answer.url).content.decode()
+    told, button = text.index("这个文件和“农村低保备案表”的格式对不上"), text.index("采用这份名单")
+    assert told < text.index("按格式应读第 2 张工作表，文件里没有") < text.index('name="checked"') < button
+    take = reverse("list_take", args=[version.pk])
+    assert "勾选后再采用" in page.post(take, follow=True).content.decode()
+    assert not Circumstance.objects.exists()
+    page.post(take, {"checked": "yes"})
+    assert Circumstance.objects.get().category.code == "dibao_rural"
+
+
+def test_a_list_that_only_denies_promises_no_kinds(county: Cast, signed_in: SignIn) -> None:
+    page = signed_in(county.clerk)
+    told = {}
+    for code in ("lifted-without-policy", "lifted-with-policy"):
+        file = list_files.upload(code, [stranger(1, flags={POLICY: "享受政策"})])
+        told[code] = page.post(reverse("list_upload"), {"file": file}, follow=True).content.decode()
+    assert "不会登记困难类别" in told["lifted-without-policy"]
+    assert "登记到学生名下" not in told["lifted-without-policy"]
+    assert "登记到学生名下" in told["lifted-with-policy"]
+
+
 def test_a_refused_file_is_explained_beside_the_field_and_nothing_is_kept(county: Cast, signed_in: SignIn) -> None:
     page = signed_in(county.clerk)
     file = list_files.upload("lifted-with-policy", [], name="随便什么.xlsx")
@@ -66,6 +94,36 @@ def test_a_refused_file_is_explained_beside_the_field_and_nothing_is_kept(county
     text = page.post(reverse("list_upload"), {"file": file}).content.decode()
     assert "没有" in text
     assert not ListVersion.objects.exclude(state="discarded").exists()
+
+
+@pytest.mark.parametrize("who", ["head", "inspector"])
+def test_head_and_inspector_look_at_everything_and_press_nothing(county: Cast, signed_in: SignIn, who: str) -> None:
+    here, alike = (enrol(county, county.class_a1, name=name, kinds=()) for name in ("王小草", "李同名"))
+    outsider = stranger(7, "外人甲")
+    september = taken(county, "disabled", [Somebody("王小草", number_of(here.pupil))], SEPTEMBER)
+    october = taken(county, "disabled", [outsider, Somebody("李同名", miswritten(number_of(alike.pupil)))], OCTOBER)
+    task = Recheck.objects.get()
+    page = signed_in(getattr(county, who))
+    pages = {
+        reverse("lists"): october.profile.name,
+        reverse("list_version", args=[september.pk]): "王小草",
+        reverse("list_differences", args=[october.profile_id]) + "?kind=left": "王小草",
+        reverse("list_proposals"): "李同名",
+        reverse("rechecks"): "王小草",
+        reverse("recheck", args=[task.pk]): f"待{county.school_a.name}复核",
+        reverse("list_sources"): october.profile.source.name,
+    }
+    for address, told in pages.items():
+        text = page.get(address).content.decode()
+        assert told in text, address
+        main = text[text.index("<main") :]
+        assert 'method="post"' not in main, address
+        assert outsider.name not in main, address  # who is no pupil is the clerk's to see
+    everybody = reverse("list_differences", args=[october.profile_id]) + "?kind=came&who=all"
+    assert outsider.name not in page.get(everybody).content.decode()
+    assert outsider.name in signed_in(county.clerk).get(everybody).content.decode()
+    assert page.post(reverse("rechecks"), {"task": [task.pk]}).status_code == 403
+    assert page.post(reverse("recheck", args=[task.pk]), {"outcome": "confirmed"}).status_code == 403
 
 
 def test_a_discarded_list_leaves_no_persons_behind(county: Cast, signed_in: SignIn) -> None:
@@ -144,7 +202,7 @@ def test_each_difference_is_a_task_at_the_pupils_school(two_versions: tuple[Cast
     text = page.get(reverse("recheck", args=[task.pk])).content.decode()
     assert "结束“残疾学生”" in text
     refused = page.post(reverse("recheck", args=[task.pk]), {"outcome": "confirmed"})
-    assert "请填写从哪一天起" in refused.content.decode()
+    assert "请填写最后一天" in refused.content.decode()
     page.post(reverse("recheck", args=[task.pk]), {"outcome": "confirmed", "on": "2026-10-08"})
     assert Circumstance.objects.get(pupil=wang.pupil).valid_to == OCTOBER
     task.refresh_from_db()

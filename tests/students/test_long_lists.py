@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts import paging
-from accounts.paging import LongList, NewestFirst
+from accounts.paging import KeysFirst, LongList, NewestFirst
 from students.models import Enrolment
 from tests import cast as casting
 from tests.cast import Cast
@@ -79,6 +79,16 @@ def test_list_without_end_is_cut_and_says_so(places: list[Enrolment], monkeypatc
     cut = NewestFirst(Enrolment.objects.order_by("path", "pupil__name"))
     assert (cut.count(), cut.has_more) == (4, True)
     assert list(cut) == places[:4]
+
+
+def test_keys_first_is_the_same_list_in_the_order_asked_for(places: list[Enrolment]) -> None:
+    rows = Enrolment.objects.order_by("path", "pupil__name")
+    listed = KeysFirst(rows, detail=lambda shown: shown.select_related("pupil"))
+    with CaptureQueriesContext(connection) as queries:
+        assert (listed.count(), listed[2:5]) == (9, places[2:5])
+        assert [row.pupil.name for row in listed[:2]] == [row.pupil.name for row in places[:2]]
+    assert len(queries) == 5 + 2  # counted, keys and rows twice; the names of the expected ones
+    assert list(listed.order_by("-path", "-pupil__name")) == list(rows.order_by("-path", "-pupil__name", "pk"))
 
 
 @pytest.mark.parametrize(("path", "count"), [("county", 9), ("school_a", 6), ("class_a1", 5), ("class_b1", 3)])

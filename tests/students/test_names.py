@@ -56,7 +56,7 @@ def test_name_compatibility_characters_are_not_folded() -> None:
         ("张三2", "数字"),
         ("张３", "数字"),
         ("张\u202e三", "控制字符"),
-        ("张\u200b三", "控制字符"),
+        ("张三\n李四", "控制字符"),
         ("张\x00三", "控制字符"),
         ("张?", "生僻字"),
         ("张\ufffd", "生僻字"),
@@ -80,3 +80,10 @@ def test_name_with_private_use_character_is_kept_with_a_warning() -> None:
 
 def test_name_of_one_character_is_a_warning() -> None:
     assert [finding.level for finding in numbers.read_name("张")[1]] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("张\u200b三", "张三"), ("张\n三", "张三"), ("欧阳\r\n娜", "欧阳娜"), ("\ufeff张三", "张三")]
+)
+def test_what_cannot_be_seen_is_no_part_of_a_name(text: str, name: str) -> None:
+    assert numbers.read_name(text) == (name, [])

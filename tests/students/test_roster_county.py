@@ -218,8 +218,8 @@ def test_changes_are_told_old_and_new_in_words(cast: Cast) -> None:
     assert told == {
         "监护人姓名": "陈大乙 → 王大",
         "联系电话": "154****0001 → 154****0099",
-        "班级": "七年级1班 → 七年级2班",
-        "就读方式": "寄宿 → 走读",
+        "班级": "七年级1班 → 七年级2班（2026-10-12 起，记入异动）",
+        "就读方式": "寄宿 → 走读（2026-10-12 起，记入异动）",
         "银行账号": f"云岭县农村信用合作联社 **** {fictitious.card_number(1)[-4:]}（陈大乙，父亲） → "
         f"云岭县农村信用合作联社 **** {fictitious.card_number(5)[-4:]}（王大，父亲）",
     }
@@ -249,7 +249,7 @@ def test_findings_are_bounded_and_counts_exact(cast: Cast, monkeypatch: pytest.M
     assert (found.warnings, found.errors, found.new) == (8, 1, 8)
     first, *rest = found.findings
     assert "还有 4 条没有列出" in first.message
-    assert [finding.level for finding in rest] == ["warning"] * 4 + ["error"]
+    assert [finding.level for finding in rest] == ["error"] + ["warning"] * 4
 
 
 def test_school_must_be_registered_and_a_class_takes_no_roster(cast: Cast) -> None:
@@ -272,3 +272,23 @@ def test_bulk_writing_makes_the_same_enrolment_as_one_by_one(cast: Cast) -> None
     names = [each.attname for each in Enrolment._meta.concrete_fields if each.attname != "id"]
     assert {name: getattr(made, name) for name in names} == {name: getattr(again, name) for name in names}
     assert Pupil.objects.get().initials == "CYY"
+
+
+def test_school_named_without_the_county_is_found_when_no_other_is_called_so(cast: Cast) -> None:
+    names = ("城关小学", "云岭城关小学", "云岭县 城关小学")
+    rows = [{**pupil(n, 年级="三年级"), "学校名称": name} for n, name in enumerate(names, start=1)]
+    assert outcome(cast, *rows, dry_run=True).new == 3
+    own = outcome(cast, {**pupil(4), "学校名称": "第一初级中学"}, unit=cast.school_a, dry_run=True)
+    assert (own.new, own.findings) == (1, [])
+    # Of two that are called so, the one that is registered under the bare name; else neither.
+    twin = Unit.objects.create(level="school", name="云岭城关小学", parent=cast.county)
+    School.objects.create(unit=twin, code="5353990009", stages=["primary"])
+    assert outcome(cast, rows[0], dry_run=True).new == 0
+
+
+@pytest.mark.parametrize("name", ["云岭县第一初中", "第一中学"])
+def test_school_that_is_nearly_named_is_suggested_and_not_taken(cast: Cast, name: str) -> None:
+    found = outcome(cast, {**pupil(1), "学校名称": name}, dry_run=True)
+    assert (found.new, found.findings[0].remedy[:16]) == (0, "是不是“云岭县第一初级中学”？请")
+    own = outcome(cast, {**pupil(1), "学校名称": name}, unit=cast.school_a, dry_run=True)
+    assert (own.new, own.findings[0].remedy[:16]) == (0, "是不是“云岭县第一初级中学”？是")

@@ -2,25 +2,23 @@
 
 import datetime as dt
 import shutil
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.db import connections
 
 from accounts import audit, clock
 from accounts.models import AuditRow, Unit
 from documents import filestore
 from documents.models import Upload
-from students import progress, roster_jobs, roster_writing, rosters, tasks
+from students import progress, roster_jobs, roster_writing, rosters, table_writing, tasks
 from students.models import BankAccount, Enrolment, Pupil, RosterImport, SchoolClass
 from tests.cast import Cast
 from tests.students.workbooks import HEADERS, pupil, upload, workbook
+from tests.together import at_once, meanwhile
+from tests.waiting import until
 
 ROWS = 12
 
@@ -28,7 +26,7 @@ ROWS = 12
 @pytest.fixture(autouse=True)
 def every_file_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rosters, "REQUEST_ROWS", 3)
-    monkeypatch.setattr(roster_writing, "_AT_ONCE", 4)
+    monkeypatch.setattr(table_writing, "_AT_ONCE", 4)
 
 
 def sent_in(cast: Cast, *rows: dict, **options: Any) -> RosterImport:
@@ -157,11 +155,15 @@ class Watching(progress.Reporter):
 def test_progress_tells_phase_and_rows_while_the_job_runs(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "BEAT_SECONDS", 0.001)
     seen: list[tuple[str, bool]] = []
+
+    def told(reporter: progress._FileReporter) -> tuple[str, int]:
+        return progress.of(reporter.key).phase, progress.of(reporter.key).done
+
     step = progress._FileReporter.step
 
     def look(self: progress._FileReporter, done: int) -> None:
         step(self, done)
-        time.sleep(0.02)  # a beat
+        until(lambda: told(self) == self.now[:2], otherwise=lambda: (told(self), self.now))  # a beat
         seen.append((progress.of(self.key).phase, progress.of(self.key).is_alive))
 
     monkeypatch.setattr(progress._FileReporter, "step", look)
@@ -201,21 +203,20 @@ def test_cancel_in_each_phase_leaves_nothing_half_done(
     monkeypatch.setattr(progress, "BEAT_SECONDS", 0.001)
     roster = sent_in(cast) if verb == "check" else applying(cast)
     before, trail = register(), audit.last_number()
-    clerk: list[threading.Thread] = []
+    cancelled: list[Callable[[], object]] = []
     reached = progress._FileReporter.phase
 
     def reach(self: progress._FileReporter, name: str, total: int = 0) -> None:
-        if name == phase and not clerk:
+        if name == phase and not cancelled:
             # From another desk: on SQLite it waits until the worker has let go of the database.
-            clerk.append(threading.Thread(target=_cancel, args=(roster.pk, cast)))
-            clerk[0].start()
-            while not progress.is_cancelled(self.key):
-                time.sleep(0.001)
+            held = RosterImport.objects.get(pk=roster.pk)
+            cancelled.append(meanwhile(lambda: rosters.cancel(held, by=cast.officer_a)))
+            until(lambda: progress.is_cancelled(self.key), otherwise=cancelled[0], every=0.001)
         reached(self, name, total)
 
     monkeypatch.setattr(progress._FileReporter, "phase", reach)
     assert not roster_jobs.run(roster.pk)
-    clerk[0].join()
+    assert cancelled[0]() == roster
     roster.refresh_from_db()
     assert (roster.state, roster.applied_at) == ("cancelled", None)
     assert register() == before
@@ -223,13 +224,6 @@ def test_cancel_in_each_phase_leaves_nothing_half_done(
     assert list(actions) == ["roster.cancel"]
     assert audit.verify_chain().broken_at is None
     assert not roster_jobs.run(roster.pk)
-
-
-def _cancel(key: UUID, cast: Cast) -> None:
-    try:
-        rosters.cancel(RosterImport.objects.get(pk=key), by=cast.officer_a)
-    finally:
-        connections.close_all()
 
 
 def test_cancel_after_the_import_says_that_it_is_too_late(cast: Cast) -> None:
@@ -301,22 +295,7 @@ def test_two_clerks_importing_the_same_children_at_once(transactional_db: None, 
     """Both files hold the same children; whoever is second finds them there."""
     rows = [pupil(serial) for serial in range(1, ROWS + 1)]
     jobs = [applying(cast, *rows).pk, applying(cast, *rows, pupil(ROWS + 1)).pk]
-    start = threading.Barrier(2)
-    done: list[bool] = []
-
-    def work(key: UUID) -> None:
-        try:
-            start.wait()
-            done.append(roster_jobs.run(key))
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=work, args=(key,)) for key in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert done == [True, True]
+    assert at_once(*[lambda key=key: roster_jobs.run(key) for key in jobs]) == [True, True]
     found = {each.pk: each for each in RosterImport.objects.all()}
     assert {each.state for each in found.values()} == {"applied"}
     assert sum(each.rows_new for each in found.values()) == ROWS + 1

@@ -92,6 +92,7 @@ def test_wrong_answer_is_taken_back(cast: Cast) -> None:
     roster = rosters.map_columns(check(cast, odd_file()), ANSWERS, by=cast.officer_a)
     roster = rosters.ask_again(roster, by=cast.officer_a)
     assert roster.state == "needs_mapping"
+    assert AuditRow.objects.filter(action="roster.ask_again", username=cast.officer_a.username).count() == 1
     (sheet,) = roster.question["sheets"]
     assert {column["key"] for column in sheet["columns"]} >= {"id_number", "class", "boarding", "guardian_name"}
     roster = rosters.map_columns(roster, {"监护人姓名": ""}, by=cast.officer_a)
@@ -100,22 +101,39 @@ def test_wrong_answer_is_taken_back(cast: Cast) -> None:
     assert set(Pupil.objects.values_list("guardian_name", flat=True)) == {""}
 
 
-def test_sheet_can_be_left_aside_whole(cast: Cast) -> None:
+def two_sheets(second: str, headers: tuple[str, ...]) -> bytes:
+    """A roster, and a second sheet with the name and the headers."""
     from openpyxl import Workbook
 
     from tests.students.workbooks import saved
 
     book = Workbook()
-    for title, headers in (("名册", HEADERS), ("教师", ("姓名", "身份证号", "职务"))):
+    for title, names in (("名册", HEADERS), (second, headers)):
         sheet = book.active if title == "名册" else book.create_sheet()
         sheet.title = title
-        sheet.append(list(headers))
-        sheet.append([pupil(1).get(header, "甲") for header in headers])
-    roster = check(cast, saved(book))
+        sheet.append(list(names))
+        sheet.append([pupil(1).get(header, "甲") for header in names])
+    return saved(book)
+
+
+def test_sheet_can_be_left_aside_whole(cast: Cast) -> None:
+    content = two_sheets("教师", ("姓名", "身份证号", "职务"))
+    roster = check(cast, content)
     assert [sheet["sheet"] for sheet in roster.question["sheets"]] == ["教师"]
+    assert roster.question["or_without"]
+    assert "不是学生名册的工作表，请勾选“不读取”。" in roster.question["sentence"]
     token = roster.question["sheets"][0]["token"]
     roster = rosters.map_columns(roster, {token: ""}, by=cast.officer_a)
     assert (roster.state, roster.rows_total) == ("checked", 1)
+    assert check(cast, content).state == "checked"  # not asked again
+
+
+def test_sheet_left_aside_says_nothing_of_other_sheets_of_its_name(cast: Cast) -> None:
+    roster = check(cast, two_sheets("Sheet2", ("姓名", "身份证号", "职务")))
+    token = roster.question["sheets"][0]["token"]
+    rosters.map_columns(roster, {token: ""}, by=cast.officer_a)
+    other = check(cast, two_sheets("Sheet2", ("姓名", "身份证号", "班级")))
+    assert (other.state, [sheet["sheet"] for sheet in other.question["sheets"]]) == ("needs_mapping", ["Sheet2"])
 
 
 def test_header_in_words_we_never_met_is_asked_about(cast: Cast) -> None:

@@ -387,7 +387,7 @@ def test_a_sheet_left_aside_once_is_named_the_next_time(cast: Cast, signed_in: S
     staff.append(["陈老师", pupil(50)["身份证件号"], "教师"])
     client = signed_in(cast.officer_a)
     page = send(client, cast, saved(book), follow=True)
-    assert "工作表“教师”不是名册" in page.content.decode()
+    assert "工作表“教师”不是学生名册" in page.content.decode()
     answer = {**others_of(RosterImport.objects.get()), "aside-0": "on"}
     assert "导入 1 人" in client.post(page.request["PATH_INFO"], answer, follow=True).content.decode()
     again = send(client, cast, saved(book), follow=True).content.decode()
@@ -411,3 +411,19 @@ def test_county_looks_at_the_findings_of_one_school(cast: Cast, signed_in: SignI
     sheet = client.get(reverse("roster_findings", args=[found.pk])).content
     schools = [row[0].value for row in load_workbook(io.BytesIO(sheet)).active.iter_rows()]
     assert {"学校", cast.school_a.name, cast.school_b.name} <= set(schools)
+
+
+def test_marked_file_is_offered_at_once_when_there_is_nothing_to_import(cast: Cast, signed_in: SignIn) -> None:
+    rosters.apply_roster(check(cast, pupil(1), pupil(2, 班级=None)), by=cast.officer_a)
+    roster = check(cast, pupil(1), pupil(2, 班级=None))
+    page = signed_in(cast.officer_a).get(reverse("roster_import", args=[roster.pk])).content.decode()
+    assert "现在就下载标记好的原文件" in page
+    assert reverse("roster_marked", args=[roster.pk]) in page
+
+
+def test_limits_are_told_before_the_upload(cast: Cast, signed_in: SignIn) -> None:
+    at_school = signed_in(cast.officer_a).get(reverse("roster_import_new")).content.decode()
+    in_county = signed_in(cast.clerk).get(reverse("roster_import_new")).content.decode()
+    assert "第 20000 行" in at_school
+    assert "200000 行" not in at_school
+    assert "全县一个文件最多 200000 行" in in_county

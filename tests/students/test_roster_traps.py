@@ -4,11 +4,12 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from openpyxl import Workbook
 
 from documents import marking
 from students import rosters
-from students.models import Enrolment, Pupil
+from students.models import Enrolment, Pupil, School
 from tests.cast import Cast
 from tests.documents.books import through_libreoffice
 from tests.students.workbooks import HEADERS, pupil, saved, workbook
@@ -138,7 +139,56 @@ def test_data_not_on_the_first_sheet_and_hidden_sheets_aside(cast: Cast) -> None
     old.sheet_state = "hidden"
     found = taken(cast, saved(book))
     assert found.total == 1
-    assert "“封面”" in found.findings[0].message
+    assert [f.message for f in found.findings] == [
+        "隐藏的工作表“去年”没有读取。其中的学生也要导入的，请取消隐藏，保存后重新上传。",
+        "没有读取这些工作表：“封面”，里面没有姓名和身份证件号两列。",
+    ]
+
+
+def test_roster_on_a_hidden_sheet_alone_is_refused_with_the_way_out(cast: Cast) -> None:
+    book = Workbook()
+    sheet_of(book, ["说明"]).title = "封面"
+    hidden = book.create_sheet("花名册")
+    for row in (list(HEADERS), values(1)):
+        hidden.append(row)
+    hidden.sheet_state = "hidden"
+    with pytest.raises(ValidationError, match=r"隐藏的工作表“花名册”里.*取消隐藏"):
+        outcome(cast, saved(book))
+
+
+def test_one_sheet_for_each_class(cast: Cast) -> None:
+    book = Workbook()
+    columns = [header for header in HEADERS if header not in ("年级", "班级")]
+    for name, title, serial in (("七1班", "花名册", 1), ("Sheet2", "七年级（2）班学生名单", 2)):
+        sheet = book.create_sheet(name)
+        for row in ([title], columns, [pupil(serial)[header] for header in columns]):
+            sheet.append(row)
+    found = taken(cast, saved(book))
+    assert set(Enrolment.objects.values_list("class_name", flat=True)) == {"七年级1班", "七年级2班"}
+    assert {f.sheet: f.message[-8:] for f in found.findings} == {"七1班": "“七年级1班”。", "Sheet2": "“七年级2班”。"}
+    for name, title in (("七1班", "Sheet1"), ("Sheet2", "Sheet2")):
+        book[name]["A1"], book[name].title = "学生名单", title
+    with pytest.raises(ValidationError, match=r"Sheet1.*看不出是几年级几班。请加一列“班级”"):
+        outcome(cast, saved(book))
+
+
+def test_heading_in_the_middle_of_the_table(cast: Cast) -> None:
+    book = Workbook()
+    sheet_of(book, list(HEADERS), values(1), ["七年级1班（续）"], list(HEADERS), values(2), [None, None, None, "1"])
+    found = taken(cast, saved(book))
+    assert found.findings[-1].message == "第 3、6 行只有一个格子有内容，像是小标题，没有读取。"
+    (alone, *_) = outcome(cast, workbook({"姓名": "陈甲一"})).findings
+    assert (alone.level, alone.row) == ("error", 2)  # a pupil of whom everything is missing is no heading
+
+
+def test_short_grade_in_a_school_of_one_stage(cast: Cast) -> None:
+    found = taken(cast, workbook(pupil(1, 年级=7), pupil(2, 年级="一"), pupil(3, 年级="2026级")))
+    assert set(Enrolment.objects.values_list("grade", flat=True)) == {"七年级"}
+    (note,) = found.findings
+    assert "“2026级”读作“七年级”" in note.message
+    School.objects.filter(unit=cast.school_a).update(stages=["primary", "junior"])
+    (finding,) = outcome(cast, workbook(pupil(4, 年级="7"))).findings
+    assert "不止一个学段" in finding.message
 
 
 def test_field_names_and_codes_of_the_roll_system(cast: Cast) -> None:

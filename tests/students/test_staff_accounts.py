@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from django.urls import reverse
+from django.urls import resolve, reverse
 from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook as NewWorkbook
@@ -154,3 +154,8 @@ def test_page_takes_a_file_and_keeps_nothing_of_it(cast: Cast, signed_in: SignIn
     assert "1 行没有登记" in page.content.decode()
     assert StaffAccount.objects.get().holder == "李老师"
     assert not Upload.objects.exists()
+
+
+def test_page_lets_in_as_large_a_file_as_other_lists_may_be() -> None:
+    view = resolve(reverse("staff_account_import")).func
+    assert getattr(view, "upload_kind", "") == Upload.Kind.LIST

@@ -64,6 +64,38 @@ def test_class_spellings_of_grade_seven(text: str, label: str) -> None:
     assert grades.read_class(text, seven) == (label, [])
 
 
+@pytest.mark.parametrize(
+    ("text", "grade", "label"),
+    [
+        *[(text, "三年级", "1班") for text in ("3.1", "三.1", "3-1班", "3．1", "三（1）班", "三1", "301", "301班")],
+        ("七·12", "七年级", "12班"),
+        ("一（2）班", "七年级", "2班"),  # 初一
+        ("二(3)班", "高二", "3班"),
+        ("301", "四年级", "301班"),  # a name, as far as anybody can tell
+        ("300", "三年级", "300班"),
+    ],
+)
+def test_a_class_counted_under_its_grade(text: str, grade: str, label: str) -> None:
+    assert grades.read_class(text, grades.GRADES[grade]) == (label, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "grade"),
+    [
+        ("三年级1班", "四年级"),
+        ("3.1", "四年级"),
+        ("八（2）班", "七年级"),
+        ("高一3班", "九年级"),
+        ("二（1）班", "七年级"),
+    ],
+)
+def test_a_class_of_another_grade_is_refused(text: str, grade: str) -> None:
+    label, findings = grades.read_class(text, grades.GRADES[grade])
+    assert label == ""
+    assert "对不上" in findings[0].message
+    assert grade in findings[0].message
+
+
 @given(st.integers(1, 60), st.sampled_from(["{}", "{}班", "({})班", "七{}班", "七年级（{}）班"]))
 def test_class_number_survives_every_spelling(number: int, way: str) -> None:
     assert grades.class_label(way.format(number), grades.GRADES["七年级"]) == f"{number}班"
@@ -112,13 +144,64 @@ def test_relation_of_teachers_and_classmates_is_refused(text: str) -> None:
     assert "不能发到" in findings[0].message
 
 
-@pytest.mark.parametrize("text", ["2014-05-06", "2014/5/6", "2014.5.6", "2014年5月6日", "20140506", "２０１４-05-06"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2014-05-06",
+        "2014/5/6",
+        "2014.5.6",
+        "2014年5月6日",
+        "20140506",
+        "２０１４-05-06",
+        "2014-5-6 00:00:00",
+        "2014/05/06 0:00",
+    ],
+)
 def test_date_spellings(text: str) -> None:
     assert words.read_date(text) == (dt.date(2014, 5, 6), [])
 
 
-@pytest.mark.parametrize("text", ["2014-02-30", "5/6/2014", "201456", "41765"])
+@pytest.mark.parametrize("text", ["2014-02-30", "5/6/2014", "201456", "41765", "2014-05-06 08:30"])
 def test_date_that_is_not_sure_is_refused(text: str) -> None:
     value, findings = words.read_date(text)
     assert value is None
     assert findings[0].level == "error"
+
+
+@pytest.mark.parametrize(
+    ("stages", "text", "name"),
+    [
+        *[(["primary"], text, "三年级") for text in ("三", "3", "2024级", "24级")],
+        *[(["junior"], text, "七年级") for text in ("一", "1", "七", "7", "2026级")],
+        (["senior"], "三", "高三"),
+    ],
+)
+def test_short_grade_is_sure_where_there_is_one_stage(stages: list[str], text: str, name: str) -> None:
+    short = grades.short_forms(stages, 2026)
+    assert grades.read_grade(text, short) == (grades.Grade(name, stages[0]), [])
+    (finding,) = grades.read_grade(text, grades.short_forms(["primary", "junior"], 2026))[1]
+    assert "不止一个学段" in finding.message
+
+
+def test_year_nobody_of_the_stage_entered_in_is_no_grade() -> None:
+    assert grades.read_grade("2020级", grades.short_forms(["primary"], 2026))[0] is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["三1班"], "三年级1班"),
+        (["三(2)班", "三年级2班花名册"], "三年级2班"),
+        (["第二十三小学2026年秋季三年级（十一）班学生名单"], "三年级11班"),
+        (["二十三班"], ""),
+        (["三1班", "三年级2班花名册"], ""),
+        (["三年级1班和三年级2班"], ""),
+        (["名册"], ""),
+    ],
+)
+def test_class_said_by_the_name_or_title_of_a_sheet(texts: list[str], said: str) -> None:
+    assert grades.class_said(texts, grades.short_forms(["primary"], 2026)) == said
+
+
+def test_class_is_not_said_where_its_grade_is_not_sure() -> None:
+    assert grades.class_said(["三1班"]) == ""

@@ -3,15 +3,9 @@
 Real queue, real worker and clock processes, over this test's own database and files.
 """
 
-import contextlib
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from django.conf import settings
 
@@ -19,55 +13,36 @@ from accounts.audit import verify_chain
 from accounts.models import AuditRow
 from students import progress, rosters
 from students.models import BankAccount, Enrolment, Pupil, RosterImport, SchoolClass
+from tests import cast as casting
+from tests import waiting
 from tests.cast import Cast
-from tests.services import worker_environment
+from tests.parts import WORKER, Process, kill, starting
 from tests.students.workbooks import pupil, upload, workbook
 
-ROWS = 4000
+ROWS = 2400
 S = RosterImport.State
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 @pytest.fixture
-def start(queue_url: str, tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
-    """Start a part of the installation (worker, beat) on this test's data; none outlives the test."""
-    # A database of the queue server for this test alone: no other worker takes its messages.
-    environment = {**os.environ, **worker_environment(f"{queue_url}?virtual_host=8"), "AID_SWEEP_SECONDS": "1"}
-    started: list[subprocess.Popen[bytes]] = []
-
-    def run(*words: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "celery", "--app", "aidadmin", "--quiet", *words, "--loglevel", "WARNING"]
-        if "beat" in words:
-            command += ["--pidfile=", "--schedule", str(tmp_path / "beat")]
-        process = subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, start_new_session=True)
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        kill(process)
+def cast(transactional_db: None, moving_clock: None) -> Cast:
+    return casting.gather()
 
 
-def kill(process: "subprocess.Popen[bytes]") -> None:
-    """`kill -9` of the process and everything it started, at once."""
-    if process.poll() is None:
-        for member in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.kill()
-    process.wait(20)
+@pytest.fixture
+def start(queue_url: str, tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    with starting(queue_url, tmp_path, queue_number=8) as start:
+        yield start
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Wait; the end is far away and only for a test that hangs."""
-    end = time.monotonic() + 240
-    while not true():
-        assert time.monotonic() < end, list(RosterImport.objects.values_list("state", "attempt", "failure"))
-        time.sleep(0.002)
+    jobs = RosterImport.objects.values_list("state", "attempt", "failure")
+    waiting.until(true, otherwise=lambda: list(jobs.all()), every=0.002)
 
 
 def test_roster_is_imported_once_and_whole_after_the_worker_was_killed_twice(
-    transactional_db: None, cast: Cast, start: Callable[..., "subprocess.Popen[bytes]"]
+    cast: Cast, start: Callable[..., Process]
 ) -> None:
     rows = [pupil(serial, 姓名="陈小明", 班级=f"{serial % 80 + 1}班") for serial in range(1, ROWS + 1)]
     file = upload(workbook(*rows))
@@ -78,7 +53,7 @@ def test_roster_is_imported_once_and_whole_after_the_worker_was_killed_twice(
     def state() -> str:
         return RosterImport.objects.values_list("state", flat=True).get(pk=roster.pk)
 
-    def kill_at(worker: "subprocess.Popen[bytes]", phase: str, done: str) -> None:
+    def kill_at(worker: Process, phase: str, done: str) -> None:
         """Kill the worker when it says that it is in this phase; then a minute passes."""
         until(lambda: progress.of(roster.pk).phase == phase or state() == done)
         kill(worker)
@@ -87,19 +62,18 @@ def test_roster_is_imported_once_and_whole_after_the_worker_was_killed_twice(
             told.write_text(told.read_text().replace('"at": ', '"at": -'))
 
     start("beat")
-    words = ["worker", "--concurrency", "1", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    kill_at(start(*words), "与登记的信息比对", S.CHECKED)
-    worker = start(*words)
+    kill_at(start(*WORKER, "1"), "与登记的信息比对", S.CHECKED)
+    worker = start(*WORKER, "1")
     until(lambda: state() == S.CHECKED)
     assert (Pupil.objects.count(), RosterImport.objects.get().rows_new) == (0, ROWS)
 
     roster.refresh_from_db()
     rosters.apply_roster(roster, by=cast.officer_a)
     kill_at(worker, "写入名册", S.APPLIED)
-    if state() == S.APPLYING:
-        assert (Pupil.objects.count(), Enrolment.objects.count(), BankAccount.objects.count()) == (0, 0, 0)
-        assert SchoolClass.objects.count() == classes
-    start(*words)
+    register = [model.objects.count() for model in (Pupil, Enrolment, BankAccount, SchoolClass)]
+    if state() == S.APPLYING:  # asked last: then nothing was written when it was counted either
+        assert register == [0, 0, 0, classes]
+    start(*WORKER, "1")
     until(lambda: state() == S.APPLIED)
 
     assert Pupil.objects.count() == Enrolment.objects.count() == BankAccount.objects.count() == ROWS

@@ -60,7 +60,7 @@ def test_officer_fills_in_looks_and_records(cast, round_, place, signed_in) -> N
     assert "随父母外出" in client.post(url, typed | {"seen": seen_in(shown), "edit": "1"}).content.decode()
     done = client.post(url, typed | {"seen": seen_in(shown)}, follow=True)
     assert "已登记张小明退学" in done.content.decode()
-    assert refreshed([row])[0].state == State.WITHDRAWN
+    assert refreshed([row])[0].get_state_display() == "已终止", "as the preview called it"
     assert client.get(url).status_code == 404, "who has left has no open place"
 
 
@@ -97,6 +97,8 @@ def test_refusals_stand_on_the_form(cast, place, signed_in, kind, typed, sentenc
 def test_a_kind_that_is_not_possible_now_leads_back_to_the_choice(cast, place, signed_in) -> None:
     client = signed_in(cast.officer_a)
     assert client.get(reverse("change_new", args=[place.pupil_id, "return"])).status_code == 302
+    early = client.get(reverse("change_new", args=[place.pupil_id, "graduate"]), follow=True).content.decode()
+    assert "七年级不是初中的毕业年级，不能办理毕业" in early
     assert client.get(reverse("change_new", args=[place.pupil_id, "nonsense"])).status_code == 404
     assert client.get(reverse("change_new", args=[place.pupil_id, "transfer_in"])).status_code == 404
 
@@ -167,7 +169,9 @@ def test_the_county_moves_a_pupil_in_one_step(cast, round_, place, signed_in) ->
     submitted(cast, round_, place)
     school, unit = second_junior(cast)
     client, url = signed_in(cast.clerk), reverse("change_transfer", args=[place.pupil_id])
-    assert school.name in client.get(url).content.decode()
+    offered = client.get(url).content.decode()
+    assert school.name in offered
+    assert cast.school_b.name not in offered, "a primary school"
     url = f"{url}?school={school.pk}"
     typed = {"on": clock.today().isoformat(), "school_class": unit.pk, "boarding": "boarding"}
     shown = client.post(url, typed)

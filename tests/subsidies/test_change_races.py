@@ -9,7 +9,7 @@ from subsidies.models import Application
 from subsidies.states import State
 from tests.cast import agree, enrol, refreshed, submitted
 from tests.subsidies.test_changes import Kind, second_junior, wanted
-from tests.subsidies.test_workflow_races import at_once
+from tests.together import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,10 +63,10 @@ def test_filing_and_leaving_at_once_leave_no_case_of_somebody_who_left(cast, rou
 
 
 def test_two_schools_take_the_pupil_in_at_once_and_one_is_told(cast, round_) -> None:
-    place = enrol(cast, cast.class_a1)
+    place = enrol(cast, cast.class_b1)
     _, unit = second_junior(cast)
     out = request_for_out(place)
-    changes.record(out, by=cast.officer_a, seen=changes.plan(out, by=cast.officer_a).digest)
+    changes.record(out, by=cast.officer_b, seen=changes.plan(out, by=cast.officer_b).digest)
     requests = [
         (wanted(place, Kind.TRANSFER_IN, school_class=unit.school_class, boarding="day"), cast.officer_c),
         (wanted(place, Kind.TRANSFER_IN, school_class=cast.class_b1.school_class, boarding="day"), cast.officer_b),

@@ -1,6 +1,7 @@
 """What a change in a pupil's schooling does to a case in every state: shown first, then exactly that is done."""
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -145,6 +146,8 @@ def request_for(cast: Cast, place: Enrolment, name: str) -> Request:
             return wanted(place, Kind.TRANSFER_OUT, to_school=second_junior(cast)[0])
         case "change_class":
             return wanted(place, Kind.CHANGE_CLASS, school_class=cast.class_a2.school_class)
+        case "graduate":
+            Enrolment.objects.filter(pk=place.pk).update(grade="九年级", class_name="九年级1班")
         case "boarding":
             return wanted(place, Kind.BOARDING, boarding="day")
     return wanted(place, Kind(name))
@@ -358,6 +361,67 @@ def test_only_that_line_is_taken_off_the_notice(cast, round_) -> None:
     assert notices.digest_now(notice) == notice.digest
     close(cast, [rows[1]])
     assert {row.state for row in refreshed(rows)} == {S.WITHDRAWN, S.CLEARED}
+
+
+# --- what cannot be -----------------------------------------------------------------------------------------
+
+
+def test_a_pupil_goes_to_a_school_with_their_stage_or_the_next(cast) -> None:
+    place = enrol(cast, cast.class_a1, account=False)
+    second, _ = second_junior(cast)
+    senior = _school(cast.county, "云岭县第一中学", "5353990004", ["senior"])
+    whole = _school(cast.county, "云岭县实验学校", "5353990005", ["primary", "junior"])
+    small = _class(whole, "三年级1班", "primary", "三年级")
+    kindergarten = _school(cast.county, "云岭县第一幼儿园", "5353990006", ["preschool"])
+    assert list(register.schools_for(place)) == [second, senior, whole]
+    for there in (cast.school_b, kindergarten):
+        with pytest.raises(ValidationError, match=f"{there}没有七年级1班学生能读的学段.*初中"):
+            changes.plan(wanted(place, Kind.TRANSFER_OUT, to_school=there), by=cast.officer_a)
+    below = wanted(place, Kind.TRANSFER_OUT, to_school=whole, school_class=small.school_class, boarding="day")
+    with pytest.raises(ValidationError, match="不能转到这个学段的班级"):
+        changes.plan(below, by=cast.clerk)
+    record(wanted(place, Kind.TRANSFER_OUT, to_place="外省"), by=cast.officer_a)
+    back = wanted(place, Kind.TRANSFER_IN, school_class=cast.class_b1.school_class, boarding="day")
+    with pytest.raises(ValidationError, match="已读过更高的学段") as refusal:
+        changes.plan(back, by=cast.officer_b)
+    assert cast.school_a.name not in str(refusal.value)
+
+
+def test_a_transfer_by_mistake_is_put_right_by_going_back(cast) -> None:
+    place = enrol(cast, cast.class_b1, account=False)
+    to = wanted(place, Kind.TRANSFER_OUT, to_school=cast.school_a)
+    record(replace(to, school_class=cast.class_a1.school_class, boarding="day"), by=cast.clerk)
+    again = replace(to, to_school=cast.school_b, school_class=cast.class_b1.school_class, boarding="day")
+    record(again, by=cast.clerk)
+    assert register.place_of(place.pupil).school == cast.school_b
+
+
+@pytest.mark.parametrize(
+    ("grade", "stage", "ends"),
+    [
+        ("七年级", "junior", False),
+        ("九年级", "junior", True),
+        ("四年级", "primary", False),
+        ("五年级", "primary", False),
+        ("六年级", "primary", True),
+        ("六年级", "junior", False),
+        ("大班", "preschool", True),
+        ("高二", "senior", False),
+        ("高三", "senior", True),
+    ],
+)
+def test_who_graduates_is_in_the_last_grade_of_a_stage(cast, grade: str, stage: str, ends: bool) -> None:
+    _class(cast.school_a, "六年级1班", "primary", "六年级")
+    place = enrol(cast, cast.class_a1, account=False)
+    place.grade, place.stage = grade, stage
+    assert (Kind.GRADUATE in register.kinds_for(place, by=cast.officer_a)) == ends
+    assert bool(register.why_not(Kind.GRADUATE, place)) != ends
+
+
+def test_the_fifth_grade_is_the_last_where_there_is_no_sixth(cast) -> None:
+    place = enrol(cast, cast.class_b1, account=False)
+    place.grade = "五年级"
+    assert register.why_not(Kind.GRADUATE, place) == ""
 
 
 # --- what was shown is what is done ------------------------------------------------------------------------

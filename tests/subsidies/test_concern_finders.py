@@ -265,7 +265,7 @@ def test_the_countys_own_ages_hold_from_their_term_on(cast: Cast) -> None:
     enrol(cast, cast.class_a1)  # 13
     assert look(cast, Kind.AGE) == []
     stricter = StageAges(stage="junior", min_age=11, max_age=12, first_term=cast.term.key, source="县文件")
-    concern_rules.add_ages(stricter, county=cast.county, by=cast.clerk)
+    concern_rules.set_ages(stricter, county=cast.county, by=cast.clerk)
     assert [row.facts["age"] for row in look(cast, Kind.AGE)] == [13]
 
 

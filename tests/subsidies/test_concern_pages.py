@@ -193,7 +193,9 @@ def test_county_sends_back_what_a_school_settled(cast: Cast, round_: Round) -> N
     assert clerk.post(address, {"note": "理由不充分"}).status_code == 302
     row.refresh_from_db()
     assert row.state == Concern.State.OPEN
-    assert "暂缓" in text_of(clerk.get(reverse("concern", args=[row.pk])))
+    page = text_of(open_as(cast.officer_a).get(reverse("concern", args=[row.pk])))
+    assert "暂缓" in page
+    assert f"县资助中心{cast.clerk.name}退回重办：理由不充分" in page
 
 
 def test_pressing_screen_twice_is_one_screening(cast: Cast) -> None:
@@ -285,6 +287,13 @@ def test_clerk_keeps_ages_and_exclusions(cast: Cast) -> None:
     )
     assert clerk.post(reverse("stage_ages_add"), said | {"first_term": "2026-2027-2"}).status_code == 302
     assert StageAges.objects.get(stage="junior", last_term="").max_age == 15
+    # Mistyped: the same term's row is put right, an earlier one is no longer open to it.
+    assert 'value="15"' in clerk.get(reverse("stage_ages_add"), {"stage": "junior"}).content.decode()
+    assert clerk.post(reverse("stage_ages_add"), said | {"max_age": 17, "first_term": "2026-2027-2"}).status_code == 302
+    assert [row.max_age for row in StageAges.objects.filter(stage="junior")] == [17, 16]
+    refused = clerk.post(reverse("stage_ages_add"), said | {"first_term": "2026-2027-1"})
+    assert "自2027年春季学期起已有年龄范围" in text_of(refused)
+    assert AuditRow.objects.get(action="stage_ages.correct").detail["was"] == "初中 11—15 岁"
     pair = ProgrammeExclusion.objects.first()
     pair_said = {
         "programme": pair.other_id, "other": pair.programme_id, "first_term": "2026-2027-1", "source": "县文件"

@@ -1,9 +1,7 @@
 """Screening and settling: what is settled stays settled until its facts change; nothing is found or lost twice."""
 
 import datetime as dt
-import threading
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 from django.core.exceptions import (
@@ -28,6 +26,7 @@ from subsidies.models import Concern, ConcernReason, Round, Screening, Settlemen
 from subsidies.states import Step
 from tests import cast as casting
 from tests.cast import Cast, enrol, submitted
+from tests.together import at_once
 
 Kind, State = Concern.Kind, Concern.State
 
@@ -298,7 +297,7 @@ _DEEDS = ("enrol_a", "enrol_b", "twin", "file", "withdraw", "end", "settle", "re
 
 
 @settings(
-    max_examples=12, deadline=None, derandomize=True,
+    max_examples=12,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(deeds=st.lists(st.tuples(st.sampled_from(_DEEDS), st.integers(0, 5)), max_size=12))
@@ -356,28 +355,6 @@ def _do(cast: Cast, round_: Round, deed: str, which: int) -> None:
 
 
 # --- at once ---------------------------------------------------------------------------------------
-
-
-def at_once(*deeds: Callable[[], object]) -> list[object]:
-    """Do all of them in threads that start together; what each returned or raised, in order."""
-    start, results = threading.Barrier(len(deeds)), [None] * len(deeds)
-
-    def run(place: int, deed: Callable[[], object]) -> None:
-        try:
-            start.wait(10)
-            results[place] = deed()
-        except Exception as problem:
-            results[place] = problem
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(deeds)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not any(thread.is_alive() for thread in threads)
-    return results
 
 
 @pytest.mark.django_db(transaction=True)

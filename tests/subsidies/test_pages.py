@@ -1,10 +1,14 @@
 """The desks of the money: what each shows, keeps and says, and that lists ask the same for one row and three."""
 
+import datetime as dt
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts import clock
 from accounts.models import User
+from students.models import Term
 from subsidies.models import Application, Meeting, PaymentBatch, Round
 from subsidies.states import State
 from tests import cast as casting
@@ -176,6 +180,23 @@ def test_withdrawing_needs_a_reason(cast: Cast, round_: Round) -> None:
     assert teacher.post(address, {"note": ""}).status_code == 200
     assert teacher.post(address, {"note": "家长放弃"}).status_code == 302
     assert refreshed([row])[0].state == State.WITHDRAWN
+
+
+def test_applications_open_on_the_present_term_and_tell_of_all_on_request(cast: Cast, round_: Round) -> None:
+    (row,) = submitted(cast, round_, enrol(cast, cast.class_a1, name="张一"))
+    clerk, address = open_as(cast.clerk), reverse("applications")
+    assert "张一" in text_of(clerk.get(address))
+    clock.set_demo_day(dt.date(2027, 3, 1))  # the spring term has begun
+    assert "张一" not in text_of(clerk.get(address))
+    assert "张一" in text_of(clerk.get(address, {"term": ""}))
+    assert "张一" in text_of(clerk.get(address, {"term": row.term_id}))
+    # A round's own link, of whichever term; a round left over from a term chosen before is let go.
+    assert "张一" in text_of(clerk.get(address, {"round": round_.pk}))
+    spring = Term.objects.get(key="2026-2027-2")
+    left = clerk.get(address, {"round": round_.pk, "term": spring.pk})
+    assert not left.context["filter"].errors
+    for odd in ({"term": "x"}, {"term": "9" * 30}, {"round": "x"}, {"unit": "x"}, {"state": "x"}):
+        assert clerk.get(address, odd).status_code == 200
 
 
 @pytest.mark.parametrize("page", ["home", "rounds", "applications", "batches", "programmes"])

@@ -80,6 +80,23 @@ def test_the_officer_walks_through_and_takes_it_back(cast: Cast, round_, spring:
     assert not Enrolment.objects.filter(term=spring).exists()
 
 
+@pytest.mark.parametrize("who", ["head", "inspector"])
+def test_head_and_inspector_look_and_press_nothing(cast: Cast, spring: Term, signed_in: SignIn, who: str) -> None:
+    enrol(cast, cast.class_a1)
+    reader, desk = signed_in(getattr(cast, who)), reverse("rollovers")
+    plan = reverse("rollover_plan", args=[cast.school_a.pk])
+    waiting = text(reader.get(desk))
+    assert "待结转" in waiting
+    assert plan not in waiting
+    done = rollovers.run(cast.school_a, spring, {}, by=cast.officer_a).rollover
+    report = text(reader.get(reverse("rollover", args=[done.pk])))
+    assert "编入" in report
+    for page in (waiting, report):
+        assert 'method="post"' not in page[page.index("<main") :]
+    assert "查看报告" in text(reader.get(desk))
+    assert reader.post(reverse("rollover_undo", args=[done.pk])).status_code == 403
+
+
 def test_a_change_since_the_preview_shows_the_preview_again(cast: Cast, spring: Term, signed_in: SignIn) -> None:
     enrol(cast, cast.class_a1)
     officer, url = signed_in(cast.officer_a), reverse("rollover_plan", args=[cast.school_a.pk])
@@ -154,6 +171,10 @@ def test_lists_ask_the_same_for_one_school_and_two(
     clerk = signed_in(cast.clerk)
     with django_assert_max_num_queries(14):
         clerk.get(reverse("rollovers"))
+    for school in (cast.school_a, cast.school_b):  # one that is done has more to tell
+        rollovers.run(school, spring, {}, by=cast.clerk)
+    with django_assert_max_num_queries(14):
+        clerk.get(reverse("rollovers"))
 
 
 # --- the class's page -------------------------------------------------------------------------------
@@ -211,7 +232,7 @@ def test_old_pages_keep_the_old_class_name(cast: Cast, round_, spring: Term, sig
         if name != "pupil":  # whose page also tells where the pupil is to be
             assert "八年级1班" not in page, name
     for name in ("applications", "dossiers"):
-        page = text(clerk.get(reverse(name)))
+        page = text(clerk.get(reverse(name), {"term": ""}))  # the list of applications opens on the present term
         assert '<td data-label="班级" >七年级1班</td>' in page.replace("  ", " "), name
 
 

@@ -3,17 +3,10 @@
 Real queue, real worker and clock processes, over this test's own database and files.
 """
 
-import contextlib
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-from django.conf import settings
 from django.utils import timezone
 
 from accounts.audit import verify_chain
@@ -24,53 +17,27 @@ from subsidies import workflow
 from subsidies.models import PayoutSheet
 from subsidies.payout_sheets import MOST_ATTEMPTS
 from subsidies.states import State, Step
+from tests import waiting
 from tests.cast import batch, enrol, submitted
-from tests.services import worker_environment
+from tests.parts import WORKER, Process, kill, starting
 from tests.subsidies.shortcuts import walk_on
 
 SHEETS, ROWS = 8, 10
-# Long enough for a sheet on a busy machine; the test itself lets the leases of the dead run out.
-TIMES = {"AID_SHEET_LEASE_SECONDS": "60", "AID_SWEEP_SECONDS": "1"}
 S = PayoutSheet.State
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 @pytest.fixture
-def start(queue_url: str, tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
-    """Start a part of the installation (worker, beat) on this test's data; none outlives the test."""
-    # A database of the queue server for this test alone: no other worker takes its messages.
-    environment = {**os.environ, **worker_environment(f"{queue_url}?virtual_host=7"), **TIMES}
-    started: list[subprocess.Popen[bytes]] = []
-
-    def run(*words: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "celery", "--app", "aidadmin", "--quiet", *words, "--loglevel", "WARNING"]
-        if "beat" in words:
-            command += ["--pidfile=", "--schedule", str(tmp_path / "beat")]
-        process = subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, start_new_session=True)
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        kill(process)
-
-
-def kill(process: "subprocess.Popen[bytes]") -> None:
-    """`kill -9` of the process and everything it started, at once."""
-    if process.poll() is None:
-        for member in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.kill()
-    process.wait(20)
+def start(queue_url: str, tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    # A lease long enough for a sheet on a busy machine; the test itself lets the leases of the dead run out.
+    with starting(queue_url, tmp_path, queue_number=7, AID_SHEET_LEASE_SECONDS="60") as start:
+        yield start
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Wait; the end is far away and only for a test that hangs."""
-    end = time.monotonic() + 240
-    while not true():
-        assert time.monotonic() < end, list(PayoutSheet.objects.values_list("state", "attempt", "failure"))
-        time.sleep(0.05)
+    sheets = PayoutSheet.objects.values_list("state", "attempt", "failure")
+    waiting.until(true, otherwise=lambda: list(sheets.all()))
 
 
 def states() -> list[str]:
@@ -86,6 +53,16 @@ def queue_up(cast, round_) -> None:
         batch(cast, round_)
 
 
+def kill_in_the_middle_of_a_sheet(start: Callable[..., Process], *, made: int) -> None:
+    """Kill workers, when so many sheets are ready, until one dies with a sheet in its hands; then a minute passes."""
+    is_cut_off = False
+    while not is_cut_off:  # one may have been ready just before
+        worker = start(*WORKER, "2")
+        until(lambda: states().count(S.READY) >= made and S.RENDERING in states())
+        kill(worker)
+        is_cut_off = PayoutSheet.objects.filter(state=S.RENDERING).update(lease_until=timezone.now()) > 0
+
+
 def test_each_sheet_exists_once_after_the_worker_was_killed_twice(cast, round_, start) -> None:
     queue_up(cast, round_)
     assert states() == [S.QUEUED] * SHEETS
@@ -93,15 +70,10 @@ def test_each_sheet_exists_once_after_the_worker_was_killed_twice(cast, round_, 
     numbers = set(IssuedDocument.objects.values_list("number", flat=True))
 
     start("beat")
-    worker = ["worker", "--concurrency", "2", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    for made in (0, 2):
-        killed = start(*worker)
-        until(lambda made=made: states().count(S.READY) >= made and S.RENDERING in states())
-        kill(killed)
-        left = PayoutSheet.objects.filter(state=S.RENDERING)
-        assert left.update(lease_until=timezone.now())  # it died in the middle of one; a minute passes
+    kill_in_the_middle_of_a_sheet(start, made=0)
+    kill_in_the_middle_of_a_sheet(start, made=2)
     assert states().count(S.READY) < SHEETS
-    start(*worker)
+    start(*WORKER, "2")
     until(lambda: set(states()) == {S.READY})
 
     attempts = list(PayoutSheet.objects.values_list("attempt", flat=True))

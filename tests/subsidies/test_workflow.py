@@ -122,7 +122,7 @@ def test_one_of_a_list_in_the_wrong_state_stops_all(cast, round_, whole) -> None
     rows = file(cast, round_, "张一", "张二", "张三")
     advance(rows[1], Step.WITHDRAW, by=cast.teacher_a1, note="家长不再申请")
     before = whole()
-    with pytest.raises(StaleState, match="1 份申请不能“撤回”：它们现在是已撤回 1 份"):
+    with pytest.raises(StaleState, match="1 份申请不能“撤回”：它们现在是已终止 1 份"):
         advance_all(rows, Step.WITHDRAW, by=cast.teacher_a1, note="全部撤回")
     assert whole() == before
 

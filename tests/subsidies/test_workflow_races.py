@@ -1,7 +1,6 @@
 """Two people at one application at the same moment, on two real connections: one is first, the other is told."""
 
 import threading
-from collections.abc import Callable
 
 import pytest
 from django.db import connection
@@ -14,30 +13,10 @@ from subsidies.states import State, Step
 from subsidies.workflow import StaleState, advance
 from tests import cast as casting
 from tests.cast import agree, enrol, refreshed, submitted
+from tests.together import at_once
+from tests.waiting import SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def at_once(*deeds: Callable[[], object]) -> list[object]:
-    """Do all of them in threads that start together; what each returned or raised, in order."""
-    start, results = threading.Barrier(len(deeds)), [None] * len(deeds)
-
-    def run(place: int, deed: Callable[[], object]) -> None:
-        try:
-            start.wait(10)
-            results[place] = deed()
-        except Exception as problem:
-            results[place] = problem
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(deeds)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not any(thread.is_alive() for thread in threads)
-    return results
 
 
 def second_teacher(cast: casting.Cast):
@@ -88,7 +67,7 @@ def test_the_update_itself_notices_a_colleague_when_nothing_was_locked(cast, rou
     def read_only(keys) -> list[Application]:
         rows = list(Application.objects.filter(pk__in=keys).select_related("school", "school_class", "round"))
         try:
-            both_have_read.wait(1 if connection.vendor == "sqlite" else 10)
+            both_have_read.wait(1 if connection.vendor == "sqlite" else SECONDS)
         except threading.BrokenBarrierError:
             assert connection.vendor == "sqlite"
         return rows
@@ -106,7 +85,7 @@ def test_the_race_is_real_without_any_net_both_would_win(cast, round_) -> None:
     def careless() -> bool:
         found = Application.objects.get(pk=row.pk)
         may = found.state == State.SUBMITTED
-        both_have_read.wait(10)
+        both_have_read.wait(SECONDS)
         if may:
             Application.objects.filter(pk=row.pk).update(state=State.WITHDRAWN, changed_at=clock.now())
         return may
