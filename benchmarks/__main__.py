@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import os
 import pkgutil
+import re
 import signal
 import sys
 import time
@@ -22,15 +23,19 @@ def names() -> list[str]:
 
 
 def main(words: list[str]) -> int:
-    wanted = [word for word in words if not word.startswith("--")]
-    for word in words:
+    options = [word for word in words if word.startswith("-")]
+    wanted = [word for word in words if word not in options]
+    if not all(re.fullmatch(r"--services|--rows=[0-9]+", word) for word in options):
+        print(f"用法：./aid bench [--services] [--rows=行数] [名称……]。名称：{'、'.join(names())}。", file=sys.stderr)
+        return 2
+    for word in options:
         if word.startswith("--rows="):
-            os.environ["BENCH_ROWS"] = str(int(word.removeprefix("--rows=")))
+            os.environ["BENCH_ROWS"] = word.removeprefix("--rows=")
     if unknown := sorted(set(wanted) - set(names())):
         print(f"没有这些测量：{'、'.join(unknown)}。现有：{'、'.join(names()) or '（还没有）'}。", file=sys.stderr)
         return 2
     with contextlib.ExitStack() as stack:
-        if "--services" in words:
+        if "--services" in options:
             from tests.services import postgresql
 
             os.environ["BENCH_DATABASE_URL"] = stack.enter_context(postgresql())

@@ -168,8 +168,8 @@ def _same_person(version: ListVersion) -> QuerySet[ListEntry]:
 def of_pupils(entries: QuerySet[ListEntry], enrolments: QuerySet[Enrolment] | None = None) -> QuerySet[ListEntry]:
     """Those of the entries that are about a pupil; about one of the pupils of these enrolments, if given."""
     held = ListMatch.objects.filter(entry=OuterRef("pk"), state__in=HELD)
-    if enrolments is not None:
-        held = held.filter(pupil__in=enrolments.order_by().values("pupil"))
+    if enrolments is not None:  # asked pupil by pupil: a list has a few thousand, the register far more
+        held = held.filter(Exists(enrolments.filter(pupil=OuterRef("pupil"))))
     return entries.filter(Exists(held))
 
 

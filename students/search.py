@@ -122,33 +122,34 @@ def _matching(user: User, query: Query) -> dict[UUID, bool]:
     keys: dict[UUID, bool] = {}
     # Those who are here now first: of the many who left over the years none may crowd them out.
     for places in (now, ever):
-        for condition, is_exact in _conditions(query):
+        for condition, is_exact in _conditions(query, counties):
             wanted = MOST_SHOWN + 1 - len(keys)
             if wanted > 0:
-                rows = Pupil.objects.filter(condition, Exists(places), county__in=counties).order_by()
+                rows = Pupil.objects.filter(condition, Exists(places)).order_by()
                 for key in rows.exclude(pk__in=list(keys)).values_list("pk", flat=True)[:wanted]:
                     keys[key] = is_exact
     return keys
 
 
-def _conditions(query: Query) -> Iterator[tuple[Q, bool]]:
-    """What fits exactly, then what fits in part; each is answered from an index."""
-    value = query.value
+def _conditions(query: Query, counties: set[int]) -> Iterator[tuple[Q, bool]]:
+    """What fits exactly, then what fits in part; each is answered from an index.
+
+    The county is named only where the index begins with it: elsewhere SQLite would walk the county instead.
+    """
+    value, here = query.value, Q(county__in=counties)
     match query.kind:
         case "id":
-            yield Q(id_index=value), True
+            yield here & Q(id_index=value), True
         case "roll":
-            yield Q(roll_index=value), True
+            yield here & Q(roll_index=value), True
         case "tail":
             yield Q(id_tail=value) | Q(roll_tail=value), False
         case "initials":
-            yield Q(initials=value), False
+            yield here & Q(initials=value), False
             # Capitals only, so every collation agrees on what lies between ZX and ZY.
             after = f"{value[:-1]}{chr(ord(value[-1]) + 1)}"
-            yield (
-                Q(initials__gte=value, initials__lt=after) if value[-1] < "Z" else Q(initials__startswith=value),
-                False,
-            )
+            until = Q(initials__gte=value, initials__lt=after) if value[-1] < "Z" else Q(initials__startswith=value)
+            yield here & until, False
         case "name" if value:
             yield Q(name=value), True
             yield Q(name__contains=value), False

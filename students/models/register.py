@@ -229,8 +229,9 @@ class Enrolment(models.Model):
             ),
             models.Index(fields=["school_class", "term", "standing"], name="enrolment_by_class_and_term"),
             models.Index(fields=["school", "term", "standing"], name="enrolment_by_school_and_term"),
-            # Where is this pupil now? Without it SQLite, which keeps no statistics, would walk the term for each.
-            models.Index(fields=["pupil", "term", "standing"], name="enrolment_by_pupil_and_term"),
+            # Where is this pupil now? With the path too, or SQLite, which keeps no statistics, would for each pupil
+            # rather walk the whole term in the first index than read a row.
+            models.Index(fields=["pupil", "term", "standing", "path"], name="enrolment_by_pupil_and_term"),
         ]
 
     def __str__(self) -> str:
@@ -324,7 +325,7 @@ class Circumstance(models.Model):
         COLLECTED = "collected", "学校自采集"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    pupil = models.ForeignKey(Pupil, models.PROTECT, related_name="circumstances", verbose_name="学生")
+    pupil = models.ForeignKey(Pupil, models.PROTECT, related_name="circumstances", verbose_name="学生", db_index=False)
     category = models.ForeignKey(Category, models.PROTECT, related_name="+", verbose_name="困难类别")
     source = models.CharField("来源", max_length=10, choices=Source.choices)
     evidence = models.CharField("证明名称和编号", max_length=120, blank=True)
@@ -346,6 +347,10 @@ class Circumstance(models.Model):
             models.UniqueConstraint(
                 fields=["pupil", "category"], condition=Q(valid_to__isnull=True), name="circumstance_open_once"
             ),
+        ]
+        # Whether a pupil is of a kind today is asked of every pupil of a county, and answered without a row.
+        indexes = [
+            models.Index(fields=["pupil", "category", "valid_from", "valid_to"], name="circumstance_by_pupil_and_kind")
         ]
 
     def __str__(self) -> str:

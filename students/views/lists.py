@@ -179,15 +179,19 @@ def list_differences(request: HttpRequest, pk: int) -> HttpResponse:
         }
         school, everybody = chosen.get("school"), chosen.get("who") == "all" and not chosen.get("school")
         if not (everybody and _may_compare(user)):
-            sides = {key: list_matching.of_pupils(rows, _ours(user, school)) for key, rows in sides.items()}
+            # Every pupil on a county's list is the county's: where each is now need not be asked.
+            is_theirs = school is None and scopes.whole_counties(scopes.reach(user, P.VIEW_REGISTER))
+            ours = None if is_theirs else _ours(user, school)
+            sides = {key: list_matching.of_pupils(rows, ours) for key, rows in sides.items()}
         kind = request.GET.get("kind", "")
         kind = kind if kind in sides else "came"
-        page = _page(request, sides[kind].select_related("category").prefetch_related(_held_of()))
+        page = _page(request, sides[kind], "category", prefetch=_held_of())
+        counted = {key: page.paginator.count if key == kind else rows.count() for key, rows in sides.items()}
         context |= {
             "before": before,
             "after": after,
             "kind": kind,
-            "tabs": [(key, label, sides[key].count()) for key, label in _SIDES],
+            "tabs": [(key, label, counted[key]) for key, label in _SIDES],
             "page": page,
             "rows": _difference_rows(page, before if kind == "changed" else None),
         }
@@ -543,8 +547,9 @@ def _version(request: HttpRequest, pk: UUID, may: P | None = None) -> ListVersio
 def _ours(user: User, school: Unit | None = None, permission: P = P.VIEW_REGISTER) -> QuerySet[Enrolment]:
     """Where the pupils are now that lie in the reader's scope; of one school, if given."""
     rows = scopes.within(Enrolment.objects.all(), user, permission, unit="school")
+    rows = scopes.within(rows, user, permission, unit="")  # says the same, at hand in the row itself
     if school is not None:
-        rows = rows.filter(school=school)
+        rows = rows.filter(path__below=school.path)
     return enrolment.current_only(rows)
 
 
@@ -568,9 +573,10 @@ def _places(pupils: list[UUID]) -> dict[UUID, Enrolment]:
     return {row.pupil_id: row for row in rows.select_related("school", "school_class").order_by()}
 
 
-def _page(request: HttpRequest, rows: QuerySet, *related: str) -> Page:
+def _page(request: HttpRequest, rows: QuerySet, *related: str, prefetch: Prefetch | None = None) -> Page:
     """One page of the rows, with the related records that are named."""
-    listed = KeysFirst(rows, detail=lambda shown: shown.select_related(*related)) if related else rows
+    more = [prefetch] if prefetch else []
+    listed = KeysFirst(rows, detail=lambda shown: shown.select_related(*related).prefetch_related(*more))
     page = Paginator(listed, PER_PAGE).get_page(request.GET.get("page"))
     page.prefixed_page_field, page.prefix = "page", ""  # what the pager of the tables asks for
     return page

@@ -73,9 +73,7 @@ def _chosen(user: User, filters: PupilFilter) -> QuerySet[Enrolment]:
         rows = _still_ours(rows.filter(bank_accounts.LACKS[account]()), user)
     if category := chosen.get("category"):
         kinds = [kind.pk for kind in Category.objects.filter(Q(pk=category.pk) | Q(maps_to=category))]
-        # Not one by one: SQLite would look through everybody of the kind for each pupil of the county.
-        held = _in_force().filter(category__in=kinds).order_by().values("pupil")
-        rows = _still_ours(rows.filter(pupil__in=held), user)
+        rows = _still_ours(rows.filter(Exists(_in_force().filter(pupil=OuterRef("pupil"), category__in=kinds))), user)
     return rows
 
 

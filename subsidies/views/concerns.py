@@ -19,6 +19,7 @@ from django_tables2 import RequestConfig
 from accounts import access, audit, scopes
 from accounts.access import desk, fetch
 from accounts.models import Unit, User
+from accounts.paging import KeysFirst
 from accounts.roles import Permission as P
 from documents import uploads
 from students import enrolment as register
@@ -64,8 +65,8 @@ def concern_list(request: HttpRequest) -> HttpResponse:
     rows = here if chosen.get("state") == "all" else here.filter(state=chosen.get("state") or State.OPEN)
     if kind := chosen.get("kind"):
         rows = rows.filter(kind=kind)
-    rows = rows.select_related("pupil", "owner", "settlement__reason").order_by("path", "kind", "pk")
-    table = ConcernTable(rows, units=_names(request.user))
+    listed = KeysFirst(rows.order_by("path", "kind", "pk"), detail=_shown)
+    table = ConcernTable(listed, units=_names(request.user))
     reach = scopes.reach(request.user, P.SETTLE_CONCERNS)
     many = kind and chosen.get("state") == State.OPEN and bool(reach)
     table.exclude = tuple(
@@ -87,6 +88,10 @@ def concern_list(request: HttpRequest) -> HttpResponse:
         **_screening(request, term),
     }
     return render(request, "subsidies/concern_list.html", context)
+
+
+def _shown(rows: QuerySet[Concern]) -> QuerySet[Concern]:
+    return rows.select_related("pupil", "owner", "settlement__reason")
 
 
 def _narrow(rows: QuerySet[Concern], chosen: Mapping[str, Any]) -> QuerySet[Concern]:
