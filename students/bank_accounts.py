@@ -141,7 +141,9 @@ LACKS: Mapping[str, Callable[[], Any]] = {
 def _shared() -> QuerySet[BankAccount]:
     """Accounts in use by children of several guardians."""
     others = _of_other_guardians(OuterRef("number_index"), OuterRef("pupil"), OuterRef("pupil__guardian_name"))
-    return _open().filter(Exists(others.filter(pupil__county=OuterRef("pupil__county"))))
+    # The county in a question of its own: beside the number SQLite would walk the county for each account.
+    here = Pupil.objects.filter(pk=OuterRef("pupil"), county=OuterRef(OuterRef("pupil__county")))
+    return _open().filter(Exists(others.filter(Exists(here))))
 
 
 def replace(pupil: Pupil, old: BankAccount | None, values: dict[str, str], number: str, *, by: User) -> BankAccount:
