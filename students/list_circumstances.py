@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from accounts import clock
 from accounts.models import User
@@ -75,19 +76,19 @@ def link(version: ListVersion) -> None:
             f"UPDATE {matches} SET circumstance_id = ("  # noqa: S608 - names are our models'
             f"SELECT c.id FROM {circumstances} c JOIN {entries} e ON e.category_id = c.category_id"
             f" WHERE e.id = {matches}.entry_id AND c.pupil_id = {matches}.pupil_id AND c.valid_to IS NULL)"
-            f" WHERE circumstance_id IS NULL AND state IN ({states})"
-            f" AND entry_id IN (SELECT id FROM {entries}"
-            " WHERE version_id = %s AND category_id IS NOT NULL AND NOT denies)",
+            f" WHERE version_id = %s AND circumstance_id IS NULL AND state IN ({states})"
+            f" AND EXISTS (SELECT 1 FROM {entries} e WHERE e.id = {matches}.entry_id"
+            " AND e.category_id IS NOT NULL AND NOT e.denies)",
             [key],
         )
 
 
-def denied(versions: Iterable[UUID], pupil: UUID | None = None) -> dict[UUID, set[int]]:
-    """Pupils of whom one of the versions says that a category does not hold, and which categories these are."""
+def denied(versions: Iterable[UUID], pupils: QuerySet[Any] | None = None) -> dict[UUID, set[int]]:
+    """Pupils (of a subquery's, if given) of whom a version says that a category does not hold, and which categories."""
     said = ListMatch.objects.filter(state__in=HELD, version__in=list(versions), entry__denies=True)
     said = said.exclude(entry__category=None)
-    if pupil:
-        said = said.filter(pupil=pupil)
+    if pupils is not None:
+        said = said.filter(pupil__in=pupils)
     found: dict[UUID, set[int]] = defaultdict(set)
     for key, category in said.order_by().values_list("pupil_id", "entry__category_id"):
         found[key].add(category)
@@ -100,7 +101,8 @@ def _giving(version: ListVersion, pupil: UUID | None) -> list[Standing]:
     own = _standings(version, kinds, pupil)
     newest = lists.newest_versions(clock.today())
     others = [key for key, other in newest.items() if other.profile_id != version.profile_id]
-    contrary = denied([*others, version.pk], pupil).keys() & own.keys() if others else set()
+    mine = _held_by(version, pupil).values("pupil")
+    contrary = denied([*others, version.pk], mine).keys() if others else set()
     said_elsewhere = lists.standing_on_lists(contrary) if contrary else {}
     found = []
     for key, rows in own.items():
@@ -114,9 +116,7 @@ def _giving(version: ListVersion, pupil: UUID | None) -> list[Standing]:
 
 def _standings(version: ListVersion, kinds: dict[int, Category], pupil: UUID | None) -> dict[UUID, list[Standing]]:
     """Of each pupil what the version says. An entry counts as the kind that was in force on its day."""
-    rows = ListMatch.objects.filter(version=version, state__in=HELD).order_by()
-    if pupil:
-        rows = rows.filter(pupil=pupil)
+    rows = _held_by(version, pupil)
     found: dict[UUID, list[Standing]] = defaultdict(list)
     fields = lists.ENTRY
     for key, *entry in rows.values_list("pupil_id", *(f"entry__{name}" for name in fields)).iterator(chunk_size=5000):
@@ -127,12 +127,15 @@ def _standings(version: ListVersion, kinds: dict[int, Category], pupil: UUID | N
 
 def _on_record(version: ListVersion, pupil: UUID | None) -> dict[tuple[UUID, int], str]:
     """Of the version's pupils and each kind: "open", or "ended" when it has been given an end."""
-    matched = ListMatch.objects.filter(version=version, state__in=HELD).order_by()
-    if pupil:
-        matched = matched.filter(pupil=pupil)
-    rows = Circumstance.objects.filter(pupil__in=matched.values("pupil")).order_by()
+    rows = Circumstance.objects.filter(pupil__in=_held_by(version, pupil).values("pupil")).order_by()
     found: dict[tuple[UUID, int], str] = {}
     for key, kind, end in rows.values_list("pupil_id", "category_id", "valid_to"):
         if end is None or (key, kind) not in found:
             found[key, kind] = "open" if end is None else "ended"
     return found
+
+
+def _held_by(version: ListVersion, pupil: UUID | None) -> QuerySet[ListMatch]:
+    """The version's matches that count; of one pupil, if given."""
+    rows = ListMatch.objects.filter(version=version, state__in=HELD).order_by()
+    return rows.filter(pupil=pupil) if pupil else rows

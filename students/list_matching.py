@@ -5,16 +5,25 @@ proposed and waits for a person; what a person has decided about somebody holds 
 """
 
 from collections import defaultdict
+from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from accounts import scopes
+from accounts.models import User
+from accounts.roles import Permission
+
+from . import enrolment
 from .lists import HELD
 from .models import Enrolment, ListEntry, ListMatch, ListVersion, Pupil
+from .table_writing import pieces
 
 _DECIDED = (ListMatch.State.CONFIRMED, ListMatch.State.REFUSED)
-_NAMES_AT_ONCE = 500
+_WORD = ("state", "decided_at", "decided_by_id")  # of somebody who decided
+_AT_ONCE = 500
 
 
 def match(version: ListVersion) -> None:
@@ -89,53 +98,50 @@ def _unmatched(version: ListVersion) -> QuerySet[ListEntry]:
 
 def _as_decided_before(version: ListVersion) -> None:
     """What was decided about the same person and pupil on any list of the county, the last word of it."""
-    same = ListEntry.objects.filter(version=version, person_index=OuterRef("entry__person_index"))
     decided = ListMatch.objects.filter(state__in=_DECIDED, pupil__county=version.profile.county_id)
-    decided = decided.exclude(version=version).filter(Exists(same)).select_related("entry")
-    last: dict[tuple[str, UUID], ListMatch] = {}
-    for match_ in decided.order_by("decided_at", "pk"):
-        last[match_.entry.person_index, match_.pupil_id] = match_
+    decided = decided.exclude(version=version).order_by("decided_at", "pk")
+    # What people have decided is little beside what stands on a list: it is fetched, and the list asked for it.
+    last: dict[tuple[str, UUID], dict[str, Any]] = {}
+    for person, pupil, *word in decided.values_list("entry__person_index", "pupil_id", *_WORD):
+        last[person, pupil] = dict(zip(_WORD, word, strict=True))
     if not last:
         return
     entries: dict[str, list[int]] = defaultdict(list)
-    persons = {person for person, _ in last}
-    for key, person in _unmatched(version).filter(person_index__in=persons).values_list("pk", "person_index"):
-        entries[person].append(key)
+    for persons in pieces({person for person, _ in last}, _AT_ONCE):
+        here = _unmatched(version).filter(person_index__in=persons)
+        for key, person in here.values_list("pk", "person_index"):
+            entries[person].append(key)
     taken: set[int] = set()
     rows = []
-    for (person, pupil), before in last.items():
+    for (person, pupil), word in last.items():
         for entry in entries[person]:
-            if before.state == ListMatch.State.CONFIRMED:
+            if word["state"] == ListMatch.State.CONFIRMED:
                 if entry in taken:
                     continue
                 taken.add(entry)
-            rows.append(
-                ListMatch(
-                    entry_id=entry,
-                    version=version,
-                    pupil_id=pupil,
-                    state=before.state,
-                    decided_at=before.decided_at,
-                    decided_by_id=before.decided_by_id,
-                )
-            )
+            rows.append(ListMatch(entry_id=entry, version=version, pupil_id=pupil, **word))
     # A proposal made before the decision was taken gives way to it; what was decided here stays.
     open_here = ListMatch.objects.filter(version=version, state=ListMatch.State.PROPOSED)
-    open_here.filter(entry_id__in=[row.entry_id for row in rows], pupil_id__in=[row.pupil_id for row in rows]).delete()
+    for some in pieces(rows, _AT_ONCE):
+        pairs = {(row.entry_id, row.pupil_id) for row in some}
+        found = open_here.filter(entry__in={row.entry_id for row in some}).values_list("pk", "entry_id", "pupil_id")
+        open_here.filter(pk__in=[key for key, *pair in found if tuple(pair) in pairs]).delete()
     ListMatch.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
 
 
 def _propose(version: ListVersion) -> None:
     # Not narrowed by county here: SQLite would walk the county's pupils for each entry instead of those of the name.
     alike = Pupil.objects.filter(name=OuterRef("name"), birth_date=OuterRef("birth_date"))
-    entries = _unmatched(version).exclude(birth_date=None).exclude(name="").filter(Exists(alike))
+    # The rarest is asked first: nearly nobody on a list is called like a pupil born on the same day.
+    entries = ListEntry.objects.filter(Exists(alike), version=version).exclude(birth_date=None).exclude(name="")
+    entries = entries.exclude(Exists(_held_of(OuterRef("pk"))))
     waiting: dict[tuple[str, object], list[int]] = defaultdict(list)
     for key, name, born in entries.order_by().values_list("pk", "name", "birth_date"):
         waiting[name, born].append(key)
     names = sorted({name for name, _ in waiting})
     rows = []
-    for start in range(0, len(names), _NAMES_AT_ONCE):
-        pupils = Pupil.objects.filter(name__in=names[start : start + _NAMES_AT_ONCE]).order_by()
+    for start in range(0, len(names), _AT_ONCE):
+        pupils = Pupil.objects.filter(name__in=names[start : start + _AT_ONCE]).order_by()
         for pupil, county, name, born in pupils.values_list("pk", "county_id", "name", "birth_date"):
             if county == version.profile.county_id:
                 rows += [
@@ -165,12 +171,36 @@ def _same_person(version: ListVersion) -> QuerySet[ListEntry]:
     return ListEntry.objects.filter(version=version, person_index=OuterRef("person_index"))
 
 
-def of_pupils(entries: QuerySet[ListEntry], enrolments: QuerySet[Enrolment] | None = None) -> QuerySet[ListEntry]:
-    """Those of the entries that are about a pupil; about one of the pupils of these enrolments, if given."""
-    held = ListMatch.objects.filter(entry=OuterRef("pk"), state__in=HELD)
-    if enrolments is not None:  # asked pupil by pupil: a list has a few thousand, the register far more
-        held = held.filter(Exists(enrolments.filter(pupil=OuterRef("pupil"))))
-    return entries.filter(Exists(held))
+def of_pupils(
+    entries: QuerySet[ListEntry], version: ListVersion, pupils: Collection[UUID] | None = None
+) -> QuerySet[ListEntry]:
+    """Those of the version's entries that are about a pupil; about one of these pupils, if given."""
+    held = ListMatch.objects.filter(version=version, state__in=HELD)
+    if pupils is not None:
+        held = held.filter(pupil__in=pupils)
+    return entries.filter(pk__in=held.values("entry"))
+
+
+def about_ours(matches: QuerySet[ListMatch], user: User, permission: Permission) -> QuerySet[ListMatch]:
+    """Those of the matches whose pupil is of one of the person's counties, or now at one of the person's schools."""
+    paths = scopes.reach(user, permission)
+    counties = {int(path.rstrip("/")) for path in paths if path.count("/") == 1}
+    # A county's list is compared with the county's pupils only, so the version says it too.
+    theirs = Q(version__in=ListVersion.objects.filter(profile__county__in=counties).order_by().values("pk"))
+    if scopes.whole_counties(paths):
+        return matches.filter(theirs)
+    return matches.filter(theirs | Q(pupil__in=pupils_now_in(enrolment.at_schools(user, permission), matches)))
+
+
+def pupils_now_in(places: QuerySet[Enrolment], matches: QuerySet[ListMatch]) -> list[UUID]:
+    """Keys of the pupils of these matches whose present place is one of the places.
+
+    Who of them was ever there is asked first: where a pupil is now costs more, and is asked of these few.
+    """
+    was_there = Exists(places.filter(pupil=OuterRef("pupil")))
+    ever = list(matches.filter(was_there).order_by().values_list("pupil", flat=True).distinct())
+    now = enrolment.current_only(places.filter(pupil__in=ever)).order_by()
+    return list(now.values_list("pupil", flat=True))
 
 
 def neighbours(version: ListVersion) -> tuple[ListVersion | None, ListVersion | None]:
@@ -194,13 +224,13 @@ def count(version: ListVersion) -> dict[str, object]:
         "previous": before.as_of.isoformat() if before else "",
     }
     if before:
-        for kind, rows in (
-            ("came", came_in(before, version)),
-            ("left", came_in(version, before)),
-            ("changed", changed(before, version)),
+        for kind, rows, on in (
+            ("came", came_in(before, version), version),
+            ("left", came_in(version, before), before),
+            ("changed", changed(before, version), version),
         ):
             found[kind] = _persons(rows)
-            found[f"{kind}_pupils"] = _persons(of_pupils(rows))
+            found[f"{kind}_pupils"] = _persons(of_pupils(rows, on))
     return found
 
 

@@ -133,7 +133,8 @@ class ListEntry(models.Model):
 
     class Meta:
         ordering = ["id"]
-        indexes = [models.Index(fields=["version", "person_index"], name="list_entry_by_person")]
+        # Two versions are compared from this index alone.
+        indexes = [models.Index(fields=["version", "person_index", "mark"], name="list_entry_by_person")]
 
     def __str__(self) -> str:
         return f"{self.version_id} {self.sheet} {self.row}"
@@ -174,8 +175,9 @@ class ListMatch(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["version", "pupil"], name="list_match_by_version"),
-            models.Index(fields=["state"], name="list_match_by_state", condition=~Q(state="by_id")),
+            # The pupils of a list, and which of its entries are about one, without reading a row.
+            models.Index(fields=["version", "state", "pupil", "entry"], name="list_match_by_version"),
+            models.Index(fields=["state"], name="list_match_by_state"),  # whole: SQLite cannot use a part by parameters
         ]
 
     def __str__(self) -> str:
