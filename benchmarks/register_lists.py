@@ -1,8 +1,9 @@
 """A hundred thousand pupils against ten lists of 20,000 rows: read, matched, taken.
 
-Three of the lists are household forms (a head and two to four members in their columns). A tenth of the rows are about
-pupils. Everything goes the way it goes in a county: the file is uploaded, read in a child process, kept as entries,
-matched by blind index, and taken with circumstances and tasks; then the two versions of one list are compared.
+Three of the lists are household forms (a head and two to four members in their columns). An eighth of the rows are
+about pupils, of the household forms a third. Everything goes the way it goes in a county: the file is uploaded, read
+in a child process, kept as entries, matched by blind index, and taken with circumstances and tasks; then the two
+versions of one list are compared.
 """
 
 import datetime as dt
@@ -199,7 +200,9 @@ def _rows(pupils: list[tuple[str, str]], seed: int, columns: int) -> Iterator[li
                 (fictitious.id_number((number + each * 777) % 50_000, born=grown, sex="male"), _name())
                 for each in range(number % 3 + 1)
             ]
-            people.append(pupils[(number * 5 + seed * 11) % len(pupils)] if number % 3 == 0 else people[-1])
+            place = (number * 5 + seed * 11) % len(pupils)
+            # In every third household a pupil, in every ninth two of them.
+            people += pupils[place : place + (2 if number % 9 == 0 else 1)] if number % 3 == 0 else people[-1:]
         elif number % 8 == 0:
             people = [pupils[(number * 5 + seed * 13) % len(pupils)]]
         yield people
