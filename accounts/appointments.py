@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from . import audit, clock
 from .access import require
 from .models import Appointment, Unit, User
-from .people import lock
+from .people import KEEPER, keepers, lock
 from .roles import ROLES, Permission
 from .templatetags.aid import cn_date
 
@@ -52,7 +52,8 @@ def appoint(
         require(by, Permission.MANAGE_ACCOUNTS, unit)
         _check_giver(user, starts_on, by)
     with transaction.atomic():
-        lock(user)
+        if not lock(user).is_active:
+            raise AppointmentRefused(f"{user.name}的账号已停用，不能登记任职。请先启用账号，或换一位人员。")
         given = Appointment(user=user, role=role, unit=unit, starts_on=starts_on)
         _check_roles(user, role, starts_on)
         if take_over:
@@ -68,10 +69,11 @@ def end(appointment: Appointment, *, on: dt.date, by: User | None) -> None:
     if by is not None:
         require(by, Permission.MANAGE_ACCOUNTS, appointment.unit)
     with transaction.atomic():
+        # Before the one itself: all that give the same keys are locked together, in one order.
+        _check_keys_stay(appointment, on)
         locked = Appointment.objects.select_for_update(of=("self",)).select_related("unit").get(pk=appointment.pk)
         if locked.ends_on is not None and locked.ends_on < clock.today():
             raise AppointmentRefused("这项任职已经结束，请刷新页面后再看。")
-        _check_keys_stay(locked, on)
         if on >= locked.starts_on:
             _write_end(locked, on, by)
         elif locked.starts_on > clock.today():
@@ -109,11 +111,10 @@ def _end_predecessors(given: Appointment, by: User | None) -> None:
 
 
 def _check_keys_stay(appointment: Appointment, on: dt.date) -> None:
-    """Somebody must always be able to manage accounts, or the county is locked out of its own system."""
-    if appointment.role != "system_admin":
+    if appointment.role != KEEPER:
         return
-    rest = Appointment.objects.filter(in_force(on + dt.timedelta(days=1)), role="system_admin", user__is_active=True)
-    if not rest.filter(unit=appointment.unit, ends_on__isnull=True).exclude(pk=appointment.pk).exists():
+    rest = keepers(appointment.unit_id, on=on + dt.timedelta(days=1))
+    if not rest.exclude(pk=appointment.pk).exists():
         raise AppointmentRefused("这是最后一位系统管理员。请先登记接任的系统管理员，再结束这项任职。")
 
 

@@ -187,7 +187,7 @@ class AuditRow(models.Model):
             models.Index(fields=["subject"], name="audit_by_subject"),
             models.Index(fields=["action", "-number"], name="audit_by_action"),
             models.Index(fields=["username", "-number"], name="audit_by_person"),
-            models.Index(fields=["at"], name="audit_by_time"),
+            models.Index(fields=["-at", "-number"], name="audit_by_time"),
         ]
 
     def __str__(self) -> str:

@@ -7,7 +7,8 @@ index; that says which classes a page lies in, and only these are read.
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, Self, TypeVar
 
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Count, F, Model, QuerySet, Value
+from django.db.models.functions import Concat
 from django.http import HttpRequest
 from django_tables2 import RequestConfig, Table
 
@@ -16,13 +17,15 @@ ROWS_PER_PAGE = 50
 # Longer than this, a list is in the order of its classes only: sorting it would read every row of it.
 SORTABLE = 6000
 MOST_PAGED = 10_000
+MOST_KEPT = 5000  # keys in memory while a page is made
 
 
 class LongList(Generic[M]):
     """Rows in the order of their units and, within a class, of `then`; what django-tables2 takes for a queryset.
 
     Rows have a `school_class`; `unit_path` is the lookup to its path ("path", "school_class__path"). `detail` adds
-    to the rows of one page what only they need: related records, annotations, prefetches.
+    to the rows of one page what only they need: related records, annotations, prefetches. `counted` are the same rows,
+    where another question counts them sooner: one that begins with the few rows, not with the units.
     """
 
     def __init__(
@@ -32,8 +35,10 @@ class LongList(Generic[M]):
         unit_path: str,
         then: tuple[str, ...],
         detail: Callable[[QuerySet[M]], QuerySet[M]] = lambda rows: rows,
+        counted: QuerySet[M] | None = None,
     ) -> None:
         self.rows = rows.order_by()
+        self.counted = None if counted is None else counted.order_by()
         self.unit_path, self.then, self.detail = unit_path, then, detail
         self.order: tuple[str, ...] = (unit_path,)
         self._counted: list[tuple[str, int]] | None = None
@@ -71,7 +76,7 @@ class LongList(Generic[M]):
         else:
             keys = list(self.rows.order_by(*self.order, *self.then).values_list("pk", flat=True)[start:stop])
         found = self.detail(self.model._default_manager.all()).in_bulk(keys)
-        return [found[key] for key in keys]
+        return [found[key] for key in keys if key in found]  # one may be gone since its key was read
 
     def _of_units(self, start: int, stop: int) -> list[Any]:
         """The keys between the two positions, in the order of the units."""
@@ -85,8 +90,11 @@ class LongList(Generic[M]):
     def _units(self) -> list[tuple[str, int]]:
         """How many rows each class has, by path."""
         if self._counted is None:
-            counted = self.rows.values_list(self.unit_path).annotate(n=Count("*"))
-            self._counted = sorted(counted)
+            if self.counted is None:
+                units = self.rows.values_list(self.unit_path)
+            else:  # not the path itself: SQLite would read the whole index that has the paths in order
+                units = self.counted.values_list(Concat(F(self.unit_path), Value("")))
+            self._counted = sorted(units.annotate(n=Count("*")))
         return self._counted
 
     def _place(self, start: int, stop: int) -> tuple[list[str], int, int]:
@@ -108,29 +116,43 @@ class LongList(Generic[M]):
 class KeysFirst(Generic[M]):
     """Ordered rows of which only the keys are sorted; `detail` adds to the rows of one page what only they need.
 
-    Related records and sub-queries of all rows would be read before a database could cut a page off them.
+    Related records and sub-queries of all rows would be read before a database could cut a page off them. Where the
+    question itself is the dear part (`asks_once`), the keys of a short list are fetched and so counted: to count first
+    would be to ask twice.
     """
 
-    def __init__(self, rows: QuerySet[M], *, detail: Callable[[QuerySet[M]], QuerySet[M]] = lambda rows: rows) -> None:
+    def __init__(
+        self,
+        rows: QuerySet[M],
+        *,
+        detail: Callable[[QuerySet[M]], QuerySet[M]] = lambda rows: rows,
+        asks_once: bool = False,
+    ) -> None:
         self.rows, self.model, self.query, self.detail = rows, rows.model, rows.query, detail
+        self.asks_once = asks_once
         self._counted: int | None = None
+        self._keys: list[Any] | None = None
 
     def count(self) -> int:
+        if self._counted is None and self.asks_once:
+            keys = list(self.rows.values_list("pk", flat=True)[: MOST_KEPT + 1])
+            if len(keys) <= MOST_KEPT:
+                self._keys, self._counted = keys, len(keys)
         if self._counted is None:
             self._counted = self.rows.order_by().count()
         return self._counted
 
     def order_by(self, *order: str) -> Self:
-        self.rows = self.rows.order_by(*order, "pk")
+        self.rows, self._keys = self.rows.order_by(*order, "pk"), None
         return self
 
     def __iter__(self) -> Iterator[M]:
         return iter(self[: self.count()])
 
     def __getitem__(self, wanted: slice) -> list[M]:
-        keys = list(self.rows.values_list("pk", flat=True)[wanted])
+        keys = list(self.rows.values_list("pk", flat=True)[wanted]) if self._keys is None else self._keys[wanted]
         found = self.detail(self.model._default_manager.all()).in_bulk(keys)
-        return [found[key] for key in keys]
+        return [found[key] for key in keys if key in found]  # one may be gone since its key was read
 
 
 class NewestFirst(KeysFirst[M]):

@@ -3,6 +3,7 @@
 `by=None` is the installation itself (set-up, demo county).
 """
 
+import datetime as dt
 import secrets
 
 from axes.utils import reset as lift_lockout
@@ -10,7 +11,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
-from . import audit, scopes
+from . import audit, clock, scopes
 from .access import refusal
 from .models import Appointment, User
 from .roles import Permission
@@ -18,6 +19,8 @@ from .roles import Permission
 # Of first passwords; without characters that are confused on paper: 0 o, 1 l i, 2 z, 5 s.
 _CHARACTERS = "abcdefghjkmnpqrtuvwxy346789"
 _GROUPS, _GROUP_LENGTH = 3, 4  # 12 of 27 characters: 57 bits
+
+KEEPER = "system_admin"  # the role without which nobody can open an account
 
 
 class AccountRefused(ValidationError):
@@ -81,6 +84,7 @@ def disable(user: User, *, by: User | None) -> None:
         locked = lock(user)
         if not locked.is_active:
             raise AccountRefused(f"{locked.name}的账号已经停用，无需再次办理。")
+        _check_keys_stay(locked)
         _write_active(locked, False, "account.disable", by)
 
 
@@ -102,6 +106,27 @@ def require_manager(by: User | None) -> None:
     """Raise PermissionDenied unless `by` manages accounts somewhere, or is the installation itself (None)."""
     if by is not None and not scopes.allows(by, Permission.MANAGE_ACCOUNTS, None):
         raise PermissionDenied(refusal(Permission.MANAGE_ACCOUNTS))
+
+
+def _check_keys_stay(user: User) -> None:
+    today = clock.today()
+    held = user.appointments.filter(Q(ends_on__isnull=True) | Q(ends_on__gte=today), role=KEEPER)
+    for unit in held.order_by("unit").values_list("unit", flat=True).distinct():
+        if not keepers(unit, on=today).exclude(user=user).exists():
+            raise AccountRefused(
+                f"停用后就没有可以一直管理账号的系统管理员了。请先登记接任的系统管理员，再停用{user.name}的账号。"
+            )
+
+
+def keepers(unit: int, *, on: dt.date) -> QuerySet[Appointment]:
+    """Who can manage the unit's accounts from the day on, with no end in sight.
+
+    Somebody always must, or the county is locked out of its own system. Asked with all such appointments locked,
+    so that two people who end one another's wait for each other.
+    """
+    rows = Appointment.objects.filter(role=KEEPER, unit=unit)
+    list(rows.select_for_update(of=("self",)).order_by("pk"))
+    return rows.filter(starts_on__lte=on, ends_on__isnull=True, user__is_active=True)
 
 
 def _write_active(user: User, active: bool, action: str, by: User | None) -> None:

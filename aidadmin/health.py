@@ -30,17 +30,17 @@ class NotReady(Exception):
     """One part cannot do its work; the message may be shown to anybody."""
 
 
+@require_safe
 @login_not_required
 @never_cache
-@require_safe
 def live(request: HttpRequest) -> JsonResponse:
     """The web process answers. Touches nothing else."""
     return JsonResponse({"status": "ok"})
 
 
+@require_safe
 @login_not_required
 @never_cache
-@require_safe
 def ready(request: HttpRequest) -> JsonResponse:
     """Every part does its work (200), or the first words on what does not (503)."""
     parts = {name: _try(check) for name, check in CHECKS.items()}

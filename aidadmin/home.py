@@ -3,10 +3,11 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -28,7 +29,9 @@ from subsidies.models import Application, Concern, DutyHolder, FollowUp, PayoutS
 from subsidies.states import TURN, Duty, State
 
 P = Permission
-MOST_ROSTERS = 10  # named one by one; the desk of rosters has them all
+# Named one by one; the desk of rosters, and that of batches, has them all.
+MOST_ROSTERS = 10
+MOST_SHEETS = 10
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "aidadmin/home.html", context)
 
 
-@open_to_all
 @require_POST
+@open_to_all
 def demo_clock_advance(request: HttpRequest) -> HttpResponse:
     """Demo county only: let a working day pass."""
     day = periods.next_working_day(clock.today())
@@ -104,9 +107,11 @@ def _cases(user: User, permission: P, state: State) -> QuerySet[Application]:
 
 def _posts(user: User) -> Iterator[Waiting]:
     """Classes of a school's roster nobody teaches: nobody could file for their pupils."""
+    if not scopes.reach(user, P.MANAGE_ACCOUNTS):
+        return
     classes = scopes.within(Unit.objects.filter(level="class", is_active=True), user, P.MANAGE_ACCOUNTS, unit="")
     untaught = classes.exclude(pk__in=appointments.units_with("class_teacher", on=clock.today()))
-    names = [f"{unit.parent} {unit}" for unit in untaught.select_related("parent")]
+    names = [f"{school} {name}" for school, name in untaught.values_list("parent__name", "name")]
     if names:
         detail = "、".join(names[:5]) + (f"等 {len(names)} 个班" if len(names) > 5 else "") + "，登记班主任后才能填报"
         yield Waiting(len(names), "个", "班级没有班主任", detail, reverse("people"))
@@ -130,7 +135,7 @@ def _rollovers(user: User) -> Iterator[Waiting]:
     if not scopes.reach(user, P.ROLL_OVER):
         return
     schools = Unit.objects.filter(level=Unit.Level.SCHOOL, is_active=True).order_by("path")
-    turns = register_rollovers.turns(scopes.within(schools, user, P.ROLL_OVER, unit=""))
+    turns = register_rollovers.turns(scopes.within(schools, user, P.ROLL_OVER, unit=""), how_many=False)
     near = clock.today() + _TERM_NEAR
     due = [turn for turn in turns if turn.is_due and turn.target and turn.target.starts_on <= near]
     for target in {turn.target for turn in due if turn.target}:
@@ -147,13 +152,14 @@ def _rollovers(user: User) -> Iterator[Waiting]:
 
 def _filing(user: User) -> Iterator[Waiting]:
     """Per class of the teacher: returned ones first, then drafts, then an open round nobody filed in."""
+    if not scopes.reach(user, P.FILE_APPLICATION):
+        return
     today = clock.today()
     classes = scopes.within(Unit.objects.filter(level="class"), user, P.FILE_APPLICATION, unit="")
     classes = classes.select_related("parent", "school_class")
-    # What waits for a suspended pupil to come back is no work for today.
-    here = Application.objects.exclude(state=State.RETURNED, enrolment__standing=Standing.SUSPENDED)
-    rows = here.filter(school_class__in=classes).values("round", "school_class", "state")
-    counted = {(r["round"], r["school_class"], r["state"]): r["n"] for r in rows.annotate(n=Count("pk"))}
+    rows = Application.objects.filter(school_class__in=classes).values("round", "school_class", "state")
+    counted = {(r["round"], r["school_class"], r["state"]): r["n"] for r in rows.annotate(n=Count("*"))}
+    counted |= dict.fromkeys((key for key in counted if key[2] == State.RETURNED), 0) | _returned_to(classes)
     for round_ in rounds.visible_to(user, P.FILE_APPLICATION) if classes else ():
         is_open = round_.opens_on <= today <= round_.closes_on
         for unit in classes:
@@ -163,6 +169,21 @@ def _filing(user: User) -> Iterator[Waiting]:
                 continue
             url = reverse("class_file", args=[round_.pk, unit.pk])
             yield from _class_work(round_, unit, by_state, url, is_open=is_open)
+
+
+def _returned_to(classes: QuerySet[Unit]) -> dict[tuple[Any, int, str], int]:
+    """Returned cases by round and by the class that can go on with them: where the pupil is now.
+
+    What waits for a suspended pupil to come back is no work for today.
+    """
+    rows = Application.objects.filter(
+        state=State.RETURNED,
+        pupil__enrolments__school_class__in=classes,
+        pupil__enrolments__term=F("term"),
+        pupil__enrolments__standing=Standing.PRESENT,
+    )
+    found = rows.order_by().values_list("round", "pupil__enrolments__school_class").annotate(n=Count("*"))
+    return {(round_, unit, State.RETURNED): n for round_, unit, n in found}
 
 
 def _class_work(round_: Round, unit: Unit, by_state: dict, url: str, *, is_open: bool) -> Iterator[Waiting]:
@@ -177,11 +198,11 @@ def _class_work(round_: Round, unit: Unit, by_state: dict, url: str, *, is_open:
 
 
 def _by_class(user: User) -> Iterator[Waiting]:
-    rows = _cases(user, P.HOLD_CLASS_REVIEW, State.SUBMITTED)
-    for group in _grouped(rows, "school_class"):
+    for group in _grouped(user, P.HOLD_CLASS_REVIEW, State.SUBMITTED, "school_class"):
+        # A class by its name in the application's own term.
         unit = f"{group['school_class__parent__name']} {group['enrolment__class_name']}"
         url = reverse("class_review", args=[group["round"], group["school_class"]])
-        yield Waiting(group["n"], "份", "待班级评议", f"{unit} · {group['round_name']}", url)
+        yield Waiting(group["n"], "份", "待班级评议", f"{unit} · {_round_name(group)}", url)
 
 
 _SCHOOL_DESKS = (
@@ -194,23 +215,32 @@ _SCHOOL_DESKS = (
 
 def _by_school(user: User) -> Iterator[Waiting]:
     for permission, state, title, page in _SCHOOL_DESKS:
-        for group in _grouped(_cases(user, permission, state), "school"):
+        for group in _grouped(user, permission, state, "school"):
             url = reverse(page, args=[group["round"], group["school"]])
-            yield Waiting(group["n"], "人", title, f"{group['school__name']} · {group['round_name']}", url)
-    for group in _grouped(_cases(user, P.PUBLISH_NOTICE, State.SCHOOL_REVIEWED), "school"):
+            yield Waiting(group["n"], "人", title, f"{group['school__name']} · {_round_name(group)}", url)
+    for group in _grouped(user, P.PUBLISH_NOTICE, State.SCHOOL_REVIEWED, "school"):
         query = urlencode({"round": group["round"], "school": group["school"]})
-        detail = f"{group['school__name']} · {group['round_name']}"
+        detail = f"{group['school__name']} · {_round_name(group)}"
         yield Waiting(group["n"], "人", "待发布公示", detail, f"{reverse('notice_new')}?{query}")
 
 
-def _grouped(rows: QuerySet[Application], unit: str) -> list[dict]:
-    # A class by its name in the application's own term.
-    name = "enrolment__class_name" if unit == "school_class" else f"{unit}__name"
-    fields = ["round", "round__programme__name", "round__term__name", unit, name, f"{unit}__parent__name"]
-    groups = list(rows.order_by(f"{unit}__path").values(*fields).annotate(n=Count("pk"), total=Sum("amount")))
-    for group in groups:
-        group["round_name"] = f"{group['round__term__name']} {group['round__programme__name']}"
-    return groups
+_GROUPS = {
+    "school": ("school", "school__name"),
+    "school_class": ("school_class", "school_class__parent__name", "enrolment__class_name"),
+}
+
+
+def _grouped(user: User, permission: P, state: State, unit: str) -> list[dict[str, Any]]:
+    """How many cases of each round and unit wait for the person, in the order of the units."""
+    if not scopes.reach(user, permission):
+        return []
+    named = ("round", "round__programme__name", "round__term__name", f"{unit}__path", *_GROUPS[unit])
+    counted = _cases(user, permission, state).order_by().values(*named).annotate(n=Count("*"))
+    return sorted(counted, key=lambda group: group[f"{unit}__path"])
+
+
+def _round_name(group: dict[str, Any]) -> str:
+    return f"{group['round__term__name']} {group['round__programme__name']}"
 
 
 def _notices(user: User) -> Iterator[Waiting]:
@@ -240,11 +270,12 @@ def _changes(user: User) -> Iterator[Waiting]:
         url = reverse("class_changes", args=[unit.pk])
         yield Waiting(1, "个", "本班异动待确认", f"{unit} · {when}", url, is_urgent=today > until)
     page = reverse("change_confirmations")
-    above = list(scopes.within(open_, user, P.RECORD_CHANGES, unit="").values_list("parent__name", flat=True))
-    if above:
-        schools = sorted(set(above))
-        where = f"{len(schools)} 所学校 · " if len(schools) > 1 else f"{schools[0]} · "
-        yield Waiting(len(above), "个", "班级还没有确认异动", where + when, page, is_urgent=today > until)
+    above = scopes.within(open_, user, P.RECORD_CHANGES, unit="").order_by()
+    by_school = list(above.values_list("parent__name").annotate(n=Count("*")))
+    if by_school:
+        where = f"{len(by_school)} 所学校 · " if len(by_school) > 1 else f"{by_school[0][0]} · "
+        count = sum(n for _, n in by_school)
+        yield Waiting(count, "个", "班级还没有确认异动", where + when, page, is_urgent=today > until)
     if coming := changes.arriving(user).count():
         detail = "原学校已办理转出；核对姓名和证件号后接收"
         yield Waiting(coming, "人", "转来的学生待接收", detail, reverse("transfer_in"))
@@ -262,7 +293,7 @@ def _concerns(user: User) -> Iterator[Waiting]:
     rows = Concern.objects.filter(
         owner__path__in=scopes.reach(user, P.SETTLE_CONCERNS), term=term, state=Concern.State.OPEN
     )
-    for row in rows.order_by("kind").values("kind", "owner", "owner__name").annotate(n=Count("pk")):
+    for row in rows.order_by("kind").values("kind", "owner", "owner__name").annotate(n=Count("*")):
         kind = Concern.Kind(row["kind"])
         query = urlencode({"kind": kind.value, "school": row["owner"]})
         detail = f"{row['owner__name']} · {term}，逐件核实并写明处理结果"
@@ -272,7 +303,7 @@ def _concerns(user: User) -> Iterator[Waiting]:
 def _batches(user: User) -> Iterator[Waiting]:
     rows = _cases(user, P.MAKE_BATCH, State.APPROVED).order_by("round")
     for group in rows.values("round", "round__programme__name", "round__term__name").annotate(
-        n=Count("pk"), total=Sum("amount")
+        n=Count("*"), total=Sum("amount")
     ):
         detail = f"{group['round__term__name']} {group['round__programme__name']}，合计 {yuan(group['total'])} 元"
         yield Waiting(group["n"], "人", "待编制发放批次", detail, reverse("batch_make", args=[group["round"]]))
@@ -288,10 +319,13 @@ def _sheets(user: User) -> Iterator[Waiting]:
         (ready, "花名册待签字上传", "sheet_sign"),
         (signed.exclude(made_by=user).exclude(lines__application__duty_holders__by=user), "待登记发放", "sheet_pay"),
     ):
-        for sheet in found:
+        named = list(found[:MOST_SHEETS])
+        for sheet in named:
             detail = f"{sheet.school} · {sheet.batch.number} · {sheet.document.number}"
             yield Waiting(1, "张", title, detail, reverse(page, args=[sheet.pk]))
-    for sheet in failed:
+        if len(named) == MOST_SHEETS and (more := found[MOST_SHEETS:].count()):
+            yield Waiting(more, "张", f"另有{title}", "在发放批次里逐张办理", reverse("batches"))
+    for sheet in failed[:MOST_SHEETS]:
         url = reverse("batch", args=[sheet.batch_id])
         yield Waiting(1, "张", "花名册生成失败", f"{sheet.school}：{sheet.failure}", url, is_urgent=True)
 
@@ -328,7 +362,9 @@ def _open_rounds(user: User) -> list[Round]:
     today = clock.today()
     running = rounds.visible_to(user, P.VIEW_CASES).filter(opens_on__lte=today, closes_on__gte=today)[:20]
     classes = SchoolClass.objects.filter(unit__is_active=True)
-    stages = set(scopes.within(classes, user, P.VIEW_CASES, unit="unit").values_list("stage", flat=True).distinct())
+    stages = set(
+        scopes.within(classes, user, P.VIEW_CASES, unit="unit").order_by().values_list("stage", flat=True).distinct()
+    )
     # Until a roster has brought classes, nobody can tell; then a kindergarten's round is no news to a school.
     return [round_ for round_ in running if not stages or stages.intersection(round_.programme.stages)]
 

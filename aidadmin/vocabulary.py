@@ -83,6 +83,7 @@ ACTIONS = {
     "roster.download_marked": "下载标记好的名册",
     "application.discard_draft": "随撤销结转删除草稿",
     "class.roll_over": "结转班级",
+    "rollover.export": "导出学期结转报告",
     "rollover.run": "办理学期结转",
     "rollover.undo": "撤销学期结转",
     "term.add": "登记学期",

@@ -14,10 +14,10 @@ from django.utils import timezone
 from accounts import access, audit, scopes
 from accounts.models import User
 from accounts.roles import Permission
+from accounts.templatetags.aid import cn_date
 from documents import amounts, issuing, pdf
 from documents.models import IssuedDocument
 from publicity.models import NoticeLine
-from subsidies.entitlement import cn_date
 from subsidies.models import Application, Decision, PaymentLine, StepTaken
 
 from .models import Dossier

@@ -14,6 +14,7 @@ from accounts.access import desk
 from accounts.paging import LongList
 from accounts.roles import Permission
 from documents import issuing
+from students.models import Pupil
 from subsidies import rounds
 from subsidies.models import Application
 
@@ -63,7 +64,8 @@ def _shown(rows: QuerySet[Application]) -> QuerySet[Application]:
 
 
 def _narrow(rows: QuerySet[Application], wanted: DossierFilter, name: str) -> QuerySet[Application]:
-    rows = rows.filter(pupil__name__icontains=name) if name else rows
+    if name:  # of the pupils first: their names are read from an index, and not case by case
+        rows = rows.filter(pupil__in=Pupil.objects.filter(typed.within("name", name)).order_by().values("pk"))
     if not wanted.is_valid():
         return rows
     given = wanted.cleaned_data

@@ -40,8 +40,8 @@ def public(view: View) -> View:
     return guarded
 
 
-@public
 @require_http_methods(["GET", "HEAD", "POST"])
+@public
 def verify(request: HttpRequest) -> HttpResponse:
     """Enter a code (?code=), or upload a file to compare it."""
     if code := request.GET.get("code"):
@@ -52,8 +52,8 @@ def verify(request: HttpRequest) -> HttpResponse:
     return render(request, "documents/verify.html", {"form": form})
 
 
-@public
 @require_safe
+@public
 def verify_code(request: HttpRequest, code: str) -> HttpResponse:
     """The page behind the QR code."""
     finding = verification.look_up(verification.normalise_code(code))

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from accounts.templatetags.aid import cn_date
+
 from . import fonts, issuing, pdf, xlsx
 from .amounts import in_words, yuan
 from .models import IssuedDocument
@@ -120,7 +122,7 @@ def signing_copy_xlsx(plan: SheetPlan) -> bytes:
         rows=[_values(row) for row in plan.rows],
         title=plan.title,
         above=[
-            f"编号：{plan.number}　发放批次：{plan.batch_number}　制表日期：{_cn_date(plan.made_on)}　单位：元",
+            f"编号：{plan.number}　发放批次：{plan.batch_number}　制表日期：{cn_date(plan.made_on)}　单位：元",
             f"学校：{plan.school}　学期：{plan.term}　项目：{plan.programme}",
             f"标准依据：{'、'.join(plan.standards)}",
         ],
@@ -292,7 +294,3 @@ def _assert_total(plan: SheetPlan) -> None:
     """The total that was decided and the lines that are printed must say the same."""
     if plan.total != sum((row.amount for row in plan.rows), Decimal("0.00")):
         raise ValueError(f"The total of {plan.number} is not the sum of its lines.")
-
-
-def _cn_date(day: dt.date) -> str:
-    return f"{day.year}年{day.month}月{day.day}日"

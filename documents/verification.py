@@ -132,7 +132,8 @@ def _codes_in_workbook(content: bytes) -> list[str]:
     try:
         with open_package(content) as package:
             if "docProps/core.xml" in package.namelist():
-                found += _CODE.findall(package.read("docProps/core.xml")[:100_000].decode("utf-8", "replace"))
+                with package.open("docProps/core.xml") as keywords:  # may be far larger than it is packed
+                    found += _CODE.findall(keywords.read(100_000).decode("utf-8", "replace"))
         with workbooks.open_workbook(content, _PAPER_BOUNDS) as book:
             for index in range(len(book.sheets)):
                 for values in _first_and_last(values for _, values in book.rows(index)):

@@ -97,7 +97,9 @@ class Sheet:
             for column, (value, last) in list(running.items()):
                 if number > last:
                     del running[column]
-                elif values[column] is None:
+                    continue
+                values += [None] * (column + 1 - len(values))  # a formula without its result may stand beyond them
+                if values[column] is None:
                     values[column] = value
             for column, last in merges_at.get(number, ()):
                 if column < len(values) and values[column] is not None:

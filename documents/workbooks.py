@@ -40,6 +40,7 @@ from .xlsx_package import (
 
 __all__ = [
     "COUNTY_BOUNDS",
+    "DIGITS_KEPT",
     "LIST_BOUNDS",
     "ROSTER_BOUNDS",
     "Bounds",
@@ -62,6 +63,7 @@ _ERRORS = frozenset(
     ["#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#GETTING_DATA"]
 )
 
+DIGITS_KEPT = 10.0**15  # a number this large has lost its last digits in the cell
 MEMORY = 800 * 1024 * 1024  # of the child, bytes of address space
 _AHEAD = 2  # chunks asked for before they are needed, so that child and parent work at the same time
 _PIPE = 1024 * 1024

@@ -24,11 +24,11 @@ from django.db.models.functions import Coalesce
 from accounts import access, audit, clock, scopes
 from accounts.models import Unit, User
 from accounts.roles import Permission
+from accounts.templatetags.aid import cn_date
 from documents import amounts, issuing, pdf, uploads
 from documents.models import IssuedDocument, Upload
 from students.models import School
 from subsidies import programmes, workflow
-from subsidies.entitlement import cn_date
 from subsidies.models import Application, ProcessRule, Round
 from subsidies.states import State, Step
 
@@ -119,7 +119,7 @@ def open_counts() -> dict[UUID, int]:
     """How many objections are being checked, by notice. Of all notices: asked the other way round, a page of them
     would look at each of its lines."""
     rows = Objection.objects.filter(state=Objection.State.OPEN).order_by()
-    return dict(rows.values_list("line__notice").annotate(n=Count("pk")))
+    return dict(rows.values_list("line__notice").annotate(n=Count("*")))
 
 
 def publishable(user: User) -> list[Choice]:
@@ -127,7 +127,7 @@ def publishable(user: User) -> list[Choice]:
     rows = scopes.within(
         Application.objects.filter(state=State.SCHOOL_REVIEWED), user, Permission.PUBLISH_NOTICE, unit="school"
     )
-    groups = list(rows.order_by().values("round", "school").annotate(n=Count("pk"), total=Sum("amount")))
+    groups = list(rows.order_by().values("round", "school").annotate(n=Count("*"), total=Sum("amount")))
     rounds = Round.objects.select_related("programme", "term", "unit").in_bulk({g["round"] for g in groups})
     schools = Unit.objects.in_bulk({g["school"] for g in groups})
     found = [Choice(rounds[g["round"]], schools[g["school"]], g["n"], g["total"]) for g in groups]
@@ -390,6 +390,11 @@ def _put_up(notice: Notice, lines: list[NoticeLine], rows: list[Application], pa
         some = [row.pk for row in rows[start : start + 500]]
         Application.objects.filter(pk__in=some).update(notice_ends_on=notice.ends_on)
     workflow.advance_all(rows, Step.PUBLISH, by=by, note=f"公示至{cn_date(notice.ends_on)}")
+    # Returned and shown again while the check goes on: it does not pass because another notice runs out.
+    disputed = Objection.objects.filter(state=Objection.State.OPEN, line__notice__school=notice.school)
+    keys = set(disputed.filter(line__application__round=notice.round).values_list("line__application", flat=True))
+    if held := [row for row in rows if row.pk in keys]:
+        workflow.advance_all(held, Step.HOLD, by=by, note="上次公示收到的异议还在核查")
     audit.record("notice.publish", notice, by=by, unit=notice.school, lines=len(lines), ends_on=notice.ends_on)
     issuing.fulfil(notice.document, pdf=paper, xlsx=None, facts=_facts(notice, len(lines)), by=by)
 

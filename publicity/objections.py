@@ -8,11 +8,14 @@ from django.db import IntegrityError, transaction
 from accounts import access, audit, clock
 from accounts.models import User
 from accounts.roles import Permission
+from accounts.templatetags.aid import cn_date
 from subsidies import workflow
-from subsidies.entitlement import cn_date
+from subsidies.models import Application
 from subsidies.states import State, Step
 
 from .models import Notice, NoticeLine, Objection
+
+_UNDER_REVIEW = (State.RETURNED, State.SUBMITTED, State.CLASS_REVIEWED, State.SCHOOL_REVIEWED)
 
 
 def receive(line: NoticeLine, *, received_on: dt.date, channel: str, content: str, by: User) -> Objection:
@@ -46,31 +49,41 @@ def receive(line: NoticeLine, *, received_on: dt.date, channel: str, content: st
 
 
 def settle(objection: Objection, *, upheld: bool, finding: str, by: User) -> None:
-    """Close an objection with what the check found; the application goes on, or is refused."""
+    """Close an objection with what the check found; the application goes on, or is refused.
+
+    Raises ValidationError when it is settled already, or upheld against a case that is back with class or school:
+    there is nothing on notice to refuse, and what was found belongs before those who decide on it next.
+    """
     notice = objection.line.notice
     access.require(by, Permission.PUBLISH_NOTICE, notice.school)
     if not finding.strip():
         raise ValidationError({"finding": "请写明核查情况和结论。"})
     state = Objection.State.UPHELD if upheld else Objection.State.DISMISSED
     with transaction.atomic():
+        # The case first, as everybody locks it; it may have left with its pupil since.
+        (case,) = workflow.lock([objection.line.application_id])
+        is_here = case.school_id == notice.school_id
+        if upheld and is_here and case.state in _UNDER_REVIEW:
+            raise ValidationError(
+                f"申请现在是“{case.get_state_display()}”，没有在公示，不能按“异议成立”办结。"
+                "请把核查情况交班级评议或学校评审作出结论；再次公示后仍要终止的，那时办结。"
+            )
         settled = Objection.objects.filter(pk=objection.pk, state=Objection.State.OPEN).update(
             state=state, finding=finding, settled_at=clock.now(), settled_by=by
         )
         if not settled:
             raise ValidationError("这件异议已由他人办结，请刷新页面。")
         # A case that left with its pupil is held no longer: the finding is recorded, there is nothing to let go on.
-        case = objection.line.application
-        case.refresh_from_db(fields=["state", "school"])
-        if case.state == State.HELD and case.school_id == notice.school_id:
-            workflow.advance(case, _step(objection.line, upheld=upheld), by=by, note=finding)
+        if case.state == State.HELD and is_here:
+            workflow.advance(case, _step(case, notice, upheld=upheld), by=by, note=finding)
+        objection.line.application = case
         audit.record("objection.settle", objection, by=by, unit=notice.school, upheld=upheld)
 
 
-def _step(line: NoticeLine, *, upheld: bool) -> Step:
+def _step(case: Application, notice: Notice, *, upheld: bool) -> Step:
     if upheld:
         return Step.REJECT_AFTER_CHECK
     # After the last day the line does not go back on a notice that is over: the check itself clears it. The case
     # knows its last day: returned and shown again, it stands on a later notice than the one objected to.
-    line.application.refresh_from_db(fields=["notice_ends_on"])
-    ends_on = line.application.notice_ends_on or line.notice.ends_on
+    ends_on = case.notice_ends_on or notice.ends_on
     return Step.CLEAR_AFTER_CHECK if clock.today() > ends_on else Step.RESUME_NOTICE

@@ -33,9 +33,9 @@ def kept_by_nobody(view: View) -> View:
     return guarded
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @login_not_required
 @kept_by_nobody
-@require_http_methods(["GET", "HEAD", "POST"])
 def notice_public(request: HttpRequest, code: str) -> HttpResponse:
     """A running notice: text, dates, list (POST: those of a name). Over: 410 and no name. Never there: 404."""
     notice = get_object_or_404(Notice.objects.select_related("school", "document"), code=code)

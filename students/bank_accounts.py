@@ -147,7 +147,7 @@ def _shared() -> QuerySet[BankAccount]:
 
 
 def replace(pupil: Pupil, old: BankAccount | None, values: dict[str, str], number: str, *, by: User) -> BankAccount:
-    """The new row, and the end set on the old one; neither is saved (a roster saves them by the hundred)."""
+    """The new row, and the end set on the old one; neither is saved."""
     today = clock.today()
     if old:
         old.ends_on = today

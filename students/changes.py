@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from accounts import access, audit, clock, scopes
 from accounts.models import Unit, User
@@ -554,16 +554,28 @@ def note_arrivals(arrived: Mapping[UUID, dt.date], *, term: Term, by: User) -> l
     Raises Overtaken when one of them has a case by now, which the desk of 异动 has to bring along.
     """
     changes = []
-    made = rollovers.schools_ahead(term)
     for keys in pieces(sorted(arrived), _AT_ONCE):
         for place in Enrolment.objects.filter(pk__in=keys).select_related("pupil", "school_class__school_class"):
             changes.append(_arrival(place, arrived[place.pk], reason=FROM_ROSTER, by=by))
-            if place.school_id in made:
-                rollovers.enter_too(place)
     if cases.standing(term, {change.pupil_id for change in changes}):
         raise _overtaken()
     _insert(changes)
     return changes
+
+
+def enter_ahead(entered: Iterable[UUID], term: Term) -> None:
+    """Places a roster makes at schools that were rolled over already: their pupils are on the next roll too.
+
+    Not of a term that is over: who is here now is not for an old roster to say.
+    """
+    present = terms.current()
+    made = rollovers.schools_ahead(term) if present is None or term.key >= present.key else set()
+    if not made:
+        return
+    for keys in pieces(sorted(entered), _AT_ONCE):
+        rows = Enrolment.objects.filter(pk__in=keys, school__in=made)
+        for place in rows.select_related("pupil", "term", "school_class__school_class"):
+            rollovers.enter_too(place)
 
 
 def _insert(changes: Sequence[StatusChange]) -> None:
@@ -621,11 +633,17 @@ def arriving(user: User) -> QuerySet[StatusChange]:
 
 
 def awaiting_arrival(user: User) -> QuerySet[StatusChange]:
-    """Transfers to a school of the county whose pupil no school has taken in yet, in the present term."""
+    """Transfers to a school of the county whose pupil no school has taken in yet, of this term or the one before."""
     return _not_taken_in(visible_to(user)).filter(after__to_school__isnull=False)
 
 
 def _not_taken_in(rows: QuerySet[StatusChange]) -> QuerySet[StatusChange]:
-    rows = rows.filter(term=terms.current(), kind=Kind.TRANSFER_OUT)
-    taken = Enrolment.objects.filter(pupil=OuterRef("pupil"), term=terms.current(), standing__in=OPEN_STANDINGS)
+    term = terms.current()
+    # Who left as one term ended is taken in when the next has begun.
+    near = [term, terms.preceding(term)] if term else []
+    rows = rows.filter(term__in=[each for each in near if each], kind=Kind.TRANSFER_OUT)
+    since = Q(starts_on__gte=OuterRef("on")) & ~Q(pk=OuterRef("enrolment"))
+    taken = Enrolment.objects.filter(
+        Q(term=term, standing__in=OPEN_STANDINGS) | since, pupil=OuterRef("pupil"), term__in=near
+    )
     return rows.exclude(Exists(taken))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from openpyxl.utils import get_column_letter
 
 from accounts.redaction import redact
 from documents import marking
@@ -205,11 +206,16 @@ _BY_HEADER = {tidy_header(header): column.key for column in COLUMNS for header i
 _RANK = {tidy_header(header): rank for column in COLUMNS for rank, header in enumerate(column.headers)}
 # What we ourselves write into a workbook that goes back to its sender.
 OUR_OWN_HEADERS = frozenset({tidy_header(marking.REASON_HEADER)})
-OUR_OWN_SHEETS = frozenset({marking.SUMMARY_SHEET})
+SUMMARY_TITLE = "名册检查结果"  # in the first cell of the sheet we add
 SHEETS_OF_WORDS = frozenset({"填写说明", "说明", "填表说明"})
 
 
 _CLASS_CURE = "工作表的名称和标题里也看不出是几年级几班。请加一列“班级”，或把工作表改名为“三年级1班”这样，再上传。"
+
+
+def is_our_summary(sheet: SheetInfo, head: Sequence[tuple[int, list[Value]]]) -> bool:
+    """Whether we added the sheet to a marked workbook; a sheet of theirs may have the same name."""
+    return sheet.name.startswith(marking.SUMMARY_SHEET) and bool(head) and text_of(head[0][1][0]) == SUMMARY_TITLE
 
 
 class MappingNeeded(ValidationError):
@@ -228,6 +234,7 @@ class Heading:
     token: str  # by which an answer about it is kept; a word that comes twice has "#2"
     key: str = ""  # what it is, or ""
     is_ours: bool = False
+    is_aside: bool = False  # somebody has said that it is not to be read
 
 
 @dataclass
@@ -419,6 +426,8 @@ def _place(layout: Layout, meanings: Mapping[str, str]) -> None:
         kept = said or [index for index in columns if meanings.get(layout.headings[index].token) != ""]
         if not kept and BY_KEY[key].is_required:
             kept = columns
+        for index in set(columns).difference(kept):
+            layout.headings[index].is_aside = meanings.get(layout.headings[index].token) == ""
         if not kept:
             continue
         if len(kept) > 1 and BY_KEY[key].is_weighty:
@@ -474,9 +483,9 @@ def question(layouts: Iterable[Layout], *, every: bool = False, or_without: bool
                 "columns": [
                     {
                         "token": heading.token,
-                        "letter": letter(index),
+                        "letter": get_column_letter(index + 1),
                         "header": redact(heading.text),
-                        "key": "" if index in layout.doubtful.get(heading.key, []) else heading.key,
+                        "key": "" if heading.is_aside or index in layout.doubtful.get(heading.key, []) else heading.key,
                         "samples": samples(layout, index),
                     }
                     for index, heading in enumerate(layout.headings)
@@ -517,7 +526,7 @@ def _sentence(layout: Layout) -> str:
     place = f"工作表“{layout.sheet}”第 {layout.header_row} 行"
     if layout.doubtful:
         key, columns = next(iter(layout.doubtful.items()))
-        names = "和".join(f"“{layout.headings[index].text}”（{letter(index)} 列）" for index in columns)
+        names = "和".join(f"“{layout.headings[index].text}”（{get_column_letter(index + 1)} 列）" for index in columns)
         return f"{place}有 {len(columns)} 列都像“{BY_KEY[key].label}”：{names}。请指明用哪一列；还没有读取任何一行。"
     names = "、".join(f"“{BY_KEY[key].label}”" for key in layout.missing)
     if _is_of_unknown_class(layout):
@@ -533,16 +542,6 @@ def no_header() -> ValidationError:
         f"在每张工作表的前 {HEADER_ROWS} 行里都没有找到表头。表头至少要有“姓名”“身份证件号”“班级”“就读方式”，"
         "名称可以用学籍系统导出的列名。什么都没有保存；可以下载模板对照修改后再上传。"
     )
-
-
-def letter(index: int) -> str:
-    """A, B … Z, AA: how Excel calls the column."""
-    name = ""
-    index += 1
-    while index:
-        index, rest = divmod(index - 1, 26)
-        name = chr(ord("A") + rest) + name
-    return name
 
 
 def samples(layout: Layout, index: int, *, most: int = 3) -> list[str]:

@@ -57,6 +57,21 @@ class ClassState:
     open_reports: int
 
 
+@dataclass
+class SchoolState:
+    """Where one school stands: its classes, and how many of them have confirmed."""
+
+    unit: Unit
+    classes: int = 0
+    done: int = 0
+    pupils: int = 0
+    changes: int = 0
+
+    @property
+    def left(self) -> int:
+        return self.classes - self.done
+
+
 def rule(county: Unit, term: Term) -> ConfirmationRule | None:
     """The county's row in force in the term."""
     return ConfirmationRule.objects.filter(county=county, first_term__lte=term.key).order_by("-first_term").first()
@@ -159,8 +174,8 @@ def confirm(school_class: Unit, term: Term, *, seen: str, reports: Iterable[Seen
 def reports_for(user: User) -> QuerySet[ChangeReport]:
     """What teachers saw and the person may record, still open."""
     rows = ChangeReport.objects.filter(state=ChangeReport.State.OPEN)
-    # By the enrolment's own path: from the units SQLite would walk every pupil of the county.
-    return scopes.within(rows, user, Permission.RECORD_CHANGES, unit="enrolment")
+    # By the class that reported: a place never leaves its school, and of pupils a county has far more than classes.
+    return scopes.within(rows, user, Permission.RECORD_CHANGES, unit="confirmation__school_class")
 
 
 def dismiss(report: ChangeReport, *, by: User) -> None:
@@ -192,13 +207,12 @@ def with_pupils(classes: QuerySet[Unit], term: Term) -> QuerySet[Unit]:
 
 def states(classes: QuerySet[Unit], term: Term) -> list[ClassState]:
     """Each class that has pupils in the term, in order; four queries however many there are."""
-    open_places = places.open_only(Enrolment.objects.filter(term=term, school_class__in=classes))
-    pupils = Counter(dict(open_places.order_by().values_list("school_class").annotate(n=Count("pk"))))
+    pupils = _pupils_in(classes, term)
     by_path = Counter(dict(_changes_in(classes, term)))
     confirmed = {row.school_class_id: row for row in ChangeConfirmation.objects.filter(
         school_class__in=classes, term=term).select_related("confirmed_by")}  # fmt: skip
     reports = ChangeReport.objects.filter(state="open", enrolment__term=term, enrolment__school_class__in=classes)
-    waiting = Counter(dict(reports.order_by().values_list("enrolment__school_class").annotate(n=Count("pk"))))
+    waiting = Counter(dict(reports.order_by().values_list("enrolment__school_class").annotate(n=Count("*"))))
     return [
         ClassState(unit, pupils[unit.pk], by_path[unit.path], confirmed.get(unit.pk), waiting[unit.pk])
         for unit in classes.select_related("parent").order_by("path")
@@ -206,6 +220,27 @@ def states(classes: QuerySet[Unit], term: Term) -> list[ClassState]:
     ]
 
 
+def school_states(schools: Iterable[Unit], classes: QuerySet[Unit], term: Term) -> list[SchoolState]:
+    """Each of the schools with its classes of `states`, the outstanding first; no class is made an object."""
+    pupils, by_path = _pupils_in(classes, term), Counter(dict(_changes_in(classes, term)))
+    confirmed = ChangeConfirmation.objects.filter(term=term, school_class__in=classes).order_by()
+    done = set(confirmed.values_list("school_class", flat=True))
+    found = {school.pk: SchoolState(school) for school in schools}
+    for key, path, school in classes.order_by().values_list("pk", "path", "parent"):
+        if school and (pupils[key] or key in done):
+            row = found[school]
+            row.classes += 1
+            row.done += key in done
+            row.pupils += pupils[key]
+            row.changes += by_path[path]
+    return sorted(found.values(), key=lambda row: (row.left == 0, row.unit.path))
+
+
+def _pupils_in(classes: QuerySet[Unit], term: Term) -> Counter[int]:
+    open_places = places.open_only(Enrolment.objects.filter(term=term, school_class__in=classes))
+    return Counter(dict(open_places.order_by().values_list("school_class").annotate(n=Count("*"))))
+
+
 def _changes_in(classes: QuerySet[Unit], term: Term) -> list[tuple[str, int]]:
     rows = StatusChange.objects.filter(term=term, path__in=classes.values("path"))
-    return list(rows.order_by().values_list("path").annotate(n=Count("pk")))
+    return list(rows.order_by().values_list("path").annotate(n=Count("*")))

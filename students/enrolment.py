@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, Case, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import BooleanField, Case, OuterRef, Q, QuerySet, Subquery, Value, When
 
-from accounts import clock
+from accounts import clock, scopes
+from accounts.models import User
+from accounts.roles import Permission
 
 from .models import (
     OPEN_STANDINGS,
@@ -19,6 +21,8 @@ from .models import (
     SchoolClass,
     Term,
 )
+
+_SCHOOL_DEPTH = 2  # slashes in the path of a school's unit
 
 
 def begin(
@@ -60,6 +64,7 @@ def current_only(enrolments: QuerySet[Enrolment]) -> QuerySet[Enrolment]:
     That is the newest term that has begun; for a child who has only been entered for a term to come, that one.
     Of two in one term (a transfer) it is the open one, or the one that began last.
     """
+    running = Term.objects.filter(starts_on__lte=clock.today()).order_by("-key").values("pk")[:1]
     begun = Case(
         When(term__starts_on__lte=clock.today(), then=Value(True)), default=Value(False), output_field=BooleanField()
     )
@@ -68,7 +73,18 @@ def current_only(enrolments: QuerySet[Enrolment]) -> QuerySet[Enrolment]:
     )
     newest = Enrolment.objects.filter(pupil=OuterRef("pupil")).values("pk")
     newest = newest.order_by(begun.desc(), "-term__key", is_open.desc(), "-starts_on", "pk")[:1]
-    return enrolments.filter(pk=Subquery(newest))
+    # Nearly always it is the one open place of the running term: only of the others all of the pupil's are compared.
+    is_obvious = Q(term=Subquery(running), standing__in=OPEN_STANDINGS)
+    return enrolments.filter(is_obvious | Q(pk=Subquery(newest)))
+
+
+def at_schools(user: User, *permissions: Permission) -> QuerySet[Enrolment]:
+    """Enrolments at the schools over which the person holds one of the permissions; a class alone is no school."""
+    places = Q(pk__in=[])
+    for path in scopes.reach(user, *permissions):
+        if path.count("/") <= _SCHOOL_DEPTH:
+            places |= Q(path__below=path)
+    return Enrolment.objects.filter(places)
 
 
 def class_names(term: Term, units: Iterable[int]) -> dict[int, str]:

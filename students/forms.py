@@ -259,7 +259,7 @@ class FindingFilter(forms.Form):
         levels = RosterFinding.Level
         shown = roster.findings.exclude(level=levels.NOTE)
         # How many of each level are kept, which is how many can be shown.
-        self.counts = dict(shown.order_by().values_list("level").annotate(n=Count("pk")))
+        self.counts = dict(shown.order_by().values_list("level").annotate(n=Count("*")))
         self.sheets = list(shown.order_by("sheet").values_list("sheet", flat=True).distinct()[:MOST_SHEETS])
         self.fields["level"].choices = [
             ("", f"全部（{sum(self.counts.values())}）"),

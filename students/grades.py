@@ -116,22 +116,30 @@ def class_label(text: str, grade: Grade) -> str:
     ordinal, rest = _with_ordinal(label) or _three_digits(label) or ("", "")
     if ordinal in grade.ordinals:
         label = rest
-    for prefix in grade.prefixes:
-        if label.startswith(prefix) and label not in (prefix, f"{prefix}班"):
-            label = label.removeprefix(prefix)
-            break
-    numbered = re.fullmatch(r"[(\[]?([0-9]+|[一二三四五六七八九十]+)[)\]]?班?", label)
+    else:
+        for prefix in grade.prefixes:
+            if label.startswith(prefix) and label not in (prefix, f"{prefix}班"):
+                label = label.removeprefix(prefix)
+                break
+    numbered = _NUMBERED.fullmatch(label)
     return f"{_number(numbered[1])}班" if numbered else label
 
 
-# 三(1)班, 3.1, 三-2班: the grade's number, then the class's.
-_ORDINAL_FIRST = re.compile(r"([一二三四五六七八九])[(\[]?([0-9]{1,2})[)\]]?班?")
-_DOTTED = re.compile(r"([1-9一二三四五六七八九])[.、·—-]([0-9]{1,2}|[一二三四五六七八九十]{1,3})班?")
+_DIGIT = f"[{_CHINESE}]"
+_NUMERAL = f"{_DIGIT}?十{_DIGIT}?|{_DIGIT}"  # up to 九十九; 一二 is no number but two
+_NUMBERED = re.compile(rf"第?[(\[]?([0-9]+|{_NUMERAL})[)\]]?班?")
+# 三(1)班, 三2班, 三二班, 3.1, 三-2班, 三年二班: the grade's number, then the class's. 二十三班 is the twenty-third.
+_ORDINAL_FIRST = (
+    re.compile(rf"({_DIGIT})[(\[]([0-9]{{1,2}}|{_NUMERAL})[)\]]班?"),
+    re.compile(rf"({_DIGIT})([0-9]{{1,2}}|{_DIGIT}(?:十{_DIGIT}?)?)班?"),
+    re.compile(rf"([1-9{_CHINESE}])[.、·—-]([0-9]{{1,2}}|{_NUMERAL})班?"),
+    re.compile(rf"[初高]?([1-9{_CHINESE}])年[(\[]?([0-9]{{1,2}}|{_NUMERAL})[)\]]?班"),
+)
 
 
 def _with_ordinal(label: str) -> tuple[str, str] | None:
     """(numeral of the grade, number of the class) of a class name that has both."""
-    found = _ORDINAL_FIRST.fullmatch(label) or _DOTTED.fullmatch(label)
+    found = next(filter(None, (way.fullmatch(label) for way in _ORDINAL_FIRST)), None)
     return (_numeral(found[1]), found[2]) if found else None
 
 

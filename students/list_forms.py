@@ -16,7 +16,7 @@ from accounts.templatetags.aid import cn_date
 from documents.forms import UploadField
 from documents.models import Upload
 
-from . import list_profiles
+from . import list_profiles, words
 from .list_profiles import Layout, Meaning
 from .models import Category, ListProfile, ListSource, ListVersion, Recheck
 
@@ -70,14 +70,14 @@ class ListUploadForm(forms.Form):
         return cleaned
 
 
+# Eight digits, or two separators: 2026年11月 and 202611 are months, 2026年58人 is neither.
+_DAY = re.compile(r"(?<![0-9])20[0-9]{2}(?:[0-9]{4}|[-_.年][0-9]{1,2}[-_.月][0-9]{1,2})(?![0-9])")
+
+
 def _date_in(name: str) -> dt.date | None:
-    """A day written in a file name: 20260903, 2026-9-3, 2026年9月3日."""
-    for found in re.finditer(r"(20\d{2})[-_.年]?(\d{1,2})[-_.月]?(\d{1,2})(?!\d)", name):
-        try:
-            return dt.date(*(int(part) for part in found.groups()))
-        except ValueError:
-            continue
-    return None
+    """A day written in a file name: 20260903, 2026-9-3, 2026年9月3日; None where only a month or a year is."""
+    days = (words.read_date(text.replace("_", "-"))[0] for text in _DAY.findall(name))
+    return next(filter(None, days), None)
 
 
 class DifferenceFilter(forms.Form):

@@ -19,7 +19,9 @@ from django.db import transaction
 from accounts import access, audit
 from accounts.models import Unit, User
 from accounts.roles import Permission
+from documents.xlsx_package import column_number
 
+from . import rechecks
 from .models import Category, ListProfile, ListSource
 
 _FILE = Path(__file__).with_name("list_profiles.toml")
@@ -52,7 +54,7 @@ class Place:
     @property
     def index(self) -> int | None:
         """The column's index from 0, by its letter."""
-        return column_index(self.letter) if self.letter else None
+        return column_number(self.letter) - 1 if self.letter else None
 
 
 @dataclass(frozen=True)
@@ -102,23 +104,6 @@ class Meaning:
         return self.category, self.denies
 
 
-def column_index(letter: str) -> int:
-    """ "A" → 0, "AD" → 29."""
-    index = 0
-    for character in letter:
-        index = index * 26 + ord(character) - 64
-    return index - 1
-
-
-def column_letter(index: int) -> str:
-    letter = ""
-    index += 1
-    while index:
-        index, rest = divmod(index - 1, 26)
-        letter = chr(65 + rest) + letter
-    return letter
-
-
 # --- from data -------------------------------------------------------------------------------------
 
 
@@ -139,7 +124,7 @@ def layout_of(data: Mapping[str, Any]) -> Layout:
     members = []
     for letter in _texts(data.get("members", [])):
         if _is_letter(letter.upper()):
-            members.append(column_index(letter.upper()))
+            members.append(column_number(letter.upper()) - 1)
         else:
             refusals.append(f"家庭成员证件号的列“{letter}”不是 Excel 的列字母，例如 P、AB。")
     offset = data.get("name_offset", 0)
@@ -216,7 +201,7 @@ def _place(data: Any, label: str, refusals: list[str]) -> Place:
 
 
 def _is_letter(text: str) -> bool:
-    return bool(_LETTER.fullmatch(text)) and column_index(text) < _LAST_COLUMN
+    return bool(_LETTER.fullmatch(text)) and column_number(text) <= _LAST_COLUMN
 
 
 def _items(data: Any) -> list[tuple[str, Any]]:
@@ -316,8 +301,9 @@ def save_profile(
 
 
 def rank_sources(county: Unit, names: list[str], *, by: User) -> list[ListSource]:
-    """The county's sources in this order of precedence; names not there yet are added.
+    """The county's sources in this order of precedence; where lists contradict each other it is judged anew.
 
+    Names not there yet are added.
     All that exist must be named: an order with gaps would leave open who wins.
     """
     access.require(by, Permission.COMPARE_LISTS, county)
@@ -336,15 +322,21 @@ def rank_sources(county: Unit, names: list[str], *, by: User) -> list[ListSource
             source.save()
         if before != tidy:
             audit.record("list_source.rank", county, by=by, unit=county, before=before, after=tidy)
+        rechecks.open_contradictions(county.pk, by=by)
     return list(ListSource.objects.filter(county=county))
 
 
 def propose(profiles: Iterable[ListProfile], file_name: str) -> ListProfile | None:
     """The profile a file of this name probably belongs to: all its words occur in the name; the most words win."""
-    bare = "".join(file_name.split())
+    bare = _bare(file_name)
     fitting = [
         (len("".join(words)), profile)
         for profile in profiles
-        if (words := profile.meaning.get("file_words", [])) and all(word in bare for word in words)
+        if (words := profile.meaning.get("file_words", [])) and all(_bare(word) in bare for word in words)
     ]
     return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+
+
+def _bare(text: str) -> str:
+    """Without blanks. Who is beside 低保 (低保边缘) does not receive it."""
+    return "".join(text.split()).replace("低保边缘", "边缘")

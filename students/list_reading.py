@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from openpyxl.utils import get_column_letter
+
 from accounts.redaction import redact
 from documents import workbooks
 from documents.workbooks import SheetInfo, Value, Workbook, WorkbookRefused
 
 from . import numbers, words
 from .columns import tidy_header
-from .list_profiles import Layout, Place, column_letter
+from .list_profiles import Layout, Place
 
 HEADER_ROWS = 20  # the header is looked for in these
 MAX_PERSONS = 400_000
@@ -27,8 +29,8 @@ MAX_FINDINGS = 300  # kept of one file; all are counted
 _EIGHTEEN = re.compile(r"[0-9]{17}[0-9X]")
 _PLAIN_NAME = re.compile(r"[\u4e00-\u9fff]{2,4}")
 _NOTHING = frozenset({"", "-", "—", "——", "/", "\\", "无", "空", "0", "NULL", "NONE", "未知", "N/A", "#N/A"})
+_WITHOUT_END = frozenset({"长期", "长期有效", "永久", "终身"})
 _NO_HEADER = "没有认出表头，是按格式里的列字母读的。"
-_DIGITS_KEPT = 10.0**15  # a number this large has lost its last digits in the cell
 
 
 class Person(NamedTuple):
@@ -108,7 +110,7 @@ class ListReader:
         if "header" not in self._seen and not self.layout.sheets:
             self.doubt("", _NO_HEADER)
         if self.layout.members and "members" not in self._seen:
-            letters = "、".join(map(column_letter, self.layout.members))
+            letters = "、".join(get_column_letter(column + 1) for column in self.layout.members)
             self.doubt("", f"按格式家庭成员的证件号在 {letters} 列，文件的这些列里没有证件号。")
         if self.layout.flags and "flags" not in self._seen:
             names = "、".join(f"“{name}”" for name in self.layout.flags)
@@ -204,8 +206,8 @@ class ListReader:
             number_of_household = _key(_at(values, at.household))
             household = f"={number_of_household}" if number_of_household else f"{position}:{row}" if members else ""
             flags = {key: text for key, index in at.flags.items() if (text := _text(_at(values, index), 60))}
-            since, until = _date(_at(values, at.valid_from)), _date(_at(values, at.valid_to))
-            born = number.birth_date or _date(_at(values, at.birth_date))
+            since, until = self._day(values, at.valid_from, sheet, row), self._day(values, at.valid_to, sheet, row)
+            born = number.birth_date or self._day(values, at.birth_date, sheet, row)
             relation = _text(_at(values, at.relation), 20)
             if self._is_somebody(number, name, born, sheet, row, at.number):
                 yield Person(position, sheet, row, number.text, name, born, household, relation, flags, since, until)
@@ -224,6 +226,17 @@ class ListReader:
             self.numbers_wrong += 1
             self.say("warning", sheet, row, _letter(column), number.problem)
         return number
+
+    def _day(self, values: list[Value], column: int | None, sheet: str, row: int) -> dt.date | None:
+        value = None if column is None or column >= len(values) else values[column]
+        if value is None or type(value) is dt.date:
+            return value
+        if _is_empty(value):
+            return None
+        day = _date(value)
+        if day is None and workbooks.text_of(value).strip() not in _WITHOUT_END:
+            self.say("warning", sheet, row, _letter(column), "看不懂这一格的日期，按没有填写读取，没有猜测。")
+        return day
 
     def _is_somebody(
         self, number: Number, name: str, born: dt.date | None, sheet: str, row: int, column: int | None
@@ -258,7 +271,7 @@ def read_number(value: Value) -> Number:
         number = value
     elif value is None:
         return Number("", None, "")
-    elif isinstance(value, float) and abs(value) >= _DIGITS_KEPT:
+    elif isinstance(value, float) and abs(value) >= workbooks.DIGITS_KEPT:
         return Number("", None, "证件号在表里存成了数字，末几位已经丢失，没有猜测。请对方按文本格式重新导出。")
     else:
         number = numbers.tidy_id_number(workbooks.text_of(value))
@@ -305,14 +318,18 @@ def _name(value: Value) -> str:
 
 
 def _date(value: Value) -> dt.date | None:
-    if value is None:
-        return None
     if isinstance(value, dt.datetime):
         return value.date()
     if isinstance(value, dt.date):
         return value
-    text = workbooks.text_of(value)
-    return words.read_date(text.split(" ")[0])[0] if text else None
+    if isinstance(value, float) and (day := words.excel_day(value)):
+        return day
+    return _day_written(workbooks.text_of(value))
+
+
+@functools.lru_cache(maxsize=40_000)  # most rows of a list have one of a few days
+def _day_written(text: str) -> dt.date | None:
+    return words.read_date(text.strip().split(" ")[0])[0]
 
 
 def _is_heading(value: Value, headings: frozenset[str]) -> bool:
@@ -327,8 +344,8 @@ def _text(value: Value, most: int) -> str:
 
 def _key(value: Value) -> str:
     """The whole text without blanks, numbers of persons too: it is hashed and never shown."""
-    if value is None:
-        return ""
+    if value is None or (isinstance(value, float) and abs(value) >= workbooks.DIGITS_KEPT):
+        return ""  # two numbers that have lost their last digits would be one household
     text = numbers.tidy_number(workbooks.text_of(value))
     return "" if text in _NOTHING else text
 
@@ -342,7 +359,7 @@ def _at(values: list[Value], index: int | None) -> Value:
 
 
 def _letter(index: int | None) -> str:
-    return column_letter(index) if index is not None else ""
+    return get_column_letter(index + 1) if index is not None else ""
 
 
 def _first_rows(rows: Iterator[tuple[int, list[Value]]]) -> list[tuple[int, list[Value]]]:

@@ -5,6 +5,7 @@ lease and reports its progress there. Whoever dies in the middle leaves the leas
 nothing, taking is one transaction.
 """
 
+import contextlib
 import datetime as dt
 import hashlib
 import itertools
@@ -19,10 +20,10 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
-from accounts import access, audit, clock, scopes
+from accounts import access, audit, clock
 from accounts.models import Unit, User
 from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date
@@ -42,7 +43,7 @@ from . import (
 from .list_profiles import Layout, Meaning
 from .list_reading import ListReader, Person
 from .lists import HELD
-from .models import Category, Enrolment, ListEntry, ListMatch, ListProfile, ListVersion, Pupil, Recheck
+from .models import Category, ListEntry, ListMatch, ListProfile, ListVersion, Pupil, Recheck
 from .table_writing import Columns, insert, update
 
 logger = logging.getLogger(__name__)
@@ -135,8 +136,11 @@ def try_out(file: UploadedFile, *, layout: Layout, meaning: Meaning) -> Trial:
 
 def discard(version: ListVersion, *, by: User) -> ListVersion:
     """Give a version up that was not taken: its rows and its file go, that it came in stays on record."""
-    county = version.profile.county
-    access.require(by, Permission.COMPARE_LISTS, county)
+    access.require(by, Permission.COMPARE_LISTS, version.profile.county)
+    return _discard(version, by=by)
+
+
+def _discard(version: ListVersion, *, by: User | None) -> ListVersion:
     with transaction.atomic():
         version = _locked(version.pk)
         if version.state not in (_READ, ListVersion.State.QUEUED, ListVersion.State.FAILED):
@@ -147,7 +151,7 @@ def discard(version: ListVersion, *, by: User) -> ListVersion:
         version.findings, version.summary = [], {}
         version.rows_total = version.persons_total = version.households_total = 0
         version.save()
-        audit.record("list.discard", version, by=by, unit=county)
+        audit.record("list.discard", version, by=by, unit=version.profile.county)
         if file:
             uploads.discard(file, by=by)
     return version
@@ -169,6 +173,8 @@ def take(version: ListVersion, *, is_checked: bool = False, by: User) -> ListVer
             raise ValidationError(
                 f"这个文件和“{version.profile}”的格式对不上，没有采用。请核对是否选错了名单；核对无误的，勾选后再采用。"
             )
+        # Two files of one day, taken at once: the second waits here and is told.
+        Unit.objects.select_for_update(no_key=True).get(pk=county.pk)
         same_day = ListVersion.objects.filter(profile=version.profile_id, as_of=version.as_of)
         if same_day.filter(state__in=(ListVersion.State.TAKING, _TAKEN)).exists():
             raise ValidationError(
@@ -505,9 +511,9 @@ def _bring_up(version: ListVersion, *, by: User, pupil: UUID | None = None) -> i
     for each in around:
         list_matching.match(each)
     given, again = list_circumstances.give(version, by=by, pupil=pupil)
-    rechecks.open_differences(before, version, again=again, by=by)
+    rechecks.open_differences(before, version, again=again, pupil=pupil, by=by)
     if after:
-        rechecks.open_differences(version, after, by=by)
+        rechecks.open_differences(version, after, pupil=pupil, by=by)
     rechecks.overtake(version)
     rechecks.open_contradictions(version.profile.county_id, by=by)
     return given
@@ -552,17 +558,18 @@ def follow_number(pupil: Pupil, *, by: User) -> dict[str, int]:
     return {"given": given, "rechecks": asked}
 
 
-def rank_sources(county: Unit, names: list[str], *, by: User) -> None:
-    """The order of precedence of the county's sources; where lists contradict each other it is judged anew."""
-    with transaction.atomic():
-        list_profiles.rank_sources(county, names, by=by)
-        rechecks.open_contradictions(county.pk, by=by)
-
-
 def sweep_files(*, before: dt.datetime) -> int:
-    """Remove the files of versions taken before then; what was read of them stays for good. How many."""
-    old = ListVersion.objects.filter(state=_TAKEN, taken_at__lt=before, file__isnull=False).select_related("file")
+    """Remove the files of versions taken before then, which stay for good, and of those nobody took. How many.
+
+    A version that was only read is given up whole: of people on a list that counts for nothing nothing is kept.
+    """
     swept = 0
+    left = ListVersion.objects.filter(state__in=(_READ, ListVersion.State.FAILED), read_at__lt=before)
+    for version in left.only("pk"):
+        with contextlib.suppress(ListAlreadySettled):  # somebody takes it at this moment
+            _discard(version, by=None)
+            swept += 1
+    old = ListVersion.objects.filter(state=_TAKEN, taken_at__lt=before, file__isnull=False).select_related("file")
     for version in old:
         with transaction.atomic():
             file = version.file
@@ -623,15 +630,6 @@ def proposals_for(user: User, permission: Permission = Permission.SETTLE_CONCERN
 
     Those the user decides on; with another permission, those over whose schools the user holds it.
     """
-    open_ = proposals()
+    open_ = list_matching.about_ours(proposals(), user, permission)
     pairs = open_.order_by().values("entry__person_index", "pupil").annotate(first=Min("pk"))
-    first = open_.filter(pk__in=pairs.values("first"))
-    paths = scopes.reach(user, permission)
-    counties = {int(path.rstrip("/")) for path in paths if path.count("/") == 1}
-    mine = Q(pupil__county__in=counties) if counties else Q(pk__in=[])
-    if len(counties) < len(paths):
-        places = scopes.within(Enrolment.objects.filter(pupil=OuterRef("pupil")), user, permission, unit="school")
-        # Their own path says the same and is at hand: it spares nearly all the question where the pupil is now.
-        places = scopes.within(places, user, permission, unit="")
-        mine |= Q(Exists(enrolment.current_only(places)))
-    return first.filter(mine)
+    return ListMatch.objects.filter(pk__in=pairs.values("first"))

@@ -221,11 +221,15 @@ _ELSEWHERE_ONLY = (
 )
 
 
-def has_moved(*, since: int) -> bool:
-    """Whether the register may have changed since that row of the trail: every verb leaves one."""
-    return any(
-        action == "roster.apply" or not action.startswith(_ELSEWHERE_ONLY) for action in audit.actions_since(since)
-    )
+def has_moved(*, since: int, with_cases: bool = False) -> bool:
+    """Whether the register may have changed since that row of the trail: every verb leaves one.
+
+    `with_cases`: or a case, for which something was said of its pupil and the row left alone.
+    """
+    actions = audit.actions_since(since)
+    if with_cases and any(action.startswith("application.") for action in actions):
+        return True
+    return any(action == "roster.apply" or not action.startswith(_ELSEWHERE_ONLY) for action in actions)
 
 
 def compare(
@@ -511,7 +515,7 @@ class _Comparer:
         self.only = register.schools.get(register.unit.pk)  # the school of a school's file
         self._by_text: dict[tuple[str, str], int | None] = {}
         self._by_code = {facts.code: key for key, facts in register.schools.items()}
-        self._now: dict[UUID, int] = {}
+        self._now: dict[UUID, int] = {}  # of pupils with another name: the school where they are
 
     def school_of(self, row: RosterRow) -> int | None:
         """The school the row belongs to; None when it names none that we know, or another than the file's."""
@@ -525,11 +529,13 @@ class _Comparer:
     def look_closer(self, rows: Sequence[RosterRow], schools: Sequence[int | None], ids: Sequence[str]) -> None:
         """Ask for all pupils at once what a change of where they are would touch; for most rows there is none."""
         register = self.register
-        differing, coming, new_here = set(), set(), set()
+        differing, coming, new_here, renamed = set(), set(), set(), set()
         for row, school, id_index in zip(rows, schools, ids, strict=True):
             known = register.by_id.get(id_index)
             if known is None or school is None:
                 continue
+            if row.name and row.name != known.plain[0]:
+                renamed.add(known.key)
             place = register.places.get(known.key)
             if place is not None:
                 if place.school == school and self._differs(row, place, register.schools[school]):
@@ -541,6 +547,8 @@ class _Comparer:
         register.with_case = cases.standing(register.term, differing | coming)
         register.facts = changes.facts_of(register.term, differing - register.with_case)
         _read_before(register, new_here)
+        now = enrolment.current_only(Enrolment.objects.all())
+        self._now = dict(_values(now, ("pupil_id", "school_id"), "pupil__in", sorted(renamed)))
 
     @staticmethod
     def _differs(row: RosterRow, place: Place, facts: SchoolFacts) -> bool:
@@ -743,7 +751,7 @@ class _Comparer:
         return dt.date.fromisoformat(row.changed_on) if row.changed_on else None
 
     def _other_name(self, row: RosterRow, known: Known, school: int | None, roll_index: str) -> None:
-        ours = school is not None and self._school_now(known.key) == school
+        ours = school is not None and self._now.get(known.key) == school
         if ours and (not roll_index or roll_index == known.roll_index):
             self._say(
                 row, "name", warning("姓名与原来登记的不同，将更新。", "请确认学生改过名，而不是证件号填错了人。")
@@ -751,12 +759,6 @@ class _Comparer:
         else:
             remedy = "请核对证件号是否填错；学生确实改过名请联系县资助中心。"
             self._say(row, "name", error("这个证件号登记的是另一个姓名。", remedy))
-
-    def _school_now(self, pupil: UUID) -> int | None:
-        if pupil not in self._now:
-            place = enrolment.current_only(Enrolment.objects.filter(pupil=pupil)).values_list("school_id", flat=True)
-            self._now[pupil] = place.first() or 0
-        return self._now[pupil]
 
     def _account_of_others(self, row: RosterRow, known: Known | None, account_index: str) -> None:
         register = self.register
@@ -852,11 +854,19 @@ class _Comparer:
             self._say(row, "name", warning(sentence, "请确认学生已经到校；到校日期不对的，加一列“变动日期”写明。"))
             return Entering(key, row, school, day, day)
         came_back = before is not None and before.standing in (Standing.TRANSFERRED, Standing.WITHDRAWN)
-        if before is None or not (came_back or self._is_taken_over(row, before, school, facts)):
-            return Entering(key, row, school)
         start = register.term.starts_on
-        # A term that has not begun is a plan: nobody has come yet.
-        return Entering(key, row, school, arrived_on=start if start <= register.today else None)
+        day = max(start, self._file_day(row) or start)
+        if before is not None and (came_back or self._is_taken_over(row, before, school, facts)):
+            # A term that has not begun is a plan: nobody has come yet.
+            return Entering(key, row, school, day, arrived_on=day if start <= register.today else None)
+        if day > start and before is None:
+            sentence = f"这名学生将从变动日期 {day} 起登记在读。"
+            self._say(row, "changed_on", warning(sentence, "学期开始时就在校的，请清空这一格。"))
+            return Entering(key, row, school, day)
+        if day > start:
+            sentence = f"变动日期没有用上：这名学生以前学期就在名册上，从学期开始（{start}）起按这一行登记。"
+            self._say(row, "changed_on", warning(sentence, "学期中变的，请先按变动前的情况导入，再用这一份登记变动。"))
+        return Entering(key, row, school)
 
     def _moved(
         self, row: RosterRow, pupil: UUID, place: Place, school: int, facts: SchoolFacts
@@ -875,7 +885,9 @@ class _Comparer:
             for key, before, after in told:
                 self.findings.say(row, key, self._left_alone(key, before, after), after)
             return False, []
-        fact = self.register.facts[pupil]
+        fact = self.register.facts.get(pupil)
+        if fact is None:
+            return False, []  # another desk has ended their time here since the places were read
         has_begun = fact.starts_on <= self.register.today
         on = (self._file_day(row) or self.register.today) if has_begun else None
         for key, before, after in told:

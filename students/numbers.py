@@ -32,10 +32,6 @@ def warning(message: str, remedy: str) -> Finding:
     return Finding("warning", message, remedy)
 
 
-def has_errors(findings: list[Finding]) -> bool:
-    return any(finding.level == "error" for finding in findings)
-
-
 # --- normalising -----------------------------------------------------------------------------------
 
 # Full-width ASCII (！ to ～) to ASCII. Numbers only: a name keeps the characters it was written with.

@@ -50,11 +50,6 @@ def _seal(number: str, field: str, record: Pupil | BankAccount) -> str:
     return vault.seal(number, place=f"students.{field}", key=str(record.pk))
 
 
-def has_phone(pupil: Pupil, number: str) -> bool:
-    """Whether this is the telephone on record; for comparing a roster with the register, never shown."""
-    return bool(pupil.phone_sealed) and _unseal(pupil, "phone") == number
-
-
 def id_index_in_roll(pupil: Pupil) -> str:
     """The blind index of the ID number inside a formal roll number (G…); "" when there is none.
 
@@ -70,7 +65,7 @@ def seal_column(field: str, numbers_: Sequence[str], keys: Sequence[str]) -> lis
 
 
 def is_phone(sealed: str, number: str, *, key: str) -> bool:
-    """As `has_phone`, from the pupil's sealed column and key alone."""
+    """Whether this is the telephone on record, by the pupil's sealed column and key; never shown."""
     return bool(sealed) and vault.unseal(sealed, place=_READABLE["phone"][2], key=key) == number
 
 

@@ -346,14 +346,17 @@ def effects_of(task: Recheck, outcome: str) -> Effects:
     spoken_of = _kinds(task.before) | _kinds(task.after)
     if outcome == Outcome.MISTAKEN:  # what the list gave: a kind that it wrongly denies stays
         spoken_of = _kinds(row for row in task.after if not row["denies"])
-    held = Circumstance.objects.filter(pupil=task.pupil_id, valid_to=None).select_related("category", "pupil")
+    in_force = Q(valid_to=None) | Q(valid_to__gte=today)
+    held = Circumstance.objects.filter(in_force, pupil=task.pupil_id).select_related("category", "pupil")
     found = Effects()
     on_record = set()
     for row in held:
         kind = enrolment.kind_on(categories[row.category_id], categories, today)
         code = kind.code if kind else row.category.code
-        on_record.add(code)
         is_matched = row.source == Circumstance.Source.MATCHED
+        if not (is_matched and code in given and _reaches_beyond(given[code], row)):
+            on_record.add(code)
+        is_matched = is_matched and row.valid_to is None
         if outcome == Outcome.MISTAKEN:  # only what came with this version, not what was known before
             is_matched = is_matched and row.valid_from >= task.version.as_of
         if is_matched and {code, row.category.code} & spoken_of and code not in given:
@@ -361,6 +364,16 @@ def effects_of(task: Recheck, outcome: str) -> Effects:
     if outcome == Outcome.CONFIRMED:
         found.gives = [row for code, row in given.items() if code in spoken_of and code not in on_record]
     return found
+
+
+def _reaches_beyond(standing: Standing, held: Circumstance) -> bool:
+    """Whether the list gives the kind for longer than it is on record."""
+    return held.valid_to is not None and (standing.valid_to is None or standing.valid_to > held.valid_to)
+
+
+def is_elsewhere(task: Recheck) -> bool:
+    """Whether another school has the pupil now: the record and what the lists say are no longer the task's school's."""
+    return enrolment.current(task.pupil).school_id != task.school_id
 
 
 def asked_alike(task: Recheck) -> list[Recheck]:
@@ -402,6 +415,8 @@ def settle(task: Recheck, *, outcome: str, note: str = "", on: dt.date | None = 
         raise ValidationError({"note": "请写明核实的情况，例如看了什么证明、问了谁。"})
     if outcome == Outcome.MOVED and _hand_over(task, note, by=by):
         return task
+    if outcome != Outcome.MOVED and is_elsewhere(task):
+        raise ValidationError({"outcome": f"这名学生已不在本校，请选“{Outcome.MOVED.label}”，由现在的学校复核。"})
     effects = effects_of(task, outcome)
     if effects.needs_day:
         if on is None:
@@ -452,7 +467,13 @@ def _carry_out(effects: Effects, *, on: dt.date, by: User) -> None:
     for standing in effects.gives:
         assert standing.category is not None
         same = Circumstance.objects.filter(pupil=standing.pupil_id, category=standing.category, valid_to__gte=on)
-        if last := same.order_by("-valid_to").first():
+        last = same.order_by("-valid_to").first()
+        is_matched = last is not None and last.source == Circumstance.Source.MATCHED
+        if last and is_matched and last.valid_to and last.valid_to >= clock.today():
+            last.valid_to = standing.valid_to  # in force still: the list only gives it for longer
+            last.save(update_fields=["valid_to"])
+            continue
+        if last:
             raise ValidationError(
                 {"on": f"“{standing.category}”登记到{cn_date(last.valid_to)}为止，新的日期应在这之后。"}
             )
@@ -462,6 +483,7 @@ def _carry_out(effects: Effects, *, on: dt.date, by: User) -> None:
             source=Circumstance.Source.MATCHED,
             evidence=list_circumstances.evidence(standing),
             valid_from=max(on, standing.category.valid_from),
+            valid_to=standing.valid_to,
             recorded_by=by,
         )
 

@@ -7,7 +7,7 @@ What a roll-over means for applications is added by subsidies.rollovers; pages c
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from accounts import access, appointments, audit, clock
 from accounts.models import Appointment, Unit, User
@@ -178,24 +178,43 @@ class Turn:
         return bool(self.target and self.pupils and not self.is_done and not self.is_early)
 
 
-def turns(schools: Iterable[Unit]) -> list[Turn]:
-    """Whose turn it is and for which term; a constant number of queries, however many schools."""
+def turns(schools: Iterable[Unit], *, how_many: bool = True) -> list[Turn]:
+    """Whose turn it is and for which term; a constant number of queries, however many schools.
+
+    Without `how_many`, pupils are not counted, as a county's take a while: 1 stands for some of them.
+    """
     now = terms.current()
     if now is None:
         return []
     units = list(schools)
     before, after = terms.preceding(now), terms.following(now)
     near = [term for term in (before, now, after) if term]
-    counted = register.open_only(Enrolment.objects.filter(school__in=units, term__in=near))
-    numbers = {
-        (row["school"], row["term"]): row["n"]
-        for row in counted.order_by().values("school", "term").annotate(n=Count("*"))
-    }
+    numbers = _numbers(units, near) if how_many else _some(units, near)
     standing: dict[int, RollOver] = {}
     made = RollOver.objects.filter(school__in=units, state=RollOver.State.DONE).select_related("target", "done_by")
     for row in made.defer("report", "undo").order_by("target__key"):
         standing[row.school_id] = row
     return [_turn(unit, before, now, after, numbers, standing.get(unit.pk)) for unit in units]
+
+
+def _numbers(schools: Sequence[Unit], near: Sequence[Term]) -> dict[tuple[int, int], int]:
+    """How many are on the roll of each school in each term."""
+    rows = register.open_only(Enrolment.objects.filter(school__in=schools, term__in=near))
+    counted = rows.order_by().values_list("school", "term").annotate(n=Count("*"))
+    return {(school, term): n for school, term, n in counted}
+
+
+def _some(schools: Sequence[Unit], near: Sequence[Term]) -> dict[tuple[int, int], int]:
+    """1 for each school and term with anybody on the roll."""
+    here = register.open_only(Enrolment.objects.filter(school=OuterRef("pk")))
+    asked = {f"term_{term.pk}": Exists(here.filter(term=term)) for term in near}
+    rows = Unit.objects.filter(pk__in=[unit.pk for unit in schools]).order_by().annotate(**asked)
+    return {
+        (school, term.pk): 1
+        for school, *is_there in rows.values_list("pk", *asked)
+        for term, has in zip(near, is_there, strict=True)
+        if has
+    }
 
 
 def _turn(
@@ -235,10 +254,10 @@ def plan(school: Unit, target: Term) -> Plan:
     """The school's classes with what may become of each. Raises RollOverRefused when there is nothing to roll."""
     source = _source_of(target)
     classes = list(SchoolClass.objects.filter(unit__parent=school, unit__is_active=True).select_related("unit"))
-    counted = _roll(school, source).values("school_class").annotate(n=Count("pk"))
+    counted = _roll(school, source).values("school_class").annotate(n=Count("*"))
     pupils = {row["school_class"]: row["n"] for row in counted}
     suspended = {row["school_class"]: row["n"] for row in counted.filter(standing=Standing.SUSPENDED)}
-    coming = _roll(school, target).values("school_class").annotate(n=Count("pk"))
+    coming = _roll(school, target).values("school_class").annotate(n=Count("*"))
     entered = {row["school_class"]: row["n"] for row in coming}
     if terms.begins_school_year(target) and clock.today() <= source.ends_on:
         raise RollOverRefused(f"{source}到{cn_date(source.ends_on)}才结束，班级还在上课；请在那以后办理升班结转。")
@@ -362,7 +381,7 @@ def county_key(school: Unit) -> int:
 
 def _refuse_order(school: Unit, target: Term) -> None:
     if made := done(school, target):
-        when = f"{made.done_by.name}于{cn_date(made.done_at.date())}"
+        when = f"{made.done_by.name}于{cn_date(made.done_at)}"
         raise RollOverRefused(f"{school}已结转到{target}（{when}办理），不能再结转一次；要重来请先撤销那次结转。")
     later = RollOver.objects.filter(school=school, state=RollOver.State.DONE, target__key__gt=target.key).first()
     if later:
@@ -560,11 +579,13 @@ class _Run:
     def _enrol(self) -> None:
         on_roll = _roll(self.school, self.source).select_for_update(of=("self",)).order_by("pk")
         everybody = list(on_roll)
-        known = dict(
+        there = (
             Enrolment.objects.filter(term=self.target, pupil__enrolments__in=_roll(self.school, self.source))
-            .order_by("pk")
-            .values_list("pupil_id", "school_id")
+            .order_by("starts_on", "pk")
+            .values_list("pupil_id", "school_id", "standing")
         )
+        # Of two places in one term the open one says where the pupil is.
+        known = {pupil: school for pupil, school, _ in sorted(there, key=lambda row: row[2] in OPEN_STANDINGS)}
         made: list[Enrolment] = []
         graduated: dict[str, list[UUID]] = {Standing.PRESENT.value: [], Standing.SUSPENDED.value: []}
         count = self.outcome.counts

@@ -268,4 +268,4 @@ def _summary(roster: RosterImport) -> marking.Summary:
     kept = roster.findings.filter(level__in=["error", "warning"]).count()
     told = roster.errors_total + roster.warnings_total
     notes = [f"问题太多，只标出前 {kept} 处，共 {told} 处。改好这些再上传，会接着标出其余的。"] if told > kept else []
-    return marking.Summary("名册检查结果", numbers, notes)
+    return marking.Summary(columns.SUMMARY_TITLE, numbers, notes)

@@ -29,7 +29,7 @@ from .models import HeaderMeaning, School, SchoolClass, Term
 from .progress import SILENT, Reporter
 from .roster_rows import Findings, RosterRow
 
-_VERSION = 3  # raised when the readers change what they make of a file
+_VERSION = 4  # raised when the readers change what they make of a file
 _STEP = 1000
 FOLDER = "readings"
 
@@ -115,9 +115,9 @@ def _layouts(
     """The sheets that are read. Nothing is guessed: a sheet that means to be a roster is whole, or is asked about."""
     found, aside, hidden = [], [], []
     for index, sheet in enumerate(book.sheets):
-        if sheet.name in columns.OUR_OWN_SHEETS:
-            continue
         head = list(itertools.islice(book.rows(index), columns.HEADER_ROWS + columns.SAMPLE_ROWS + 1))
+        if columns.is_our_summary(sheet, head):
+            continue
         layout = columns.find_layout(
             sheet, index, head, meanings=meanings, needs_school=unit.parent_id is None, short=short
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from accounts.redaction import redact
-from documents.workbooks import Value, text_of
+from documents.workbooks import Value, is_error, text_of
 
 from . import grades, numbers, privacy, words
 from .columns import BY_KEY, Layout, tidy_header
@@ -25,7 +25,6 @@ _FOOT_MARKS = ("合计", "总计", "小计", "共计", "备注", "说明", "填�
 _FEWEST_DIGITS = 8  # of what may be meant as an ID number
 _MOST_NAMED = 20  # rows in one note
 _HEADING = re.compile(r"年级|[0-9０-９一二三四五六七八九十)）]班|名单|名册|[(（]续|续表|小学|中学")
-_ERROR_VALUES = re.compile(r"#(REF!|N/A|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!)")
 _MASKS: dict[str, Callable[[str], str]] = {
     "id_number": lambda text: privacy.mask_id(numbers.tidy_number(text)),
     "roll_number": lambda text: privacy.mask_id(numbers.tidy_number(text)),
@@ -33,8 +32,6 @@ _MASKS: dict[str, Callable[[str], str]] = {
     "phone": lambda text: privacy.mask_phone(numbers.tidy_number(text)),
 }
 _ID_HEADERS = frozenset(map(tidy_header, BY_KEY["id_number"].headers))
-_EXCEL_DAY_ZERO = dt.date(1899, 12, 30)
-_EXCEL_DAYS = range(20_000, 60_000)  # 1954 to 2064, as Excel counts days
 
 
 class RosterRow(NamedTuple):
@@ -69,7 +66,7 @@ class RosterRow(NamedTuple):
     @property
     def content(self) -> tuple[Any, ...]:
         """What two rows about one pupil must agree in."""
-        return self[3:21]
+        return (*self[3:22], self.changed_on)
 
 
 # What may be said of a cell: the column's key, the finding, the text of the cell.
@@ -275,7 +272,7 @@ class _Memo(dict[Any, Any]):
             # Not kept under the number: True and 1.0 are one key.
             text = text_of(value)
             return self[text]
-        if type(value) is not str or value[:1] == "=" or _ERROR_VALUES.fullmatch(value):
+        if type(value) is not str or value[:1] == "=" or is_error(value):
             return _NOT_CLEAN
         found, remarks = self._read(value.strip())
         clean = _NOT_CLEAN if remarks else found
@@ -309,7 +306,7 @@ class _QuickReader:
         self.sexes, self.ethnicities = _Memo(words.read_sex), _Memo(words.read_ethnicity)
         self.dates = _Memo(_read_day)
         self.boarding, self.is_boarding = _Memo(words.read_boarding), _Memo(words.read_is_boarding)
-        self.kinds = _Memo(lambda text: (_id_kind(text), []), empty="resident")
+        self.kinds = _Memo(words.read_id_kind, empty="resident")
         self.relations, self.banks = _Memo(words.read_relation), _Memo(short(60))
         self.guardian_relations = _Memo(short(20))
         self.texts = _Memo(lambda text: (text, []))
@@ -351,6 +348,8 @@ class _QuickReader:
             raw = numbers.tidy_id_number(raw)
             if len(raw) != 18:
                 return None
+        if not (raw.isascii() and raw.isalnum()):
+            return None  # a part with a blank is remembered without it
         region, day, sequence = self.regions[raw[:6]], self.days[raw[6:14]], self.sequences[raw[14:17]]
         if region is _NOT_CLEAN or day is _NOT_CLEAN or sequence is _NOT_CLEAN:
             return None
@@ -498,7 +497,7 @@ def _are_digits(text: str) -> bool:
 
 def _read_place(grade_text: str, class_text: str, short: Mapping[str, grades.Grade]) -> Any:
     """(grade, class) as texts, or unclean."""
-    if _ERROR_VALUES.fullmatch(grade_text) or _ERROR_VALUES.fullmatch(class_text):
+    if is_error(grade_text) or is_error(class_text):
         return _NOT_CLEAN
     grade_text, class_text = grade_text.strip(), class_text.strip()
     grade, findings = (
@@ -513,10 +512,6 @@ def _read_place(grade_text: str, class_text: str, short: Mapping[str, grades.Gra
 def _read_day(text: str) -> tuple[str, list[Finding]]:
     day, findings = words.read_date(text)
     return day.isoformat() if day else "", findings
-
-
-def _id_kind(text: str) -> str:
-    return words.ID_KINDS.get("".join(text.split()), "other")
 
 
 # --- the thorough reader -----------------------------------------------------------------------------
@@ -585,7 +580,7 @@ class _RowReader:
     def _read_person(self) -> None:
         row = self.found
         row["name"] = self.take("name", numbers.read_name, missing=error("没有姓名。", "请填写学生姓名。")) or ""
-        row["id_kind"] = _id_kind(self.text("id_kind"))
+        row["id_kind"] = self.take("id_kind", words.read_id_kind) or "resident"
         no_id = error("没有证件号。", "请填写 18 位身份证件号。")
         row["id_number"] = self.take("id_number", self._read_id, missing=no_id) or ""
         row["roll_number"] = self.take("roll_number", numbers.read_roll_number) or ""
@@ -609,8 +604,8 @@ class _RowReader:
             return value.date()
         if isinstance(value, dt.date):
             return value
-        if isinstance(value, float) and value in _EXCEL_DAYS:  # the day's number, without its format
-            return _EXCEL_DAY_ZERO + dt.timedelta(days=int(value))
+        if isinstance(value, float) and (day := words.excel_day(value)):
+            return day
         return self.take(key, words.read_date)
 
     def _agree_with_id(self, born: dt.date | None) -> None:
@@ -723,7 +718,7 @@ def _refuse_cell(value: Value, key: str) -> Finding | None:
         sentence = "单元格是公式，文件里没有保存结果。"
         return error(sentence, "请在 Excel 或 WPS 里打开文件保存一次，或把公式粘贴为数值，再上传。")
     if value is None or (isinstance(value, str) and not BY_KEY[key].must_be_text):
-        if isinstance(value, str) and _ERROR_VALUES.fullmatch(value):
+        if is_error(value):
             return error(f"单元格里是错误值 {value}。", "请改成正确的内容。")
         return None
     if BY_KEY[key].must_be_text:
@@ -739,7 +734,7 @@ def _refuse_number(value: Value) -> Finding | None:
             "单元格是数字格式，Excel 只保留前 15 位，号码的末几位已经丢失。",
             "请先把整列设成文本格式，再从原始资料重新填写这个号码（只改格式不能恢复）。",
         )
-    if _ERROR_VALUES.fullmatch(value):
+    if is_error(value):
         return error(f"单元格里是错误值 {value}。", "请改成正确的内容。")
     if "E+" in value.upper():
         return error("号码变成了科学计数法，末几位已经丢失。", "请把整列设成文本格式，再从原始资料重新填写。")

@@ -188,6 +188,7 @@ def _write_enrolments(
         same={"term_id": term.pk, "standing": Standing.PRESENT.value},
         wrote=wrote,
     )
+    changes.enter_ahead(keys, term)
     arrived = {key: each.arrived_on for key, each in zip(keys, plan.entering, strict=True) if each.arrived_on}
     return changes.write_listed(_listed(plan, schools), term=term, by=by) + changes.note_arrivals(
         arrived, term=term, by=by

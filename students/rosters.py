@@ -25,6 +25,7 @@ What pages use (all raise PermissionDenied for who, ValidationError with a sente
   were understood.
 """
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,6 +58,7 @@ REQUEST_ROWS = 2000  # so many are read while the person waits for the page; mor
 REQUEST_BYTES = 1024 * 1024
 _TRIES = 3  # when somebody else writes the same child at the same moment
 S = RosterImport.State
+_UNDECIDED = (S.CHECKED, S.NEEDS_MAPPING)
 RUNNING = (S.UPLOADED, S.CHECKING, S.APPLYING)
 
 
@@ -200,15 +202,19 @@ def cancel(roster_import: RosterImport, *, by: User) -> RosterImport:
 def discard_roster(roster_import: RosterImport, *, by: User) -> RosterImport:
     """Throw the file and its findings away; the register stays as it is."""
     access.require(by, Permission.IMPORT_ROSTER, roster_import.unit)
+    _throw_away(roster_import, by=by)
+    roster_import.refresh_from_db()
+    return roster_import
+
+
+def _throw_away(roster_import: RosterImport, *, by: User | None) -> None:
     with transaction.atomic():
         file = roster_import.file
-        _claim(roster_import, S.CHECKED, S.NEEDS_MAPPING, state=S.DISCARDED, file=None, question=None, **_settled(by))
+        _claim(roster_import, *_UNDECIDED, state=S.DISCARDED, file=None, question=None, **_settled(by))
         roster_import.findings.all().delete()
         audit.record("roster.discard", roster_import, by=by, unit=roster_import.unit)
         if file:
             _discard_file(roster_import, file, by=by)
-    roster_import.refresh_from_db()
-    return roster_import
 
 
 def progress_of(roster_import: RosterImport) -> Progress:
@@ -223,7 +229,7 @@ def waiting_for(user: User) -> QuerySet[RosterImport]:
     """
     rows = scopes.within(RosterImport.objects.all(), user, Permission.IMPORT_ROSTER, unit="unit")
     own = Q(checked_by=user) | Q(unit__path__in=scopes.reach(user, Permission.IMPORT_ROSTER))
-    return rows.filter(own, state__in=[S.NEEDS_MAPPING, S.CHECKED])
+    return rows.filter(own, state__in=_UNDECIDED)
 
 
 # --- the one function ------------------------------------------------------------------------------
@@ -336,7 +342,8 @@ def settle_unchanged(roster_import: RosterImport, *, by: User, claim: Callable[[
         return False
     with transaction.atomic():
         _lock_county(unit)
-        if matching.has_moved(since=roster_import.compared_at_row):
+        was_doubtful = bool(roster_import.errors_total + roster_import.warnings_total)
+        if matching.has_moved(since=roster_import.compared_at_row, with_cases=was_doubtful):
             return False
         claim()
         counts = {name: getattr(roster_import, name) for name in Outcome().row_counts}
@@ -465,9 +472,16 @@ def _refuse_unit(unit: Unit) -> None:
 
 
 def sweep_files(*, before: dt.datetime) -> int:
-    """Remove the files of imports that were settled before the moment; what they did stays on record. How many."""
-    old = RosterImport.objects.filter(Q(settled_at__lt=before), file__isnull=False).select_related("file")
+    """Remove the files of imports that were settled, or left undecided, before the moment. How many.
+
+    What was imported stays on record; what nobody decided about is thrown away with all that was found.
+    """
     removed = 0
+    for left in RosterImport.objects.filter(state__in=_UNDECIDED, checked_at__lt=before).select_related("unit", "file"):
+        with contextlib.suppress(RosterAlreadySettled):  # somebody decides at this moment
+            _throw_away(left, by=None)
+            removed += 1
+    old = RosterImport.objects.filter(Q(settled_at__lt=before), file__isnull=False).select_related("file")
     for roster_import in old.iterator():
         with transaction.atomic():
             file = roster_import.file

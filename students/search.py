@@ -65,6 +65,8 @@ def read_query(text: str) -> Query | None:
         return Query("tail", number, f"号码末四位 {number}")
     if class_name := _class_name(text):
         return Query("class", class_name, f"班级“{class_name}”")
+    if re.fullmatch(r"[A-Z0-9()/-]{5,24}", number) and _may_be_whole(number):
+        return Query("id", privacy.id_index(number), f"证件号 {privacy.mask_id(number)}")
     if re.fullmatch(r"[A-Z]{1,60}", number):
         return Query("initials", number, f"姓名首字母 {number}")
     name, _ = numbers.read_name(text)
@@ -74,6 +76,12 @@ def read_query(text: str) -> Query | None:
         # Part of a number: it cannot be found, and it does not go into the session.
         return Query("name", "", "不完整的号码")
     return Query("name", wanted, f"姓名“{wanted}”") if wanted else None
+
+
+def _may_be_whole(number: str) -> bool:
+    """Whether it may be the number of a passport or another paper; longer without a letter is part of an ID number."""
+    digits = sum(character.isdigit() for character in number)
+    return digits > 4 and (digits < 11 or not number.isdigit())
 
 
 def _class_name(text: str) -> str:

@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from accounts import access, audit, clock, scopes
 from accounts.models import Unit, User
 from accounts.roles import Permission
-from documents.workbooks import LIST_BOUNDS, Value, open_workbook, text_of
+from documents.workbooks import DIGITS_KEPT, LIST_BOUNDS, Value, open_workbook, text_of
 
 from . import enrolment, numbers, privacy
 from .models import BankAccount, Enrolment, StaffAccount
@@ -107,8 +107,9 @@ def import_file(content: bytes, *, unit: Unit, by: User) -> Outcome:
     wanted: dict[str, tuple[Unit, str, str]] = {}
     for row, cells in _rows(content):
         try:
-            at = _unit_named(cells.get("unit", ""), unit)
-            holder, number = _read(cells.get("holder", ""), cells.get("number", ""))
+            at = _unit_named(_text(cells.get("unit")), unit)
+            _refuse_cut(cells.get("number"))
+            holder, number = _read(_text(cells.get("holder")), _text(cells.get("number")))
         except ValidationError as refusal:
             outcome.refuse(row, "".join(refusal.messages))
         else:
@@ -127,7 +128,7 @@ def import_file(content: bytes, *, unit: Unit, by: User) -> Outcome:
 # --- small parts -----------------------------------------------------------------------------------
 
 
-def _rows(content: bytes) -> Iterable[tuple[int, dict[str, str]]]:
+def _rows(content: bytes) -> Iterable[tuple[int, dict[str, Value]]]:
     """The rows under the header, by what their columns are; the first sheet with such a header counts."""
     with open_workbook(content, LIST_BOUNDS) as book:
         for index in range(len(book.sheets)):
@@ -136,8 +137,8 @@ def _rows(content: bytes) -> Iterable[tuple[int, dict[str, str]]]:
                 if not columns:
                     columns = _header(values)
                     continue
-                cells = {key: text_of(values[at]).strip() for at, key in columns.items() if at < len(values)}
-                if any(cells.values()):
+                cells = {key: values[at] for at, key in columns.items() if at < len(values)}
+                if any(map(_text, cells.values())):
                     yield number, cells
             if columns:
                 return
@@ -149,6 +150,17 @@ def _header(values: list[Value]) -> Mapping[int, str]:
     said = {text_of(value).strip(): at for at, value in reversed(list(enumerate(values)))}
     found = {said[name]: key for key, names in _HEADERS.items() for name in reversed(names) if name in said}
     return found if {"holder", "number"} <= set(found.values()) else {}
+
+
+def _text(value: Value) -> str:
+    return text_of(value).strip()
+
+
+def _refuse_cut(number: Value) -> None:
+    if isinstance(number, float) and abs(number) >= DIGITS_KEPT:
+        raise ValidationError(
+            "账号在表里存成了数字，末几位已经丢失。请先把整列设成文本格式，再从原始资料重新填写这个账号。"
+        )
 
 
 def _read(holder: str, number: str) -> tuple[str, str]:

@@ -32,7 +32,7 @@ def run_roster(key: str) -> None:
 
 @shared_task(name="students.tasks.sweep_roster_files")
 def sweep_roster_files() -> int:
-    """Remove roster files some weeks after the import was settled; the rows stay. Safe any number of times."""
+    """Remove roster files some weeks after the import was settled or left alone. Safe any number of times."""
     before = clock.now() - dt.timedelta(days=settings.ROSTER_FILE_DAYS)
     rosters.sweep_readings(seconds=settings.ROSTER_FILE_DAYS * 24 * 3600)
     return rosters.sweep_files(before=before)
@@ -54,7 +54,7 @@ def work_on_list(key: str) -> None:
 
 @shared_task(name="students.tasks.sweep_list_files")
 def sweep_list_files() -> int:
-    """Remove the files of lists some weeks after they were taken; their rows stay. Safe any number of times."""
+    """Remove the files of lists some weeks after they were taken, and lists nobody took. Safe any number of times."""
     return list_versions.sweep_files(before=clock.now() - dt.timedelta(days=settings.ROSTER_FILE_DAYS))
 
 

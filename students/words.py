@@ -24,6 +24,11 @@ ID_KINDS = {
     **dict.fromkeys(("", "1", "01", "B", "居民身份证", "身份证", "居民户口簿", "户口簿", "户口薄"), "resident"),
     **dict.fromkeys(("港澳台居民居住证", "港澳居民居住证", "台湾居民居住证", "居住证"), "permit"),
 }
+# Papers whose numbers follow no rule we know; the codes are the roll's for officers, foreigners and the rest.
+_OTHER_PAPERS = (
+    "护照 通行证 永久居留 永久居住 香港 澳门 台湾 台胞 回乡证 军官证 士兵证 文职 离退休证 出生 旅行证 其他 其它"
+).split()
+_OTHER_CODES = frozenset("23456789AZ")
 _OTHER_GUARDIANS = (
     "祖父 祖母 爷爷 奶奶 外祖父 外祖母 外公 外婆 姥爷 姥姥 伯父 伯母 叔叔 叔父 婶婶 姑姑 姑父 姑妈 舅舅 舅父 舅妈 "
     "姨妈 姨父 哥哥 姐姐 兄 姐 继父 继母 养父 养母 监护人 其他监护人 法定监护人 祖父母 外祖父母"
@@ -44,6 +49,12 @@ _GB_3304 = (
 )
 ETHNICITIES = _GB_3304.split()
 _MIDNIGHT = re.compile(r"[ T]0{1,2}:00(:00(\.0+)?)?$")
+# The same separator twice, or eight digits: 2026.12 and 2026年12月 are months.
+_DAY = re.compile(
+    r"([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})日?|([0-9]{2})([0-9]{2}))"
+)
+_EXCEL_DAY_ZERO = dt.date(1899, 12, 30)
+_EXCEL_DAYS = range(20_000, 60_000)  # 1954 to 2064, as Excel counts days
 _OLD_NAMES = {"毛难": "毛南", "崩龙": "德昂"}
 
 
@@ -65,6 +76,23 @@ def read_boarding(text: str) -> tuple[str, list[Finding]]:
 
 def read_is_boarding(text: str) -> tuple[str, list[Finding]]:
     return read_word(text, IS_BOARDING, what="填法", choices="“是”或“否”")
+
+
+def read_id_kind(text: str) -> tuple[str, list[Finding]]:
+    """Which rule the number follows: resident, permit or other (no rule). Nothing said is a resident's.
+
+    An unknown word is an error: as "other" it would let a wrong number pass.
+    """
+    word = tidy_number(text)
+    if word in ID_KINDS:
+        return ID_KINDS[word], []
+    if word.lstrip("0") in _OTHER_CODES or any(paper in word for paper in _OTHER_PAPERS):
+        return "other", []
+    if "居住证" in word:
+        return "permit", []
+    if "身份证" in word or "户口" in word:
+        return "resident", []
+    return "", [error("看不懂这个证件类型。", "请填写“居民身份证”，或者“护照”“港澳居民来往内地通行证”等证件的名称。")]
 
 
 def read_ethnicity(text: str) -> tuple[str, list[Finding]]:
@@ -99,11 +127,14 @@ def read_date(text: str) -> tuple[dt.date | None, list[Finding]]:
     word = tidy_number(_MIDNIGHT.sub("", text.strip()))
     if not word:
         return None, []
-    found = re.fullmatch(r"([0-9]{4})[-/.年]?([0-9]{1,2})[-/.月]?([0-9]{1,2})日?", word)
-    compact = re.fullmatch(r"[0-9]+", word)
-    if found and not (compact and len(word) != 8):
+    if found := _DAY.fullmatch(word):
         try:
-            return dt.date(*(int(part) for part in found.groups())), []
+            return dt.date(*(int(part) for part in found.groups() if part and part.isdigit())), []
         except ValueError:
             return None, [error("没有这一天。", "请核对年、月、日。")]
     return None, [error("看不懂这个日期。", "请写成“2014-05-06”的样子。")]
+
+
+def excel_day(value: float) -> dt.date | None:
+    """The day meant by a cell that holds Excel's number of it without the format; None for any other number."""
+    return _EXCEL_DAY_ZERO + dt.timedelta(days=int(value)) if value in _EXCEL_DAYS else None

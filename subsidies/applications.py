@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from accounts import access, audit, clock
 from accounts.models import Unit, User
@@ -29,6 +30,7 @@ class Candidate:
     entitlements: dict[str, Entitlement]  # by hardship grade; "" where the programme has no tiers
     application: Application | None
     remark: str = ""  # why it came back or was refused, for who files again
+    is_elsewhere: bool = False  # filed already, and going on with the class or school of then; which, is not said
 
     @property
     def entitlement(self) -> Entitlement:
@@ -40,9 +42,16 @@ class Candidate:
 
     @property
     def may_file(self) -> bool:
-        return self.entitlement.is_entitled and (
-            self.application is None or self.application.state in (State.DRAFT, State.RETURNED)
+        return (
+            self.entitlement.is_entitled
+            and not self.is_elsewhere
+            and (self.application is None or self.application.state in (State.DRAFT, State.RETURNED))
         )
+
+    @property
+    def sentence(self) -> str:
+        """Why nothing can be filed, or the sentence of the entitlement."""
+        return _ELSEWHERE if self.is_elsewhere else self.entitlement.sentence
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,9 @@ class Wish:
     enrolment: Enrolment
     grade: str = ""
     reason: str = ""
+
+
+_ELSEWHERE = "本学期已有申请，由原班级或学校继续办理，不用再填报。"
 
 
 def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
@@ -65,12 +77,13 @@ def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
         .order_by("pupil__name", "pk")
     )
     by_pupil = {row.pupil_id: row.pk for row in enrolments}
+    cases = Application.objects.filter(programme=round_.programme, term=round_.term, pupil__in=list(by_pupil))
+    cases = cases.exclude(state__in=ENDED_WITHOUT_AID).select_related("pupil", "enrolment")
+    held = {by_pupil[a.pupil_id]: a for a in cases}
     standing = {
-        by_pupil[a.pupil_id]: a
-        for a in Application.objects.filter(round=round_, pupil__in=list(by_pupil))
-        .exclude(state__in=ENDED_WITHOUT_AID)
-        .select_related("pupil", "enrolment")
-        if a.school_class_id == school_class.pk or _may_take_over(a, round_)
+        key: a
+        for key, a in held.items()
+        if a.round_id == round_.pk and (a.school_class_id == school_class.pk or _may_take_over(a, round_))
     }
     facts = register.facts_of(enrolments, on=clock.today())
     remarks = _remarks(round_, school_class, standing)
@@ -83,6 +96,7 @@ def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
             {g: _entitled(facts[row.pk], rules, round_, grade=g, on=clock.today()) for g in grades},
             standing.get(row.pk),
             remarks.get(row.pk, ""),
+            row.pk in held and row.pk not in standing,
         )
         for row in enrolments
     ]
@@ -92,12 +106,18 @@ def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
 def _remarks(round_: Round, school_class: Unit, standing: dict[UUID, Application]) -> dict[UUID, str]:
     """By enrolment: the remark with which an application was last returned or refused in this round."""
     answers = {State.RETURNED: "退回意见", State.REJECTED: "本批次曾不予资助"}
+    # Also of a case that is about to come here from the class the pupil has left.
+    here = {a.pk: key for key, a in standing.items()}
     steps = StepTaken.objects.filter(
-        application__round=round_, application__school_class=school_class, target__in=answers
+        Q(application__school_class=school_class) | Q(application__in=list(here)),
+        application__round=round_,
+        target__in=answers,
     ).order_by("pk")
     said = {
-        enrolment: f"{answers[State(target)]}：{note}"
-        for enrolment, target, note in steps.values_list("application__enrolment_id", "target", "note")
+        here.get(case, enrolment): f"{answers[State(target)]}：{note}"
+        for case, enrolment, target, note in steps.values_list(
+            "application_id", "application__enrolment_id", "target", "note"
+        )
     }
     # Once it is on its way again, the old remark is history.
     done = {key for key, a in standing.items() if a.state not in (State.DRAFT, State.RETURNED)}
@@ -233,7 +253,7 @@ def _change_draft(application: Application, wish: Wish, round_: Round) -> str:
         application.enrolment, application.school, application.school_class = place, place.school, place.school_class
     if application.round_id != round_.pk or application.school_class_id != wish.enrolment.school_class_id:
         # Where the other application stands is the county's knowledge, not the next school's.
-        raise ValidationError(f"{wish.enrolment.pupil} 在本学期已有这个项目的申请，不能重复填报；请向县资助中心核实。")
+        raise ValidationError(f"{wish.enrolment.pupil} {_ELSEWHERE}")
     if application.state not in (State.DRAFT, State.RETURNED):
         raise ValidationError(
             f"{wish.enrolment.pupil} 的申请已经提交（{application.get_state_display()}），不能再改；"

@@ -15,7 +15,8 @@ from students import numbers
 from students.changes import Request
 from students.models import Boarding, Enrolment, Pupil, SchoolClass, StatusChange, Term
 
-from .models import ChangeRule, FollowUp, Programme
+from .changes import DESK_RESULTS
+from .models import ChangeRule, Programme
 
 Kind = StatusChange.Kind
 
@@ -157,7 +158,9 @@ class NewcomerForm(forms.Form):
 
 
 class FollowUpForm(forms.Form):
-    result = forms.ChoiceField(label="处理结果", choices=FollowUp.Result.choices, widget=forms.RadioSelect)
+    result = forms.ChoiceField(
+        label="处理结果", choices=[(r.value, r.label) for r in DESK_RESULTS], widget=forms.RadioSelect
+    )
     note = forms.CharField(label="说明", max_length=200, required=False, validators=[refuse_numbers])
 
 

@@ -13,6 +13,7 @@ pupil leaves (`ChangeRule`, dated per programme, lets a county pay the term in f
 import datetime as dt
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -20,7 +21,7 @@ from uuid import UUID
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts import access, audit, clock, scopes
 from accounts.models import Unit, User
@@ -46,6 +47,16 @@ UNSUBMITTED = (S.DRAFT, S.RETURNED)
 WITH_CLASS = (S.SUBMITTED, S.CLASS_REVIEWED)
 WITH_SCHOOL = (*WITH_CLASS, S.SCHOOL_REVIEWED, S.ON_NOTICE, S.HELD, S.CLEARED)
 WITH_COUNTY = (S.REPORTED, S.VERIFIED, S.APPROVED)
+LISTED = (S.IN_BATCH, S.PAID)
+
+# What the payment desk may answer; and after which answers the difference was made, or is sure to be.
+DESK_RESULTS = tuple(result for result in FollowUp.Result if result != FollowUp.Result.REPLACED)
+_MADE = (
+    FollowUp.Result.NOT_PAID,
+    FollowUp.Result.RECOVERED,
+    FollowUp.Result.PAID_DIFFERENCE,
+    FollowUp.Result.NEXT_TERM,
+)
 
 _STEPS = {
     Outcome.WAITS: Step.MOVE_OUT,
@@ -60,12 +71,16 @@ class EffectsChanged(ValidationError):
 
 @dataclass(frozen=True)
 class Effect:
-    """What one change does to one application. `difference` in 元: to pay (+) or to take back (−) by the desk."""
+    """What one change does to one application. `difference` in 元: to pay (+) or to take back (−) by the desk.
+
+    It is against all that was made before; `replaces` are earlier differences still open, which it takes in.
+    """
 
     application: Application
     outcome: Outcome
     sentence: str
     difference: Decimal | None = None
+    replaces: tuple[FollowUp, ...] = ()
 
     @property
     def for_desk(self) -> bool:
@@ -88,12 +103,25 @@ class _Case:
 
     application: Application
     line: PaymentLine | None  # how it is paid, once it is in a batch
+    differences: tuple[FollowUp, ...]  # what earlier changes made of the listed amount: made, or still open
     on_leaving: str
     on_suspension: str
 
     @property
     def state(self) -> str:
         return self.application.state
+
+    @property
+    def made(self) -> Decimal:
+        """元 paid or to be paid, the differences the desk has dealt with counted in."""
+        assert self.line is not None
+        return self.line.amount + sum(
+            (each.effect.difference or 0 for each in self.differences if each.settled_at), Decimal()
+        )
+
+    @property
+    def open(self) -> tuple[FollowUp, ...]:
+        return tuple(each for each in self.differences if not each.settled_at)
 
     @property
     def paid_before(self) -> dt.date | None:
@@ -111,8 +139,14 @@ def plan(request: Request, *, by: User) -> Plan:
 
 
 def _standing(request: Request) -> QuerySet[Application]:
-    """The pupil's applications of the term that have not ended without aid, wherever they were filed."""
-    rows = Application.objects.filter(pupil=request.pupil, term=terms.current()).exclude(state__in=ENDED_WITHOUT_AID)
+    """The pupil's applications of the term that have not ended without aid, wherever they were filed.
+
+    For who is taken in also what has been on its way since an earlier term.
+    """
+    which = Q(term=terms.current())
+    if request.kind == Kind.TRANSFER_IN:
+        which |= Q(state=S.MOVING)
+    rows = Application.objects.filter(which, pupil=request.pupil).exclude(state__in=ENDED_WITHOUT_AID)
     related = ("round__programme", "round__term", "round__unit", "school", "school_class", "standard", "enrolment")
     return rows.select_related(*related).order_by("pk")
 
@@ -149,11 +183,17 @@ def _cases(rows: Iterable[Application]) -> list[_Case]:
             "sheet__batch"
         )
     }
+    differences: dict[UUID, list[FollowUp]] = defaultdict(list)
+    asked = FollowUp.objects.filter(effect__application__in=rows, effect__difference__isnull=False)
+    asked = asked.filter(Q(settled_at__isnull=True) | Q(result__in=_MADE)).select_related("effect__change")
+    for each in asked.order_by("effect__at", "pk"):
+        differences[each.effect.application_id].append(each)
     rules = {row.programme_id: rule_of(row.round.programme, row.round.term) for row in rows}
     return [
         _Case(
             row,
             lines.get(row.pk),
+            tuple(differences[row.pk]),
             rules[row.programme_id].on_leaving,
             rules[row.programme_id].on_suspension,
         )
@@ -176,7 +216,6 @@ def _digest(request: Request, place: Enrolment | None, effects: list[Effect]) ->
 
 
 def _effect(request: Request, place: Enrolment | None, case: _Case) -> Effect:
-    application = case.application
     match request.kind:
         case Kind.TRANSFER_IN:
             return _arrives(request, case)
@@ -194,11 +233,18 @@ def _effect(request: Request, place: Enrolment | None, case: _Case) -> Effect:
             return _boards(request, case)
     assert request.kind == Kind.RETURN
     assert place is not None
-    target = request.school_class
+    return _comes_back(request, place, case)
+
+
+def _comes_back(request: Request, place: Enrolment, case: _Case) -> Effect:
+    application, target = case.application, request.school_class
     if application.state in UNSUBMITTED and target and target.unit.pk != application.school_class_id:
         return Effect(application, Outcome.MOVES, f"转到{target.unit}，由班主任核对后提交。")
     if application.state in UNSUBMITTED:
         return Effect(application, Outcome.STAYS, "复学后由班主任核对后提交。")
+    if application.state in LISTED and any(each.effect.change.kind == Kind.SUSPEND for each in case.differences):
+        due = _entitled_with(application, place.boarding).amount or Decimal("0.00")
+        return _makes_due(case, due, "复学后", stays="照常办理。")
     return Effect(application, Outcome.STAYS, "照常办理。")
 
 
@@ -228,12 +274,16 @@ def _goes_to_school(request: Request, case: _Case) -> Effect:
 
 
 def _arrives(request: Request, case: _Case) -> Effect:
-    # The new school reads these: nothing in them tells where the pupil came from.
+    # The new school reads these before it takes the pupil in: nothing in them tells where the pupil came from. A case
+    # that came along does, afterwards: its history cannot be told without those who decided on it.
     application, target = case.application, request.school_class
     assert target is not None
     assert target.unit.parent is not None
     if application.state not in (*UNSUBMITTED, S.MOVING):
         return Effect(application, Outcome.STAYS, "转出学校已上报县中心，本学期由县中心继续办理，不用再填报。")
+    term = terms.current()
+    if term is None or application.term_id != term.pk:
+        return Effect(application, Outcome.ENDS, "上学期随转的申请没有学校接收，终止；本学期符合条件的另行填报。")
     if not _fits(application, target.unit.parent, [target.stage]):
         return Effect(application, Outcome.ENDS, "本校不办理这个批次，随转的申请终止；符合条件的另行填报。")
     return Effect(application, Outcome.MOVES, f"转到{target.unit}，退回补正，由班主任核对后提交本班评议。")
@@ -274,15 +324,14 @@ def _suspended(request: Request, case: _Case) -> Effect:
 
 def _already_listed(request: Request, case: _Case) -> Effect:
     """In a batch or paid: the list is never edited. Money that reached a pupil who was still here is theirs."""
-    application, line = case.application, case.line
-    assert line is not None  # guard ON_A_SHEET
-    paid_on = case.paid_before
+    application, paid_on = case.application, case.paid_before
     if application.state == S.PAID and paid_on is not None and paid_on < request.on:
         return Effect(application, Outcome.STAYS, f"{cn_date(paid_on)}已到账，在{_gone(request)}之前，不变。")
     if application.state == S.PAID:
-        sentence = f"{cn_date(paid_on)}已发放 {line.amount:.2f} 元，在{_gone(request)}之后，请发放环节核实收回。"
-        return Effect(application, Outcome.DESK, sentence, -line.amount)
-    return Effect(application, Outcome.DESK, f"{_in_batch(case)}，名单不能改动，请发放环节停发或收回。", -line.amount)
+        asked = f"{cn_date(paid_on)}已发放 {case.made:.2f} 元，在{_gone(request)}之后，请发放环节核实收回。"
+    else:
+        asked = f"{_in_batch(case)}，名单不能改动，请发放环节停发或收回。"
+    return _for_desk(case, -case.made, asked, stays="款项已经停发或收回，不变。")
 
 
 def _changes_class(request: Request, case: _Case) -> Effect:
@@ -305,16 +354,32 @@ def _boards(request: Request, case: _Case) -> Effect:
         return Effect(application, Outcome.STAYS, f"还没有提交；提交时按{label}计算金额。")
     found = _entitled_with(application, request.boarding)
     new, old = found.amount or Decimal("0.00"), application.amount_due
+    if application.state in LISTED:
+        return _makes_due(case, new, f"按{label}", stays=f"金额不变，仍为 {new:.2f} 元。")
     if new == old:
         return Effect(application, Outcome.STAYS, f"金额不变，仍为 {old:.2f} 元。")
-    if application.state in (*WITH_SCHOOL, *WITH_COUNTY):
-        amount = f"金额将由 {old:.2f} 元变为 {new:.2f} 元" if new else f"改为{label}后不再符合条件：{found.sentence}"
-        return Effect(application, Outcome.RETURNS, f"{amount[:220]}；退回班主任核对后重新提交。")
-    difference = new - old
+    amount = f"金额将由 {old:.2f} 元变为 {new:.2f} 元" if new else f"改为{label}后不再符合条件：{found.sentence}"
+    return Effect(application, Outcome.RETURNS, f"{amount[:220]}；退回班主任核对后重新提交。")
+
+
+def _makes_due(case: _Case, due: Decimal, why: str, *, stays: str) -> Effect:
+    """Another amount is due than was listed."""
+    difference = due - case.made
     word = "补发" if difference > 0 else "扣减"
-    listed = _in_batch(case) if application.state == S.IN_BATCH else f"已发放 {old:.2f} 元"
-    sentence = f"{listed}，名单不改；按{label}应为 {new:.2f} 元，差额 {abs(difference):.2f} 元，请发放环节{word}。"
-    return Effect(application, Outcome.DESK, sentence, difference)
+    listed = _in_batch(case) if case.state == S.IN_BATCH else f"已发放 {case.made:.2f} 元"
+    asked = f"{listed}，名单不改；{why}应为 {due:.2f} 元，差额 {abs(difference):.2f} 元，请发放环节{word}。"
+    return _for_desk(case, difference, asked, stays=stays)
+
+
+def _for_desk(case: _Case, difference: Decimal, asked: str, *, stays: str) -> Effect:
+    """One open difference a listed case: what an earlier change left open is part of the new one, or falls away."""
+    earlier = sum((each.effect.difference or 0 for each in case.open), Decimal())
+    before = f"前面异动的差额 {earlier:+.2f} 元还没有处理，" if case.open else ""
+    if difference:
+        sentence = asked + (f"{before}由这一项代替。" if before else "")
+        return Effect(case.application, Outcome.DESK, sentence, difference, case.open)
+    sentence = stays + (f"{before}不用再办。" if before else "")
+    return Effect(case.application, Outcome.STAYS, sentence, replaces=case.open)
 
 
 def _entitled_with(application: Application, boarding: str) -> Entitlement:
@@ -327,7 +392,8 @@ def _entitled_with(application: Application, boarding: str) -> Entitlement:
 
 def _in_batch(case: _Case) -> str:
     assert case.line is not None
-    return f"已列入发放批次 {case.line.sheet.batch.number}（{case.line.amount:.2f} 元）"
+    since = f"，处理差额后为 {case.made:.2f} 元" if case.made != case.line.amount else ""
+    return f"已列入发放批次 {case.line.sheet.batch.number}（{case.line.amount:.2f} 元{since}）"
 
 
 # --- recording -----------------------------------------------------------------------------------------
@@ -343,6 +409,11 @@ def record(request: Request, *, by: User, seen: str) -> list[StatusChange]:
         place = register.lock(request)
         register.check(request, place, by=by)
         workflow.lock(_standing(request).values_list("pk", flat=True))
+        # What the desk may be settling just now; like all rows before the trail, which the register writes first.
+        waiting = FollowUp.objects.filter(
+            effect__application__in=_standing(request).values("pk"), settled_at__isnull=True
+        )
+        list(waiting.select_for_update(of=("self",)).order_by("pk"))
         found = _plan(request, place, _standing(request), by=by)
         if found.digest != seen:
             raise EffectsChanged("学生的在读情况或申请刚刚有变化，没有登记。请核对下面新的影响，再点登记。")
@@ -386,6 +457,8 @@ def _note(change: StatusChange, effect: Effect, *, by: User) -> ChangeEffect:
         at=clock.now(),
         by=by,
     )
+    for each in effect.replaces:
+        _close(each, FollowUp.Result.REPLACED, "", by=by)
     if effect.for_desk:
         FollowUp.objects.create(effect=written)
     return written
@@ -444,23 +517,22 @@ def settle(follow_up: FollowUp, *, result: str, note: str, by: User) -> None:
     """
     access.require(by, Permission.RECORD_PAYMENT, follow_up.effect.application.school)
     refuse_numbers(note)
-    if result not in FollowUp.Result.values:
+    if result not in DESK_RESULTS:
         raise ValidationError({"result": "请选择处理结果。"})
     if result == FollowUp.Result.OTHER and not note.strip():
         raise ValidationError({"note": "选择“其他”时要写明怎样处理。"})
     with transaction.atomic():
-        settled = FollowUp.objects.filter(pk=follow_up.pk, settled_at__isnull=True).update(
-            result=result, note=note.strip(), settled_at=clock.now(), settled_by=by
-        )
-        if not settled:
-            raise ValidationError("这一条已由他人处理，请刷新页面。")
-        audit.record(
-            "change.settle_payment",
-            follow_up,
-            by=by,
-            unit=follow_up.effect.application.school,
-            result=FollowUp.Result(result).label,
-        )
+        _close(follow_up, FollowUp.Result(result), note.strip(), by=by)
+
+
+def _close(follow_up: FollowUp, result: FollowUp.Result, note: str, *, by: User) -> None:
+    settled = FollowUp.objects.filter(pk=follow_up.pk, settled_at__isnull=True).update(
+        result=result, note=note, settled_at=clock.now(), settled_by=by
+    )
+    if not settled:
+        raise ValidationError("这一条已由他人处理，请刷新页面。")
+    school = follow_up.effect.application.school
+    audit.record("change.settle_payment", follow_up, by=by, unit=school, result=result.label)
 
 
 # --- the county's rules ---------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from students.models import (
     Standing,
     Term,
 )
+from students.table_writing import pieces
 
 from . import programmes
 from .applications import facts_for_rules
@@ -425,7 +426,7 @@ def _same_name(now: Season) -> Iterator[tuple[UUID, UUID, str]]:
     twice = rows.order_by().values(*person).annotate(schools=Count("school", distinct=True)).filter(schools__gt=1)
     wanted = {tuple(row[name] for name in person) for row in twice}
     members: dict[tuple[object, ...], list[UUID]] = defaultdict(list)
-    for names in _chunks(sorted({str(name) for name, *_ in wanted})):
+    for names in pieces(sorted({str(name) for name, *_ in wanted}), _CHUNK):
         for pupil, *said in rows.filter(pupil__name__in=names).values_list("pupil_id", *person):
             if tuple(said) in wanted:
                 members[tuple(said)].append(pupil)
@@ -447,7 +448,7 @@ def _same_number(now: Season) -> Iterator[tuple[UUID, UUID, str]]:
     for pupil in odd.iterator(chunk_size=_CHUNK):
         if index := privacy.id_index_in_roll(pupil):
             holders[index] = pupil.pk
-    for indexes in _chunks(sorted(holders)):
+    for indexes in pieces(sorted(holders), _CHUNK):
         for other, index in Pupil.objects.filter(county=now.county, id_index__in=indexes).values_list("pk", "id_index"):
             if other != holders[index]:
                 yield holders[index], other, "number"
@@ -466,7 +467,7 @@ def _claimed(now: Season) -> dict[UUID, set[int]]:
     for school, name, masked, unit in said.iterator(chunk_size=_CHUNK):
         claims[school, name, masked].add(unit)
     found: dict[UUID, set[int]] = defaultdict(set)
-    for names in _chunks(sorted({name for _, name, _ in claims})):
+    for names in pieces(sorted({name for _, name, _ in claims}), _CHUNK):
         here = _open_in_county(now).filter(pupil__name__in=names)
         for pupil, school, name, masked in here.values_list("pupil_id", "school_id", "pupil__name", "pupil__id_masked"):
             found[pupil] |= claims.get((school, name, masked), set()) - {school}
@@ -546,7 +547,7 @@ def excluded_twice(now: Season, persons: Iterable[Suspect]) -> Iterator[Found]:
     ).order_by("pk")
     several = cases.order_by().values("pupil").annotate(n=Count("pk")).filter(n__gt=1).values_list("pupil", flat=True)
     held: dict[UUID, list[_Case]] = defaultdict(list)
-    for keys in _chunks(sorted({*several, *child}, key=str)):
+    for keys in pieces(sorted({*several, *child}, key=str), _CHUNK):
         rows = cases.filter(pupil__in=keys).values_list(
             "pk", "pupil_id", "programme_id", "programme__name", "programme__code",
             "school_id", "school_class__path", "enrolment__class_name",
@@ -559,20 +560,21 @@ def excluded_twice(now: Season, persons: Iterable[Suspect]) -> Iterator[Found]:
         for place, one in enumerate(ordered):
             for two in ordered[place + 1 :]:
                 if one.programme == two.programme or frozenset((one.programme, two.programme)) in apart:
-                    yield from _too_many(now, key, one, two)
+                    yield from _too_many(now, one, two)
 
 
-def _too_many(now: Season, child: UUID, one: _Case, two: _Case) -> Iterator[Found]:
+def _too_many(now: Season, one: _Case, two: _Case) -> Iterator[Found]:
+    # Filed under a record that holds one of the cases: another record of the child may be another school's.
     pair = f"{one.pk}+{two.pk}"
     both = {
         "programmes": [one.programme_name, two.programme_name],
         "applications": [str(one.pk), str(two.pk)],
     }
     if one.school == two.school:
-        yield Found(Kind.EXCLUDED_TWICE, child, pair, one.school, one.path, one.class_name, both)
+        yield Found(Kind.EXCLUDED_TWICE, one.pupil, pair, one.school, one.path, one.class_name, both)
         return
     whole = Found(
-        Kind.EXCLUDED_TWICE, child, f"county:{pair}", now.county.pk, now.county.path, "",
+        Kind.EXCLUDED_TWICE, one.pupil, f"county:{pair}", now.county.pk, now.county.path, "",
         both | {"schools": [one.school, two.school]},
     )  # fmt: skip
     yield whole
@@ -594,7 +596,7 @@ def sibling(now: Season) -> Iterator[Found]:
     places = _places(now, members)
     considered: set[UUID] = set()
     filed: set[UUID] = set()
-    for keys in _chunks(sorted(members, key=str)):
+    for keys in pieces(sorted(members, key=str), _CHUNK):
         for pupil, state in Application.objects.filter(term=now.term, pupil__in=keys).values_list("pupil_id", "state"):
             considered.add(pupil)
             if state in ON_THE_ROAD:
@@ -611,7 +613,7 @@ def sibling(now: Season) -> Iterator[Found]:
         for pupil in sorted(siblings, key=str)
         if (place := places.get(pupil)) and place.is_present and now.rounds_over(place.path, place.stage)
     ]
-    for chunk in _chunks(suggested):
+    for chunk in pieces(suggested, _CHUNK):
         entitled = _entitled(now, chunk)
         for place in chunk:
             if place.pupil not in entitled:
@@ -644,15 +646,10 @@ def _one_guardian(now: Season) -> list[tuple[str, frozenset[UUID]]]:
 def _places(now: Season, pupils: Iterable[UUID]) -> dict[UUID, Place]:
     """Where each of the pupils is in the term, of those who are anywhere in the county."""
     found: dict[UUID, Place] = {}
-    for keys in _chunks(sorted(pupils, key=str)):
+    for keys in pieces(sorted(pupils, key=str), _CHUNK):
         rows = _open_in_county(now).filter(pupil__in=keys)
         said = rows.values_list("pupil_id", "school_id", "path", "class_name", "stage", "boarding", "standing")
         for pupil, school, path, class_name, stage, boarding, standing in said:
             is_present = standing == Standing.PRESENT
             found[pupil] = Place(pupil, school, path, class_name, stage, boarding, is_present)
     return found
-
-
-def _chunks(values: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]

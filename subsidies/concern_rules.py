@@ -45,7 +45,10 @@ def end_reason(reason: ConcernReason, *, on: dt.date, county: Unit, by: User) ->
             raise ValidationError("这个处理结果已经停用。")
         if on < held.valid_from or on < clock.today():
             raise ValidationError({"on": "停用日期不能早于启用日期和今天。"})
-        others = ConcernReason.objects.filter(Q(valid_to__isnull=True) | Q(valid_to__gt=on), kind=held.kind)
+        next_day = on + dt.timedelta(days=1)
+        others = ConcernReason.objects.filter(
+            Q(valid_to__isnull=True) | Q(valid_to__gte=next_day), kind=held.kind, valid_from__lte=next_day
+        )
         if not others.exclude(pk=held.pk).exists():
             raise ValidationError("这是这类事项最后一个处理结果，停用后就无法办结。请先登记新的处理结果。")
         held.valid_to = on

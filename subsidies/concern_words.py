@@ -4,7 +4,9 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .entitlement import STAGE_NAMES, cn_date
+from accounts.templatetags.aid import cn_date
+
+from .entitlement import STAGE_NAMES
 
 Facts = Mapping[str, Any]
 Names = Mapping[int, str]  # of units, as far as the reader may know them

@@ -8,7 +8,7 @@ longer so is GONE.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -74,6 +74,12 @@ def last_finished(unit: Unit, term: Term) -> Screening | None:
     units = [int(key) for key in unit.path.rstrip("/").split("/")]
     done = Screening.objects.filter(unit__in=units, term=term, state=Screening.State.DONE)
     return done.select_related("unit", "asked_by").order_by("-finished_at").first()
+
+
+def last_failed(units: Iterable[Unit], term: Term) -> Screening | None:
+    """The newest screening of one of the units, if it was given up."""
+    last = Screening.objects.filter(unit__in=list(units), term=term).order_by("-asked_at").first()
+    return last if last and last.state == Screening.State.FAILED else None
 
 
 def find(unit: Unit, term: Term, *, by: User | None) -> Screening:
@@ -268,16 +274,24 @@ def settle(
     proof is missing.
     """
     with transaction.atomic():
-        held = Concern.objects.select_for_update(of=("self",)).select_related("owner", "term").get(pk=concern.pk)
+        rows = _with_parts(concern)
+        held = next(row for row in rows if row.pk == concern.pk)
         access.require(by, Permission.SETTLE_CONCERNS, held.owner)
         _refuse(held, reason, note, proof, seen)
         upload = uploads.store(proof, kind=Upload.Kind.EVIDENCE, unit=held.owner, by=by) if proof else None
         settled = _write(held, reason, redact(note.strip()), upload, by)
         # The note is the county's: it may name the other school.
-        twins = held.twins.select_for_update(of=("self",)).filter(state=Concern.State.OPEN).select_related("owner")
-        for twin in twins.order_by("pk"):
-            _write(twin, reason, "", None, by)
+        for twin in rows:
+            if twin is not held and twin.state == Concern.State.OPEN:
+                _write(twin, reason, "", None, by)
     return settled
+
+
+def _with_parts(concern: Concern) -> list[Concern]:
+    """The concern and the schools' parts of it, locked in key order as everybody locks them, before the trail."""
+    both = Q(pk=concern.pk) | Q(about=concern.pk)
+    rows = Concern.objects.select_for_update(of=("self",)).filter(both).select_related("owner", "term")
+    return list(rows.order_by("pk"))
 
 
 def _refuse(held: Concern, reason: ConcernReason, note: str, proof: UploadedFile | None, seen: str) -> None:
@@ -303,9 +317,12 @@ def _write(held: Concern, reason: ConcernReason, note: str, proof: Upload | None
     return settled
 
 
-def settle_all(concerns: Iterable[Concern], *, reason: ConcernReason, note: str = "", by: User) -> list[Answered]:
+def settle_all(
+    concerns: Iterable[Concern], *, reason: ConcernReason, note: str = "", seen: Mapping[int, str], by: User
+) -> list[Answered]:
     """Settle each of a selection for one reason; each by itself, so that one that cannot go stops no other.
 
+    `seen`: by concern, the digest of the facts the person had before them.
     Raises ValidationError, for all, when the reason needs a proof: that belongs to one child each.
     """
     if reason.needs_proof:
@@ -313,7 +330,7 @@ def settle_all(concerns: Iterable[Concern], *, reason: ConcernReason, note: str 
     answers = []
     for concern in concerns:
         try:
-            settle(concern, reason=reason, note=note, by=by)
+            settle(concern, reason=reason, note=note, seen=seen[concern.pk], by=by)
         except ValidationError as refusal:
             answers.append(Answered(concern, " ".join(refusal.messages)))
         except PermissionDenied:
@@ -330,8 +347,7 @@ def reopen(concern: Concern, *, note: str, by: User) -> Concern:
     if not note.strip():
         raise ValidationError({"note": "请写明为什么要重新处理。"})
     with transaction.atomic():
-        both = Q(pk=concern.pk) | Q(about=concern.pk)
-        rows = list(Concern.objects.select_for_update(of=("self",)).filter(both).select_related("owner").order_by("pk"))
+        rows = _with_parts(concern)
         held = next(row for row in rows if row.pk == concern.pk)
         if held.state != Concern.State.SETTLED:
             raise ValidationError(f"这件事现在是“{held.get_state_display()}”，不用退回重办。请刷新页面。")

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from accounts.templatetags.aid import cn_date
+
 STANDING_NAMES = {
     "suspended": "正在休学",
     "transferred": "已转出",
@@ -177,11 +179,6 @@ def _stage(code: str) -> str:
 
 def _boarding(code: str) -> str:
     return BOARDING_NAMES.get(code, code)
-
-
-def cn_date(day: dt.date | None) -> str:
-    """2026年3月5日, without leading zeros (GB/T 9704)."""
-    return f"{day.year}年{day.month}月{day.day}日" if day else ""
 
 
 def term_label(key: str) -> str:

@@ -250,11 +250,12 @@ class MeetingForm(ListForm):
     """Minutes of a review meeting, and its decision on each application."""
 
     held_on = forms.DateField(label="会议日期", widget=DayInput)
-    place = forms.CharField(label="地点", max_length=60)
-    chair = forms.CharField(label="主持人", max_length=40)
+    place = forms.CharField(label="地点", max_length=60, validators=[refuse_numbers])
+    chair = forms.CharField(label="主持人", max_length=40, validators=[refuse_numbers])
     members = forms.CharField(
         label="评议小组成员",
         max_length=4000,
+        validators=[refuse_numbers],
         widget=forms.Textarea(attrs={"rows": 8}),
         help_text="一行一人，姓名后空一格写身份，例如：王秀英 家长代表。申请学生和家长不参加对自己的评议。",
     )

@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
+from accounts.templatetags.aid import cn_date
 from documents import xlsx
 from documents.xlsx import Column, WorksheetPlan
 from students.models import RollOver
@@ -49,7 +50,7 @@ def report(rollover: RollOver) -> bytes:
     kept = rollover.report
     title = f"{rollover.school} {rollover.source}结转到{rollover.target}"
     state = "（已撤销）" if rollover.state == RollOver.State.UNDONE else ""
-    above = [f"{rollover.done_by.name}于{rollover.done_at:%Y-%m-%d}办理{state}", *kept.get("notes", [])]
+    above = [f"{rollover.done_by.name}于{cn_date(rollover.done_at)}办理{state}", *kept.get("notes", [])]
     classes = [
         (
             row["name"], row["after"], row["what"], row["pupils"], row["carried"], row["graduated"], row["entered"],

@@ -26,7 +26,7 @@ from accounts.templatetags.aid import yuan
 from students import enrolment as register
 from students import rollovers, terms
 from students.models import Enrolment, RollOver, Term
-from students.rollovers import Outcome, Plan, RollOverRefused
+from students.rollovers import Outcome, RollOverRefused
 
 from . import applications, programmes, workflow
 from .applications import Candidate, Wish
@@ -112,11 +112,6 @@ def fingerprint(outcome: Outcome) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def plan(school: Unit, target: Term) -> Plan:
-    """The school before the roll-over; see students.rollovers.plan."""
-    return rollovers.plan(school, target)
-
-
 def _busy(school: Unit, target: Term) -> dict[int, int]:
     standing = Application.objects.filter(school=school, term=target).exclude(state__in=ENDED_WITHOUT_AID)
     return dict(standing.order_by().values_list("school_class").annotate(Count("pk")))
@@ -133,7 +128,7 @@ def obstacles(rollover: RollOver) -> list[str]:
     found = []
     filed = _since(rollover).exclude(state=State.DRAFT)
     if n := filed.count():
-        found.append(f"{rollover.target}已经提交过 {n} 份申请。")
+        found.append(f"{rollover.target}已有 {n} 份申请提交或撤回过。")
     return found + rollovers.obstacles(rollover)
 
 

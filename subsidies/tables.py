@@ -174,7 +174,11 @@ class ConcernTable(tables.Table):
 
     def render_chosen(self, record: Concern) -> SafeString:
         return format_html(
-            '<input type="checkbox" name="concern" value="{}" aria-label="选择{}">', record.pk, record.pupil.name
+            '<input type="checkbox" name="concern" value="{0}" aria-label="选择{1}">'
+            '<input type="hidden" name="seen_{0}" value="{2}">',
+            record.pk,
+            record.pupil.name,
+            record.digest,
         )
 
     def render_pupil(self, record: Concern) -> SafeString:

@@ -12,9 +12,11 @@ from django.db import transaction
 
 from accounts import audit, clock, scopes
 from accounts.access import refusal
-from accounts.models import User
+from accounts.models import Unit, User
 from accounts.roles import ROLES
-from students.models import BankAccount
+from students import enrolment
+from students.models import BankAccount, Enrolment
+from students.table_writing import pieces
 
 from .models import Application, ChangeEffect, Decision, DutyHolder, Meeting, PaymentLine, PayoutSheet, StepTaken
 from .states import Duty, Guard, State, Step, Transition
@@ -71,7 +73,7 @@ def lock(keys: Iterable) -> list[Application]:
     applications first and the end of the audit trail last.
     """
     ordered = sorted(set(keys))
-    return [row for chunk in _chunks(ordered) for row in _lock(chunk)]
+    return [row for chunk in pieces(ordered, _CHUNK) for row in _lock(chunk)]
 
 
 def take_duty(applications: Iterable[Application], duty: Duty, *, by: User) -> None:
@@ -82,10 +84,6 @@ def take_duty(applications: Iterable[Application], duty: Duty, *, by: User) -> N
     rows = list(applications)
     _refuse_second_duty({row.pk: duty for row in rows}, by)
     _take_duties({row.pk: duty for row in rows}, by)
-
-
-def _chunks(keys: Sequence) -> Iterable[Sequence]:
-    return (keys[i : i + _CHUNK] for i in range(0, len(keys), _CHUNK))
 
 
 def _lock(keys: Sequence) -> list[Application]:
@@ -129,7 +127,7 @@ def _duties_of(locked: list[Application], rows: dict) -> dict:
 def _refuse_second_duty(wanted: dict, by: User) -> None:
     held = {
         holder.application_id: holder.duty
-        for chunk in _chunks(list(wanted))
+        for chunk in pieces(wanted, _CHUNK)
         for holder in DutyHolder.objects.filter(application__in=chunk, by=by)
     }
     clash = [pk for pk, duty in wanted.items() if held.get(pk, duty) != duty]
@@ -150,7 +148,7 @@ def _write(locked: list[Application], rows: dict, *, by: User, note: str, notes:
     for application in locked:
         by_move.setdefault(rows[application.pk], []).append(application.pk)
     for row, keys in by_move.items():
-        for chunk in _chunks(keys):
+        for chunk in pieces(keys, _CHUNK):
             # Compare and set: without row locks (SQLite) this is what makes a second writer notice.
             moved = Application.objects.filter(pk__in=chunk, state=row.source).update(state=row.target, changed_at=at)
             if moved != len(chunk):
@@ -184,7 +182,7 @@ def _write(locked: list[Application], rows: dict, *, by: User, note: str, notes:
 def _take_duties(wanted: dict, by: User) -> None:
     held = {
         key
-        for chunk in _chunks(list(wanted))
+        for chunk in pieces(wanted, _CHUNK)
         for key in DutyHolder.objects.filter(application__in=chunk, by=by).values_list("application_id", flat=True)
     }
     DutyHolder.objects.bulk_create(
@@ -251,7 +249,7 @@ def _decided_in_meeting(applications: list[Application], *, step: Step, by: User
     since = {a.pk: a.changed_at for a in applications}
     decided = {
         d.application_id
-        for chunk in _chunks(list(since))
+        for chunk in pieces(since, _CHUNK)
         for d in Decision.objects.filter(
             application__in=chunk, meeting__level=level, meeting__recorded_by=by, verdict=verdict
         ).select_related("meeting")
@@ -291,7 +289,7 @@ def refuse_without_account(applications: Iterable[Application]) -> None:
     pupils = {a.pupil_id for a in applications}
     known = {
         key
-        for chunk in _chunks(list(pupils))
+        for chunk in pieces(pupils, _CHUNK)
         for key in BankAccount.objects.filter(pupil__in=chunk, ends_on__isnull=True).values_list("pupil_id", flat=True)
     }
     if lacking := pupils - known:
@@ -310,7 +308,27 @@ def _payment_recorded(applications: list[Application], **_: object) -> None:
 
 def _lines_of(applications: list[Application], **which: object) -> int:
     lines = PaymentLine.objects.filter(reverses__isnull=True, **which)
-    return sum(lines.filter(application__in=chunk).count() for chunk in _chunks([a.pk for a in applications]))
+    return sum(lines.filter(application__in=chunk).count() for chunk in pieces((a.pk for a in applications), _CHUNK))
+
+
+def _still_a_pupil(applications: list[Application], **_: object) -> None:
+    units = Unit.objects.in_bulk({a.round.unit_id for a in applications})
+    places: dict[tuple, str] = {}
+    for chunk in pieces((a.pupil_id for a in applications), _CHUNK):
+        rows = enrolment.open_only(
+            Enrolment.objects.filter(pupil__in=chunk, term__in={a.term_id for a in applications})
+        )
+        places |= {(pupil, term): path for pupil, term, path in rows.values_list("pupil_id", "term_id", "path")}
+    gone = [a for a in applications if not places.get(_who(a), "").startswith(units[a.round.unit_id].path)]
+    if gone:
+        raise StepRefused(
+            f"{len(gone)} 份申请不能退回：学生已离校或已转到这个批次以外的学校，退回后没有班级能重新提交。"
+            "请作出通过或不通过的结论。"
+        )
+
+
+def _who(application: Application) -> tuple:
+    return application.pupil_id, application.term_id
 
 
 # Which outcome of a change a step carries out.
@@ -327,7 +345,7 @@ def _change_recorded(applications: list[Application], *, step: Step, by: User, *
     since = {a.pk: a.changed_at for a in applications}
     recorded = {
         effect.application_id
-        for chunk in _chunks(list(since))
+        for chunk in pieces(since, _CHUNK)
         for effect in ChangeEffect.objects.filter(application__in=chunk, by=by, outcome=OUTCOMES[step])
         # An effect from before the last step was carried out then.
         if effect.at >= since[effect.application_id]
@@ -347,5 +365,6 @@ _GUARDS: dict[Guard, Callable[..., None]] = {
     Guard.ACCOUNT_KNOWN: _account_known,
     Guard.ON_A_SHEET: _on_a_sheet,
     Guard.PAYMENT_RECORDED: _payment_recorded,
+    Guard.STILL_A_PUPIL: _still_a_pupil,
     Guard.CHANGE_RECORDED: _change_recorded,
 }

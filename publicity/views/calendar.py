@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts import clock, scopes
 from accounts.access import desk
@@ -37,6 +37,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
     return render(request, "publicity/calendar.html", context)
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.EDIT_CALENDAR)
 def calendar_record(request: HttpRequest) -> HttpResponse:
     """Type, look at what was understood, then record exactly that."""

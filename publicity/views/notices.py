@@ -43,6 +43,7 @@ def notice_list(request: HttpRequest) -> HttpResponse:
     return render(request, "publicity/notice_list.html", {"table": table, "filter": wanted, "may_publish": may_publish})
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.PUBLISH_NOTICE)
 def notice_new(request: HttpRequest) -> HttpResponse:
     choices = verbs.publishable(request.user)
@@ -98,6 +99,7 @@ def notice_close(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("notice", pk=pk)
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.VIEW_CASES)
 def notice_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The photograph of the board (GET); a new one (POST)."""

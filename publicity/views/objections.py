@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
 
 from accounts import access
 from accounts.access import desk
@@ -18,6 +19,7 @@ from ..forms import ObjectionForm, SettleForm
 from ..models import NoticeLine, Objection
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.PUBLISH_NOTICE)
 def objection_new(request: HttpRequest, line: int) -> HttpResponse:
     subject = access.fetch(
@@ -40,6 +42,7 @@ def objection_new(request: HttpRequest, line: int) -> HttpResponse:
     return render(request, "publicity/objection_new.html", {"line": subject, "notice": subject.notice, "form": form})
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.PUBLISH_NOTICE)
 def objection_settle(request: HttpRequest, pk: UUID) -> HttpResponse:
     objection = access.fetch(

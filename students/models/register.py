@@ -124,7 +124,8 @@ class Pupil(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["name", "birth_date"], name="pupil_by_name"),
+            # With the key, so that a part of a name is looked for in the index alone.
+            models.Index(fields=["name", "birth_date", "id"], name="pupil_by_name"),
             models.Index(fields=["county", "initials"], name="pupil_by_initials"),
             models.Index(fields=["id_tail"], name="pupil_by_id_tail"),
             models.Index(fields=["roll_tail"], name="pupil_by_roll_tail"),
@@ -182,7 +183,7 @@ class Enrolment(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     pupil = models.ForeignKey(Pupil, models.PROTECT, related_name="enrolments", verbose_name="学生", db_index=False)
-    term = models.ForeignKey(Term, models.PROTECT, related_name="enrolments", verbose_name="学期")
+    term = models.ForeignKey(Term, models.PROTECT, related_name="enrolments", verbose_name="学期", db_index=False)
     school = models.ForeignKey(Unit, models.PROTECT, related_name="+", verbose_name="学校", db_index=False)
     school_class = models.ForeignKey(
         Unit, models.PROTECT, related_name="enrolments", verbose_name="班级", db_index=False

@@ -1,7 +1,5 @@
 """异动 as lists: what changed, each class's first-month confirmation, and where it is outstanding."""
 
-from collections.abc import Iterable
-
 import django_tables2
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -113,7 +111,7 @@ def change_confirmations(request: HttpRequest) -> HttpResponse:
     """Which classes have confirmed; for the county by school, one school's classes on a click."""
     term = _term()
     schools = _units(request.user, Unit.Level.SCHOOL).select_related("parent").order_by("path")
-    chosen = schools.filter(pk=request.GET["school"]).first() if request.GET.get("school", "").isdigit() else None
+    chosen = schools.filter(pk=request.GET["school"]).first() if request.GET.get("school", "").isdecimal() else None
     classes = _units(request.user, Unit.Level.CLASS)
     if chosen is not None:
         classes = classes.filter(parent=chosen)
@@ -124,14 +122,17 @@ def change_confirmations(request: HttpRequest) -> HttpResponse:
     units = schools if by_school else classes.order_by("path")
     page = Paginator(units, SCHOOLS_PER_PAGE if by_school else ROWS_PER_PAGE).get_page(request.GET.get("page"))
     shown = [unit.pk for unit in page.object_list]
-    states = confirmations.states(classes.filter(**{"parent__in" if by_school else "pk__in": shown}), term)
+    if by_school:
+        rows = confirmations.school_states(page.object_list, classes.filter(parent__in=shown), term)
+    else:
+        rows = confirmations.states(classes.filter(pk__in=shown), term)
     left = confirmations.outstanding(classes, term).count()
     done = ChangeConfirmation.objects.filter(term=term, school_class__in=classes).count()
     first = classes.first()
     context = {
         "term": term,
         "page": page,
-        "rows": _per_school(page.object_list, states) if by_school else states,
+        "rows": rows,
         "by_school": by_school,
         "school": chosen,
         "total": left + done,
@@ -143,25 +144,13 @@ def change_confirmations(request: HttpRequest) -> HttpResponse:
     return render(request, "students/change_confirmations.html", context)
 
 
-def _per_school(schools: Iterable[Unit], states: list[confirmations.ClassState]) -> list[dict]:
-    found = {unit.pk: {"unit": unit, "classes": 0, "done": 0, "pupils": 0, "changes": 0} for unit in schools}
-    for state in states:
-        row = found[state.unit.parent_id]
-        row["classes"] += 1
-        row["done"] += bool(state.confirmation)
-        row["pupils"] += state.pupils
-        row["changes"] += state.changes
-    for row in found.values():
-        row["left"] = row["classes"] - row["done"]
-    return sorted(found.values(), key=lambda row: (row["left"] == 0, row["unit"].path))
-
-
 def _open_reports(user: User, school: Unit | None) -> list[ChangeReport]:
+    """The first of them, in the order of the classes that reported."""
     rows = confirmations.reports_for(user).filter(enrolment__school_class__is_active=True)
     if school is not None:
-        rows = rows.filter(enrolment__path__below=school.path)
+        rows = rows.filter(confirmation__school_class__path__below=school.path)
     related = ("enrolment__pupil", "enrolment__school_class__parent", "confirmation__confirmed_by")
-    return list(rows.select_related(*related)[:ROWS_PER_PAGE])
+    return list(rows.select_related(*related).order_by("confirmation__school_class__path", "pk")[:ROWS_PER_PAGE])
 
 
 @require_POST

@@ -20,9 +20,9 @@ from ..models import IdCorrection
 from .pupils import fetch_place
 
 
+@require_http_methods(["GET", "POST"])
 @sensitive_post_parameters("number")
 @never_cache
-@require_http_methods(["GET", "POST"])
 @desk(P.RECORD_CHANGES)
 def id_correct(request: HttpRequest, pk: UUID) -> HttpResponse:
     place = fetch_place(request.user, pk)

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -85,7 +85,7 @@ def list_version(request: HttpRequest, pk: UUID) -> HttpResponse:
     user = _user(request)
     if version.state in _RUNNING:
         return render(request, "students/list_progress.html", {"version": version})
-    held = ListMatch.objects.filter(version=version, state__in=HELD).filter(_about_ours(user, "pupil"))
+    held = list_matching.about_ours(ListMatch.objects.filter(version=version, state__in=HELD), user, P.VIEW_REGISTER)
     page = _page(request, held.order_by("entry_id"), "entry__category", "pupil")
     places = _places([match.pupil_id for match in page])
     before, after = list_matching.neighbours(version)
@@ -172,20 +172,10 @@ def list_differences(request: HttpRequest, pk: int) -> HttpResponse:
     if len(versions) > 1 and form.is_valid():
         chosen = form.cleaned_data
         before, after = sorted((chosen["before"], chosen["after"]), key=lambda version: version.as_of)
-        sides = {
-            "came": list_matching.came_in(before, after),
-            "left": list_matching.came_in(after, before),
-            "changed": list_matching.changed(before, after),
-        }
-        school, everybody = chosen.get("school"), chosen.get("who") == "all" and not chosen.get("school")
-        if not (everybody and _may_compare(user)):
-            # Every pupil on a county's list is the county's: where each is now need not be asked.
-            is_theirs = school is None and scopes.whole_counties(scopes.reach(user, P.VIEW_REGISTER))
-            ours = None if is_theirs else _ours(user, school)
-            sides = {key: list_matching.of_pupils(rows, ours) for key, rows in sides.items()}
+        sides = _sides(user, before, after, school=chosen.get("school"), everybody=chosen.get("who") == "all")
         kind = request.GET.get("kind", "")
         kind = kind if kind in sides else "came"
-        page = _page(request, sides[kind], "category", prefetch=_held_of())
+        page = _page(request, sides[kind], "category", prefetch=_held_of(), asks_once=True)
         counted = {key: page.paginator.count if key == kind else rows.count() for key, rows in sides.items()}
         context |= {
             "before": before,
@@ -196,6 +186,24 @@ def list_differences(request: HttpRequest, pk: int) -> HttpResponse:
             "rows": _difference_rows(page, before if kind == "changed" else None),
         }
     return render(request, "students/list_differences.html", context)
+
+
+def _sides(
+    user: User, before: ListVersion, after: ListVersion, *, school: Unit | None, everybody: bool
+) -> dict[str, QuerySet[ListEntry]]:
+    """The entries of each kind of difference that the reader may see, or asked for."""
+    sides = {
+        "came": (list_matching.came_in(before, after), after),
+        "left": (list_matching.came_in(after, before), before),
+        "changed": (list_matching.changed(before, after), after),
+    }
+    if everybody and school is None and _may_compare(user):
+        return {key: rows for key, (rows, _) in sides.items()}
+    # Every pupil on a county's list is the county's: where each is now need not be asked.
+    is_theirs = school is None and scopes.whole_counties(scopes.reach(user, P.VIEW_REGISTER))
+    held = ListMatch.objects.filter(version__in=(before, after), state__in=HELD)
+    ours = None if is_theirs else list_matching.pupils_now_in(_places_of(user, school), held)
+    return {key: list_matching.of_pupils(rows, version, ours) for key, (rows, version) in sides.items()}
 
 
 def _with_defaults(request: HttpRequest, versions: QuerySet[ListVersion]) -> dict[str, Any]:
@@ -237,13 +245,15 @@ def list_proposals(request: HttpRequest) -> HttpResponse:
     """Persons on a list who may be one of our pupils: same name and birth date, another number or none."""
     user = _user(request)
     rows = list_versions.proposals_for(user, P.VIEW_REGISTER)
-    page = _page(request, rows.order_by("entry_id", "pk"), "version__profile__source", "entry__category", "pupil")
+    page = _page(
+        request, rows.order_by("entry_id", "pk"), "version__profile__source", "entry__category", "pupil", asks_once=True
+    )
     places = _places([match.pupil_id for match in page])
     others = dict(
         ListMatch.objects.filter(state=ListMatch.State.PROPOSED, entry__in=[match.entry_id for match in page])
         .order_by()
         .values_list("entry")
-        .annotate(n=Count("pk"))
+        .annotate(n=Count("*"))
     )
     shown = [
         {"match": match, "place": places.get(match.pupil_id), "others": others.get(match.entry_id, 1) - 1}
@@ -257,8 +267,8 @@ def list_proposals(request: HttpRequest) -> HttpResponse:
 @desk(P.SETTLE_CONCERNS)
 def list_decide(request: HttpRequest, pk: int) -> HttpResponse:
     user = _user(request)
-    rows = ListMatch.objects.filter(_about_ours(user, "pupil", P.SETTLE_CONCERNS))
-    match = get_object_or_404(rows.select_related("version__profile__county", "pupil"), pk=pk)
+    rows = list_matching.about_ours(ListMatch.objects.filter(pk=pk), user, P.SETTLE_CONCERNS)
+    match = get_object_or_404(rows.select_related("version__profile__county", "pupil"))
     answer = request.POST.get("same")
     if answer not in ("yes", "no"):
         messages.error(request, "请选择“是同一人”或“不是同一人”。")
@@ -330,10 +340,14 @@ def recheck(request: HttpRequest, pk: int) -> HttpResponse:
     tasks_ = Recheck.objects.select_related("pupil", "school", "version__profile__source", "settled_by")
     may = P.SETTLE_CONCERNS if request.method == "POST" else None
     task = fetch(tasks_, _user(request), P.VIEW_REGISTER, unit="school", may=may, pk=pk)
-    confirmed = rechecks.effects_of(task, Recheck.Outcome.CONFIRMED)
-    mistaken = rechecks.effects_of(task, Recheck.Outcome.MISTAKEN)
+    is_elsewhere = rechecks.is_elsewhere(task)
+    # Of a pupil who has moved, the school of the task is told nothing more: all it can do is to hand the task over.
+    confirmed, mistaken = (
+        rechecks.Effects() if is_elsewhere else rechecks.effects_of(task, outcome)
+        for outcome in (Recheck.Outcome.CONFIRMED, Recheck.Outcome.MISTAKEN)
+    )
     # A list that says when the risk ended knows the day better than the calendar does.
-    standings = lists.standing_on_lists([task.pupil_id]).get(task.pupil_id, [])
+    standings = [] if is_elsewhere else lists.standing_on_lists([task.pupil_id]).get(task.pupil_id, [])
     day = max((row.valid_to for row in standings if row.denies and row.valid_to), default=None)
     form = RecheckForm(request.POST or None, kind=task.kind, day=day, **_day_of(confirmed, mistaken))
     if request.method == "POST" and form.is_valid():
@@ -362,7 +376,8 @@ def recheck(request: HttpRequest, pk: int) -> HttpResponse:
         "confirmed": confirmed,
         "mistaken": mistaken,
         "standings": standings,
-        "alike": rechecks.asked_alike(task) if task.state == Recheck.State.OPEN else [],
+        "is_elsewhere": is_elsewhere,
+        "alike": rechecks.asked_alike(task) if task.state == Recheck.State.OPEN and not is_elsewhere else [],
     }
     return render(request, "students/recheck.html", context)
 
@@ -388,7 +403,7 @@ def list_sources(request: HttpRequest) -> HttpResponse:
     sources = list(ListSource.objects.filter(county=county).annotate(n=Count("profiles")))
     if request.method == "POST":
         try:
-            list_versions.rank_sources(county, _wanted_order(request, sources), by=user)
+            list_profiles.rank_sources(county, _wanted_order(request, sources), by=user)
         except ValidationError as refusal:
             messages.error(request, " ".join(refusal.messages))
         else:
@@ -544,23 +559,10 @@ def _version(request: HttpRequest, pk: UUID, may: P | None = None) -> ListVersio
     return version
 
 
-def _ours(user: User, school: Unit | None = None, permission: P = P.VIEW_REGISTER) -> QuerySet[Enrolment]:
-    """Where the pupils are now that lie in the reader's scope; of one school, if given."""
-    rows = scopes.within(Enrolment.objects.all(), user, permission, unit="school")
-    rows = scopes.within(rows, user, permission, unit="")  # says the same, at hand in the row itself
-    if school is not None:
-        rows = rows.filter(path__below=school.path)
-    return enrolment.current_only(rows)
-
-
-def _about_ours(user: User, lookup: str, permission: P = P.VIEW_REGISTER) -> Q:
-    """A condition on what `lookup` leads to a pupil from. Over a county one sees everybody of the county."""
-    paths = scopes.reach(user, permission)
-    counties = {int(path.rstrip("/")) for path in paths if path.count("/") == 1}
-    condition = Q(**{f"{lookup}__county__in": counties}) if counties else Q(pk__in=[])
-    if len(counties) < len(paths):
-        condition |= Q(**{f"{lookup}__in": _ours(user, None, permission).order_by().values("pupil")})
-    return condition
+def _places_of(user: User, school: Unit | None) -> QuerySet[Enrolment]:
+    """Places at the reader's schools, of any term; at one of them, if given."""
+    places = enrolment.at_schools(user, P.VIEW_REGISTER)
+    return places.filter(path__below=school.path) if school else places
 
 
 def _schools(user: User) -> QuerySet[Unit]:
@@ -573,10 +575,14 @@ def _places(pupils: list[UUID]) -> dict[UUID, Enrolment]:
     return {row.pupil_id: row for row in rows.select_related("school", "school_class").order_by()}
 
 
-def _page(request: HttpRequest, rows: QuerySet, *related: str, prefetch: Prefetch | None = None) -> Page:
+def _page(
+    request: HttpRequest, rows: QuerySet, *related: str, prefetch: Prefetch | None = None, asks_once: bool = False
+) -> Page:
     """One page of the rows, with the related records that are named."""
     more = [prefetch] if prefetch else []
-    listed = KeysFirst(rows, detail=lambda shown: shown.select_related(*related).prefetch_related(*more))
+    listed = KeysFirst(
+        rows, detail=lambda shown: shown.select_related(*related).prefetch_related(*more), asks_once=asks_once
+    )
     page = Paginator(listed, PER_PAGE).get_page(request.GET.get("page"))
     page.prefixed_page_field, page.prefix = "page", ""  # what the pager of the tables asks for
     return page

@@ -33,7 +33,10 @@ _SESSION_KEY = "pupil_search"
 @desk(P.VIEW_PUPILS)
 def pupils(request: HttpRequest) -> HttpResponse:
     filters = PupilFilter({"term": _default_term(), "standing": "open", **request.GET.dict()}, user=request.user)
-    rows = LongList(_chosen(request.user, filters), unit_path="path", then=("pupil__name", "pk"), detail=_shown)
+    chosen = _chosen(request.user, filters)
+    is_by_kind = bool(filters.cleaned_data.get("category"))
+    counted = _chosen(request.user, filters, is_counting=True) if is_by_kind else None
+    rows = LongList(chosen, unit_path="path", then=("pupil__name", "pk"), detail=_shown, counted=counted)
     table = PupilTable(rows, reach=scopes.reach(request.user, P.VIEW_PUPILS))
     if "school" not in filters.fields:
         table.exclude = ("school",)
@@ -51,7 +54,7 @@ def _default_term() -> int | str:
     return term.pk if term else ""
 
 
-def _chosen(user: User, filters: PupilFilter) -> QuerySet[Enrolment]:
+def _chosen(user: User, filters: PupilFilter, *, is_counting: bool = False) -> QuerySet[Enrolment]:
     filters.is_valid()
     chosen = filters.cleaned_data  # without a field that could not be read; the form says so beside it
     rows = scopes.within(Enrolment.objects.all(), user, P.VIEW_PUPILS, unit="")
@@ -73,7 +76,12 @@ def _chosen(user: User, filters: PupilFilter) -> QuerySet[Enrolment]:
         rows = _still_ours(rows.filter(bank_accounts.LACKS[account]()), user)
     if category := chosen.get("category"):
         kinds = [kind.pk for kind in Category.objects.filter(Q(pk=category.pk) | Q(maps_to=category))]
-        rows = _still_ours(rows.filter(Exists(_in_force().filter(pupil=OuterRef("pupil"), category__in=kinds))), user)
+        of_kind = _in_force().filter(category__in=kinds).order_by()
+        # A county's places are sooner counted against a list of the pupils; a page's, each by itself.
+        is_of_kind = Q(pupil__in=of_kind.values("pupil"))
+        if not is_counting:
+            is_of_kind = Q(Exists(of_kind.filter(pupil=OuterRef("pupil"))))
+        rows = _still_ours(rows.filter(is_of_kind), user)
     return rows
 
 
@@ -135,15 +143,21 @@ def pupil(request: HttpRequest, pk: UUID) -> HttpResponse:
         "account_doubts": bank_accounts.doubts(account) if account else [],
         "verify": VerifyForm(initial={"on": today}),
         "past_accounts": [row for row in accounts if row.ends_on],
-        "enrolments": place.pupil.enrolments.select_related("term", "school", "school_class").order_by(
-            "-term__key", "-starts_on"
-        ),
+        "enrolments": _enrolments(place, request.user),
         "corrections": place.pupil.id_corrections.select_related("by"),
         "changes": changes.history(place.pupil, request.user),
         "may_change": place.ends_on is None and bool(changes.kinds_for(place, by=request.user)),
         **_may(request.user, place),
     }
     return render(request, "students/pupil.html", context)
+
+
+def _enrolments(place: Enrolment, user: User) -> list[Enrolment]:
+    """All the pupil's, newest first; which other school it was is only the county's knowledge (`is_told`)."""
+    rows = list(place.pupil.enrolments.select_related("term", "school").order_by("-term__key", "-starts_on"))
+    for row in rows:
+        row.is_told = row.school_id == place.school_id or scopes.allows(user, P.VIEW_PUPILS, row.school)
+    return rows
 
 
 def _may(user: User, place: Enrolment) -> dict[str, bool]:
@@ -188,8 +202,8 @@ def _look_for(request: HttpRequest) -> HttpResponse:
     return redirect("pupil_find")
 
 
-@never_cache
 @require_http_methods(["GET", "POST"])
+@never_cache
 @desk(P.REVEAL_IDENTITY)
 def pupil_reveal(request: HttpRequest, pk: UUID) -> HttpResponse:
     place = fetch_place(request.user, pk)

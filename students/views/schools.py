@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from django_tables2 import RequestConfig
 
 from accounts import access, scopes
@@ -43,6 +43,7 @@ def _with_above(path: str) -> list[str]:
     return ["/".join(keys[: n + 1]) + "/" for n in range(len(keys))]
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.EDIT_SCHOOLS)
 def school_add(request: HttpRequest) -> HttpResponse:
     form = SchoolForm(request.POST or None)
@@ -58,6 +59,7 @@ def school_add(request: HttpRequest) -> HttpResponse:
     return render(request, "students/school_edit.html", {"form": form, "school": None})
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.EDIT_SCHOOLS)
 def school_edit(request: HttpRequest, pk: int) -> HttpResponse:
     rows = School.objects.select_related("unit")

@@ -37,8 +37,8 @@ def staff_accounts(request: HttpRequest) -> HttpResponse:
     return render(request, "students/staff_accounts.html", context)
 
 
-@sensitive_post_parameters("number")
 @require_http_methods(["GET", "POST"])
+@sensitive_post_parameters("number")
 @desk(P.IMPORT_ROSTER)
 def staff_account_add(request: HttpRequest) -> HttpResponse:
     form = StaffAccountForm(request.POST or None, units=_units(request.user))

@@ -449,7 +449,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('effect', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='follow_up', serialize=False, to='subsidies.changeeffect')),
                 ('settled_at', models.DateTimeField(blank=True, null=True, verbose_name='处理时间')),
-                ('result', models.CharField(blank=True, choices=[('paid_as_listed', '按名单发放，不用调整'), ('not_paid', '没有发放，款项留存'), ('recovered', '已收回'), ('paid_difference', '已补发'), ('next_term', '下学期一并调整'), ('other', '其他')], max_length=16, verbose_name='处理结果')),
+                ('result', models.CharField(blank=True, choices=[('paid_as_listed', '按名单发放，不用调整'), ('not_paid', '没有发放，款项留存'), ('recovered', '已收回'), ('paid_difference', '已补发'), ('next_term', '下学期一并调整'), ('other', '其他'), ('replaced', '由后来的异动代替')], max_length=16, verbose_name='处理结果')),
                 ('note', models.CharField(blank=True, max_length=200, verbose_name='说明')),
                 ('settled_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='处理人')),
             ],

@@ -93,6 +93,7 @@ class FollowUp(models.Model):
         PAID_DIFFERENCE = "paid_difference", "已补发"
         NEXT_TERM = "next_term", "下学期一并调整"
         OTHER = "other", "其他"
+        REPLACED = "replaced", "由后来的异动代替"  # written by the later change, never chosen
 
     effect = models.OneToOneField(ChangeEffect, models.PROTECT, primary_key=True, related_name="follow_up")
     settled_at = models.DateTimeField("处理时间", null=True, blank=True)

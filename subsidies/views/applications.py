@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import access, paging, scopes
 from accounts.access import desk
@@ -19,7 +19,7 @@ from students import terms
 
 from .. import rounds, workflow
 from ..forms import ApplicationFilter, ReasonForm
-from ..models import Application
+from ..models import Application, Meeting
 from ..states import Step, transition
 from ..tables import ApplicationTable
 from .desks import show_refusal
@@ -63,12 +63,16 @@ def application_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     application = _find(request, pk)
     lines = application.lines.select_related("sheet__batch", "sheet__document")
     corrected = application.pupil.id_corrections.filter(at__gte=application.filed_at)
+    meetings = Meeting.objects.filter(pk__in=application.decisions.values("meeting"))
+    meetings = scopes.within(meetings, request.user, Permission.VIEW_CASES, unit="unit")
     context = {
         "application": application,
         "facts": application.facts,
         "id_corrected": corrected.first() if application.facts else None,
         "steps": application.steps.select_related("by").order_by("pk"),
         "decisions": application.decisions.select_related("meeting__unit"),
+        # A case that came with its pupil keeps what was decided elsewhere; the minutes are that school's.
+        "readable": set(meetings.values_list("pk", flat=True)),
         "lines": lines if scopes.allows(request.user, Permission.VIEW_BATCHES, application.school) else [],
         "may_withdraw": transition(Step.WITHDRAW, application.state) is not None
         and scopes.allows(request.user, Permission.FILE_APPLICATION, application.school_class),
@@ -76,6 +80,7 @@ def application_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "subsidies/application_detail.html", context)
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.FILE_APPLICATION)
 def application_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     application = _find(request, pk)

@@ -10,7 +10,7 @@ from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_tables2 import RequestConfig
 
 from accounts import access, audit, clock, scopes
@@ -27,8 +27,6 @@ from ..states import State
 from ..tables import BatchTable, LineTable
 from .desks import find_round, show_refusal, visible_sheets
 
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
 
 @require_safe
 @desk(Permission.VIEW_BATCHES)
@@ -40,6 +38,7 @@ def batch_list(request: HttpRequest) -> HttpResponse:
     return render(request, "subsidies/batch_list.html", {"table": table})
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.MAKE_BATCH)
 def batch_make(request: HttpRequest, pk: UUID) -> HttpResponse:
     round_ = find_round(request, pk)
@@ -122,7 +121,7 @@ def sheet_file(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
     sheet = _find_sheet(request, pk)
     if sheet.document.state == IssuedDocument.State.RESERVED:
         raise Http404
-    read, media_type = {"pdf": (issuing.read_pdf, "application/pdf"), "xlsx": (issuing.read_xlsx, _XLSX)}[kind]
+    read, media_type = {"pdf": (issuing.read_pdf, "application/pdf"), "xlsx": (issuing.read_xlsx, uploads.XLSX)}[kind]
     audit.record("sheet.download", sheet, by=request.user, unit=sheet.school, kind=kind)
     response = HttpResponse(read(sheet.document), content_type=media_type)
     name = f"{sheet.school.name}_{sheet.batch.round.term.key}_发放花名册_{sheet.document.number}.{kind}"
@@ -130,6 +129,7 @@ def sheet_file(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
     return response
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.UPLOAD_SIGNED_SHEET)
 def sheet_sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     sheet = _find_sheet(request, pk)
@@ -156,6 +156,7 @@ def sheet_signed_copy(request: HttpRequest, pk: UUID) -> HttpResponse:
     return uploads.serve(sheet.signed_copy, inline=True)
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.RECORD_PAYMENT)
 def sheet_pay(request: HttpRequest, pk: UUID) -> HttpResponse:
     sheet = _find_sheet(request, pk)
@@ -183,8 +184,8 @@ def sheet_pay(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "subsidies/sheet_pay.html", context)
 
 
-@desk(Permission.MAKE_BATCH)
 @require_POST
+@desk(Permission.MAKE_BATCH)
 def sheet_retry(request: HttpRequest, pk: UUID) -> HttpResponse:
     sheet = _find_sheet(request, pk)
     try:

@@ -16,7 +16,7 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_tables2 import RequestConfig
 
-from accounts import access, audit, scopes
+from accounts import access, audit, clock, scopes
 from accounts.access import desk, fetch
 from accounts.models import Unit, User
 from accounts.paging import KeysFirst
@@ -31,7 +31,7 @@ from .. import concerns as verbs
 from ..forms import ConcernFilter, ReopenForm, SettleForm, SettleManyForm
 from ..models import Application, Concern, Round, Screening, Settlement
 from ..tables import ConcernTable
-from .desks import show_refusal
+from .desks import is_key, show_refusal
 
 ROWS_PER_PAGE = 50
 Kind, State = Concern.Kind, Concern.State
@@ -43,7 +43,7 @@ def _visible(user: User) -> QuerySet[Concern]:
 
 
 def _term(request: HttpRequest) -> Term:
-    chosen = Term.objects.filter(pk=request.GET["term"]).first() if request.GET.get("term", "").isdecimal() else None
+    chosen = Term.objects.filter(pk=request.GET["term"]).first() if is_key(request.GET.get("term", "")) else None
     term = chosen or terms.current()
     if term is None:
         raise Http404
@@ -103,7 +103,7 @@ def _narrow(rows: QuerySet[Concern], chosen: Mapping[str, Any]) -> QuerySet[Conc
 
 
 def _open_by_kind(rows: QuerySet[Concern]) -> Iterable[dict[str, Any]]:
-    return rows.filter(state=State.OPEN).order_by().values("kind").annotate(n=Count("pk"))
+    return rows.filter(state=State.OPEN).order_by().values("kind").annotate(n=Count("*"))
 
 
 def _address(request: HttpRequest, kind: str) -> str:
@@ -133,16 +133,21 @@ def _school_of_sheet(user: User, chosen: Mapping[str, Any]) -> Unit | None:
 
 def _screening(request: HttpRequest, term: Term) -> dict[str, Any]:
     """When it was last screened, whether it is being screened now, and whether this person may ask for it."""
-    reach = scopes.reach(request.user, P.SETTLE_CONCERNS)
-    unit = Unit.objects.filter(path__in=reach).order_by("path").first()
+    units = list(_to_screen(request.user))
     posts = scopes.current_appointments(request.user)
-    about = unit or Unit.objects.get(pk=posts[0].unit_id)
+    about = units or [Unit.objects.get(pk=posts[0].unit_id)]
     running = Screening.objects.filter(state__in=[Screening.State.QUEUED, Screening.State.RUNNING], term=term)
     return {
-        "may_screen": unit,
-        "last": verbs.last_finished(about, term),
-        "running": running.filter(unit=unit).first() if unit else None,
+        "may_screen": bool(units),
+        "last": verbs.last_finished(about[0], term),
+        "running": running.filter(unit__in=units).select_related("unit").first(),
+        "failed": verbs.last_failed(about, term),
     }
+
+
+def _to_screen(user: User) -> QuerySet[Unit]:
+    """The county or the schools the person screens: all of them in one press."""
+    return Unit.objects.filter(path__in=scopes.reach(user, P.SETTLE_CONCERNS)).order_by("path")
 
 
 @require_safe
@@ -152,7 +157,7 @@ def concern_schools(request: HttpRequest) -> HttpResponse:
     term = _term(request)
     rows = _visible(request.user).filter(term=term).exclude(state=State.GONE)
     counted = rows.order_by("owner__path").values("owner", "owner__name", "owner__level", "kind", "state")
-    counted = counted.annotate(n=Count("pk"))
+    counted = counted.annotate(n=Count("*"))
     schools: dict[int, dict[str, Any]] = {}
     for row in counted:
         school = schools.setdefault(
@@ -263,6 +268,7 @@ def _around(user: User, concern: Concern) -> dict[str, Any]:
         "hidden": len(set(pupils) - set(by_pupil) - {str(concern.pupil_id)}),
         "cases": cases.order_by("filed_at", "pk")[:20],
         "filing": _filing(user, concern, by_pupil.get(str(concern.pupil_id))),
+        "today": clock.today(),
     }
 
 
@@ -278,10 +284,12 @@ def _filed(concern: Concern) -> Q:
 
 
 def _filing(user: User, concern: Concern, place: Enrolment | None) -> Round | None:
-    """The round in which the class teacher who reads this can still file for the child."""
+    """The round in which the class teacher who reads this files for the child; `closes_on` says if they still can."""
     if concern.kind != Kind.MISSED or place is None or not scopes.allows(user, P.FILE_APPLICATION, place.school_class):
         return None
-    rows = Round.objects.filter(term=concern.term, programme__code=concern.facts["programme"]).select_related("unit")
+    rows = Round.objects.filter(
+        term=concern.term, programme__code=concern.facts["programme"], opens_on__lte=clock.today()
+    ).select_related("unit")
     return next((row for row in rows if row.unit.contains(place.school_class)), None)
 
 
@@ -317,7 +325,7 @@ def concern_proof(request: HttpRequest, pk: int, settlement: int) -> HttpRespons
 @desk(P.SETTLE_CONCERNS)
 def concerns_settle(request: HttpRequest) -> HttpResponse:
     """Settle a selection; the page tells of each which went, and of the others why not."""
-    keys = [key for key in request.POST.getlist("concern") if key.isdecimal()][:ROWS_PER_PAGE]
+    keys = [key for key in request.POST.getlist("concern") if is_key(key)][:ROWS_PER_PAGE]
     rows = scopes.within(Concern.objects.filter(pk__in=keys), request.user, P.SETTLE_CONCERNS, unit="owner")
     found = list(rows.select_related("pupil", "owner").order_by("path", "pk"))
     back = f"{reverse('concerns')}?{request.POST.get('back', '')}"
@@ -329,7 +337,8 @@ def concerns_settle(request: HttpRequest) -> HttpResponse:
         messages.error(request, "没有保存：" + " ".join(error for errors in form.errors.values() for error in errors))
         return redirect(back)
     try:
-        answers = verbs.settle_all(found, **form.cleaned_data, by=request.user)
+        seen = {row.pk: request.POST.get(f"seen_{row.pk}") or "-" for row in found}
+        answers = verbs.settle_all(found, **form.cleaned_data, seen=seen, by=request.user)
     except ValidationError as refusal:
         messages.error(request, " ".join(refusal.messages))
         return redirect(back)
@@ -347,17 +356,17 @@ def concerns_settle(request: HttpRequest) -> HttpResponse:
 @require_POST
 @desk(P.SETTLE_CONCERNS)
 def screening_ask(request: HttpRequest) -> HttpResponse:
-    unit = Unit.objects.filter(path__in=scopes.reach(request.user, P.SETTLE_CONCERNS)).order_by("path").first()
-    term = terms.current()
-    if unit is None or term is None:
+    units, term = list(_to_screen(request.user)), terms.current()
+    if not units or term is None:
         raise Http404
     try:
-        verbs.ask(unit, term, by=request.user)
+        for unit in units:
+            verbs.ask(unit, term, by=request.user)
     except ValidationError as refusal:
         messages.error(request, " ".join(refusal.messages))
     else:
         transaction.on_commit(tasks.nudge_screenings)
-        messages.info(request, f"正在清查{unit}，完成后这里会更新。")
+        messages.info(request, f"正在清查{'、'.join(map(str, units))}，完成后这里会更新。")
     return redirect("concerns")
 
 

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
 
 from accounts.access import desk
 from accounts.roles import Permission
@@ -17,6 +18,7 @@ from ..states import Duty, State, Step
 from .desks import find_round, find_unit, show_refusal
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.REPORT_TO_COUNTY)
 def school_report(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
     round_ = find_round(request, pk)
@@ -39,11 +41,13 @@ def school_report(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
     return render(request, "subsidies/school_report.html", context)
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.VERIFY)
 def school_verify(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
     return _decide(request, pk, unit, Permission.VERIFY, State.REPORTED, Duty.VERIFICATION, VerifyForm, verbs.verify)
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.APPROVE)
 def school_approve(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
     return _decide(request, pk, unit, Permission.APPROVE, State.VERIFIED, Duty.APPROVAL, ApproveForm, verbs.approve)

@@ -41,15 +41,14 @@ def name_in(round_: Round, unit: Unit) -> str:
     return enrolment.class_names(round_.term, [unit.pk]).get(unit.pk, unit.name)
 
 
-def units_in_reach(user: User, level: str, *permissions: Permission) -> list[Unit]:
-    """Active units of the level within the person's reach."""
-    units = Unit.objects.filter(level=level, is_active=True).select_related("parent")
-    return list(scopes.within(units, user, *permissions, unit=""))
-
-
 def visible_sheets(user: User) -> QuerySet[PayoutSheet]:
     """Payout sheets of the schools within the person's reach."""
     return scopes.within(PayoutSheet.objects.all(), user, Permission.VIEW_BATCHES, unit="school")
+
+
+def is_key(text: str) -> bool:
+    """Whether a text from outside can be the key of a row: no database takes a longer number."""
+    return text.isdecimal() and len(text) < 19
 
 
 def show_refusal(form: Form, refusal: ValidationError) -> None:

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
 
 from accounts import clock
 from accounts.access import desk
@@ -19,6 +20,7 @@ from ..models import Round
 from .desks import find_round, find_unit, show_refusal
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.FILE_APPLICATION)
 def class_file(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
     round_ = find_round(request, pk)

@@ -4,7 +4,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import scopes
 from accounts.access import desk
@@ -54,6 +54,7 @@ def programme_detail(request: HttpRequest, code: str) -> HttpResponse:
     return render(request, "subsidies/programme_detail.html", context)
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.EDIT_STANDARDS)
 def standard_add(request: HttpRequest, code: str) -> HttpResponse:
     programme = get_object_or_404(Programme, code=code)

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import access
 from accounts.access import desk
@@ -20,6 +20,7 @@ from ..models import Decision, Meeting
 from .desks import find_round, find_unit, name_in, show_refusal
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.HOLD_CLASS_REVIEW, Permission.HOLD_SCHOOL_REVIEW)
 def meeting_hold(request: HttpRequest, pk: UUID, level: str, unit: int) -> HttpResponse:
     round_ = find_round(request, pk)

@@ -11,10 +11,11 @@ from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import scopes
+from accounts import audit, scopes
 from accounts.access import desk, fetch
 from accounts.models import Unit, User
 from accounts.roles import Permission as P
+from documents import uploads
 from students import rollovers as register
 from students.models import RollOver, School
 from students.rollovers import Outcome, Turn
@@ -23,14 +24,13 @@ from .. import rollover_files
 from .. import rollovers as verbs
 from ..forms import RollOverForm
 from ..tables import CarriedListTable, EvidenceTable, TurnTable
-from .desks import show_refusal
+from .desks import is_key, show_refusal
 
 ROWS_PER_PAGE = 50
 # Lines of a list shown before the run; all of them are in the report.
 PREVIEW_LINES = 30
 # Schools tried out and rolled over in one request.
 SCHOOLS_AT_ONCE = 20
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @require_GET
@@ -67,7 +67,7 @@ def rollover_plan(request: HttpRequest, pk: int) -> HttpResponse:
     if turn.done and turn.is_done:
         return redirect("rollover", turn.done.pk)
     try:
-        plan = verbs.plan(school, turn.target)
+        plan = register.plan(school, turn.target)
     except ValidationError as refusal:
         messages.error(request, " ".join(refusal.messages))
         return redirect("rollovers")
@@ -114,7 +114,7 @@ def _preview(outcome: Outcome) -> dict[str, Any]:
 @desk(P.ROLL_OVER)
 def rollover_many(request: HttpRequest) -> HttpResponse:
     """Several schools one after another, each with what usually becomes of its classes; first tried out."""
-    chosen = [int(key) for key in request.POST.getlist("school") if key.isdecimal()]
+    chosen = [int(key) for key in request.POST.getlist("school") if is_key(key)]
     schools = list(_schools(request.user, P.ROLL_OVER).filter(pk__in=chosen[:SCHOOLS_AT_ONCE]))
     due = [turn for turn in register.turns(schools) if turn.is_due]
     if not due:
@@ -124,7 +124,8 @@ def rollover_many(request: HttpRequest) -> HttpResponse:
     rows = [_one_of_many(request, turn, is_run=is_run) for turn in due]
     if is_run:
         done = sum(row["outcome"] is not None for row in rows)
-        messages.success(request, f"已结转 {done} 所学校。")
+        if done:
+            messages.success(request, f"已结转 {done} 所学校。")
         for row in rows:
             if row["refusal"]:
                 messages.warning(request, f"{row['turn'].school}没有结转：{row['refusal']}")
@@ -156,7 +157,8 @@ def rollover(request: HttpRequest, pk: UUID) -> HttpResponse:
         django_tables2.RequestConfig(request, paginate={"per_page": ROWS_PER_PAGE}).configure(table)
     may_roll = scopes.allows(request.user, P.ROLL_OVER, found.school)
     may_undo = may_roll and found.state == RollOver.State.DONE
-    others = register.turns(_schools(request.user, P.ROLL_OVER).exclude(pk=found.school_id)) if may_undo else []
+    schools = _schools(request.user, P.ROLL_OVER).exclude(pk=found.school_id)
+    others = register.turns(schools, how_many=False) if may_undo else []
     context = {
         "rollover": found,
         "tables": tables,
@@ -173,10 +175,12 @@ def rollover(request: HttpRequest, pk: UUID) -> HttpResponse:
 @desk(P.VIEW_REGISTER)
 def rollover_report(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = _fetch(request.user, pk)
-    response = HttpResponse(rollover_files.report(found), content_type=_XLSX)
+    content = rollover_files.report(found)
+    audit.record("rollover.export", found, by=request.user, unit=found.school, term=found.target.key)
+    response = HttpResponse(content, content_type=uploads.XLSX)
     name = f"{found.school.name}_{found.target.key}_学期结转报告.xlsx"
     response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name)
-    return response
+    return uploads.guard_download(response)
 
 
 @require_POST

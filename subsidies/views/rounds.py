@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_tables2 import RequestConfig
 
 from accounts import access, appointments, clock, scopes
@@ -46,6 +46,7 @@ def round_list(request: HttpRequest) -> HttpResponse:
     return render(request, "subsidies/round_list.html", {"table": table, "may_open": may_open})
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.OPEN_ROUND)
 def round_open(request: HttpRequest) -> HttpResponse:
     units = Unit.objects.filter(path__in=scopes.reach(request.user, Permission.OPEN_ROUND))
@@ -63,6 +64,7 @@ def round_open(request: HttpRequest) -> HttpResponse:
     return render(request, "subsidies/round_open.html", {"form": form})
 
 
+@require_http_methods(["GET", "POST"])
 @desk(Permission.OPEN_ROUND)
 def round_window(request: HttpRequest, pk: UUID) -> HttpResponse:
     round_ = find_round(request, pk)
@@ -101,7 +103,7 @@ def round_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         Application.objects.filter(round=round_), request.user, Permission.VIEW_CASES, unit="school_class"
     )
     schools, others = _schools(round_, request, visible)
-    counted = list(visible.values("state").annotate(n=Count("pk"), total=Sum("amount")).order_by("state"))
+    counted = list(visible.values("state").annotate(n=Count("*"), total=Sum("amount")).order_by("state"))
     context = {
         "round": round_,
         "schools": schools,
@@ -141,7 +143,7 @@ def _chosen_school(request: HttpRequest) -> int | None:
 
 def _by_school(request: HttpRequest, visible: QuerySet[Application], schools: QuerySet[Unit]) -> list[dict[str, Any]]:
     by_school: dict[int, Counter] = defaultdict(Counter)
-    for row in visible.values("school", "state").annotate(n=Count("pk")).order_by():
+    for row in visible.values("school", "state").annotate(n=Count("*")).order_by():
         by_school[row["school"]][row["state"]] = row["n"]
     return [{"unit": unit, **_standing(request, unit, by_school[unit.pk])} for unit in schools]
 
@@ -179,7 +181,7 @@ def _by_class(
 ) -> list[dict[str, Any]]:
     by_class: dict[int, Counter] = defaultdict(Counter)
     cases = visible.filter(school_class__in=classes).order_by()
-    for row in cases.values("school_class", "state").annotate(n=Count("pk")):
+    for row in cases.values("school_class", "state").annotate(n=Count("*")):
         by_class[row["school_class"]][row["state"]] = row["n"]
     units = list(classes.select_related("parent"))
     taught = appointments.units_with("class_teacher", on=clock.today())

@@ -14,7 +14,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from tests.looks import long_number
@@ -167,7 +167,7 @@ sheet_xlsx             403     403     200     200     404     200     200     2
 sheet_sign             403     403     200     403     404     403     403     403     403     403     403     login
 sheet_signed_copy      403     403     200     200     404     200     200     200     403     404     403     login
 sheet_pay              403     403     403     403     403     200     200     403     403     404     403     login
-sheet_retry            403     403     403     403     403     405     403     403     403     405     403     login
+sheet_retry            405     405     405     405     405     405     405     405     405     405     405     login
 
 notice_public          200     200     200     200     200     200     200     200     200     200     200     200
 notices                200     200     200     200     200     200     200     200     403     200     403     login
@@ -385,6 +385,13 @@ def test_every_other_page_declares_who_may_open_it() -> None:
         name for name, view in PATTERNS.items() if name not in PUBLIC and not hasattr(view.callback, "permissions")
     ]
     assert not silent
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_no_page_takes_another_method(method: str) -> None:
+    """Refused before anything else is asked: a view's first decorator says how it may be called."""
+    request = RequestFactory().generic(method, "/")
+    assert [pattern.name for pattern in named_patterns() if pattern.callback(request).status_code != 405] == []
 
 
 def test_an_inspector_changes_nothing() -> None:

@@ -95,6 +95,23 @@ def test_last_administrator_stays(cast: Cast) -> None:
         appointments.end(Appointment.objects.get(user=cast.admin), on=TODAY, by=cast.admin)
 
 
+def test_who_keeps_the_keys_is_not_disabled(cast: Cast, newcomer: User) -> None:
+    """Another administrator is there, but not for good."""
+    appointments.appoint(newcomer, "system_admin", cast.county, starts_on=TODAY, by=cast.admin)
+    appointments.end(Appointment.objects.get(user=cast.admin), on=TODAY + dt.timedelta(days=30), by=newcomer)
+    with pytest.raises(people.AccountRefused, match="请先登记接任的系统管理员"):
+        people.disable(newcomer, by=cast.admin)
+    people.disable(cast.admin, by=newcomer)
+
+
+@pytest.mark.parametrize("role", ["system_admin", "county_clerk"])
+def test_a_disabled_account_is_given_nothing(cast: Cast, newcomer: User, role: str) -> None:
+    people.disable(newcomer, by=cast.admin)
+    with pytest.raises(AppointmentRefused, match="请先启用账号"):
+        appointments.appoint(newcomer, role, cast.county, starts_on=TOMORROW, by=cast.admin, take_over=True)
+    assert Appointment.objects.get(user=cast.admin).ends_on is None
+
+
 def test_administrator_may_go_when_another_is_there(cast: Cast, newcomer: User) -> None:
     appointments.appoint(newcomer, "system_admin", cast.county, starts_on=TODAY, by=cast.admin)
     appointments.end(Appointment.objects.get(user=cast.admin), on=TODAY, by=cast.admin)

@@ -8,10 +8,13 @@ from django.urls import reverse
 
 from accounts import clock
 from accounts.models import Appointment, User
+from students.changes import Kind
+from subsidies import applications, workflow
 from subsidies.models import Round
-from subsidies.states import State
+from subsidies.states import State, Step
 from tests import cast as casting
-from tests.cast import Cast, enrol, submitted, walk
+from tests.cast import Cast, enrol, submitted, teacher_of, walk
+from tests.subsidies.test_changes import case_in, record, second_junior, wanted
 
 
 @pytest.fixture
@@ -56,6 +59,23 @@ def test_whose_turn_it_is_sees_the_work(cast: Cast, round_: Round, state: State,
         assert title not in home_of(cast.people[other])
 
 
+@pytest.mark.parametrize("kind", ["change_class", "transfer_out"])
+def test_a_returned_case_is_work_of_the_class_where_the_pupil_is_now(cast: Cast, round_: Round, kind: str) -> None:
+    place = enrol(cast, cast.class_a1, name="张一")
+    row = case_in(cast, round_, State.REPORTED, place)
+    unit, what = cast.class_a2, {}
+    if kind == "transfer_out":
+        school, unit = second_junior(cast)
+        what = {"to_school": school, "boarding": "day"}
+    record(wanted(place, Kind(kind), school_class=unit.school_class, **what), by=cast.clerk)
+    workflow.advance(row, Step.RETURN_FROM_COUNTY, by=cast.clerk, note="补一份材料")
+    title = "申请被退回，请补正后重新提交"
+    assert title not in home_of(cast.teacher_a1)
+    assert title in home_of(teacher_of(cast, unit))
+    (candidate,) = applications.candidates(round_, unit)
+    assert (candidate.application, candidate.remark) == (row, "退回意见：补一份材料")
+
+
 def test_work_waits_for_those_who_may_still_decide(cast: Cast, round_: Round) -> None:
     submitted(cast, round_, enrol(cast, cast.class_a1))
     assert "待班级评议" in home_of(cast.officer_a)
@@ -81,6 +101,16 @@ def test_signed_sheet_waits_for_who_did_not_make_the_batch(cast: Cast, round_: R
     payments.upload_signed_copy(sheet, casting.scan(), by=cast.officer_a)
     assert "待登记发放" in home_of(cast.clerk2)
     assert "待登记发放" not in home_of(cast.clerk)
+
+
+def test_sheets_are_named_up_to_a_bound(cast: Cast, round_: Round, monkeypatch: pytest.MonkeyPatch) -> None:
+    from aidadmin import home
+    from subsidies import payout_sheets
+
+    monkeypatch.setattr(home, "MOST_SHEETS", 0)
+    rows = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1)), State.IN_BATCH)
+    payout_sheets.produce(rows[0].lines.get().sheet_id)
+    assert "另有花名册待签字上传" in home_of(cast.officer_a)
 
 
 def test_first_steps_are_shown_where_nothing_has_begun(cast: Cast) -> None:

@@ -144,6 +144,34 @@ def test_a_pupil_shown_again_waits_for_the_later_notice(cast, reviewed, notice, 
     assert states(reviewed) == {"张小明": State.ON_NOTICE, "䶮𬎆": State.CLEARED, "阿依古丽·买买提": State.CLEARED}
 
 
+def shown_again(cast, reviewed) -> Application:
+    """The pupil's boarding changed during the check: returned, and on notice again."""
+    (one,) = (a for a in refreshed(reviewed) if a.facts["name"] == "张小明")
+    casting.change_boarding(one.enrolment, "day", by=cast.officer_a)
+    applications.submit([one], by=cast.teacher_a1)
+    return casting.walk(cast, [one], State.ON_NOTICE)[0]
+
+
+@pytest.mark.parametrize(("upheld", "reached"), [(True, State.REJECTED), (False, State.ON_NOTICE)])
+def test_an_open_objection_holds_the_case_when_it_is_shown_again(cast, reviewed, line, upheld, reached):
+    objection = receive(line, cast.officer_a)
+    one = shown_again(cast, reviewed)
+    assert one.state == State.HELD
+    with pytest.raises(ValidationError):
+        receive(one.notice_lines.latest("pk"), cast.officer_a)
+    settle(objection, cast.officer_a, upheld=upheld)
+    assert refreshed([one])[0].state == reached
+
+
+def test_an_objection_is_not_upheld_while_the_case_is_reviewed_again(cast, reviewed, line):
+    objection = receive(line, cast.officer_a)
+    casting.change_boarding(line.application.enrolment, "day", by=cast.officer_a)
+    with pytest.raises(ValidationError, match="没有在公示，不能按“异议成立”办结"):
+        settle(objection, cast.officer_a, upheld=True)
+    settle(objection, cast.officer_a)
+    assert refreshed([line.application])[0].state == State.RETURNED
+
+
 def test_an_objection_to_the_earlier_notice_does_not_cut_the_later_one_short(cast, reviewed, notice, line):
     """Disputed on a notice that still hangs past its day, the case goes back on the one it stands on now."""
     objection = receive(line, cast.officer_a)

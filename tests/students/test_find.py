@@ -55,6 +55,7 @@ def find(client: Client, text: str) -> str:
         ("大班1班", "class", "大班1班"),
         ("高一鸣", "name", "高一鸣"),
         ("七", "name", "七"),
+        ("13800001234", "name", ""),
         ("53990020130506", "name", ""),  # a part of a number is not looked for, and not kept
         ("阿依古丽·买买提", "name", "阿依古丽·买买提"),
     ],
@@ -63,6 +64,14 @@ def test_what_was_typed_is_taken_for(text: str, kind: str, value: str) -> None:
     query = search.read_query(text)
     assert query
     assert (query.kind, query.value) == (kind, value)
+
+
+@pytest.mark.parametrize("text", ["e12345678", " H1234567(8)", "123456789"])
+def test_number_of_a_passport_is_looked_for_whole(text: str) -> None:
+    query = search.read_query(text)
+    assert query
+    assert (query.kind, query.value) == ("id", privacy.id_index(text.strip().upper()))
+    assert text not in query.label
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\u3000", "\x00"])

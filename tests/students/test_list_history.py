@@ -5,11 +5,14 @@ import itertools
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts import clock
 from accounts.models import AuditRow
+from documents.models import Upload
 from students import (
     circumstances,
     enrolment,
@@ -24,7 +27,8 @@ from students import (
 from students.list_versions import ListAlreadySettled
 from students.models import Category, Circumstance, Enrolment, ListMatch, ListProfile, ListVersion, Recheck
 from students.rechecks import RecheckAlreadySettled
-from tests.cast import TODAY, Cast, enrol
+from tests.cast import TODAY, Cast, enrol, gather
+from tests.together import at_once
 
 from . import list_files
 from .list_files import KIND, POLICY, RISK, Somebody, number_of, stranger, taken
@@ -132,6 +136,50 @@ def test_what_somebody_ended_is_not_begun_again_by_a_list(county: Cast) -> None:
         rechecks.settle(task, outcome="confirmed", on=dt.date(2026, 7, 1), by=county.officer_a)
     rechecks.settle(task, outcome="confirmed", on=DAYS[0], by=county.officer_a)
     assert Circumstance.objects.get(valid_to=None).valid_from == DAYS[0]
+
+
+MONITORED = {KIND: "突发严重困难户", RISK: "未消除"}
+
+
+def until(day: str) -> dict[str, Any]:
+    return MONITORED | {"风险消除时间": day}
+
+
+def test_what_a_school_confirms_ends_when_the_list_says(county: Cast) -> None:
+    here = pupil(county, "王小草")
+    kind = Category.objects.get(code="sudden_hardship")
+    before = circumstances.add(
+        here.pupil, category=kind, source="matched", valid_from=dt.date(2025, 9, 1), by=county.officer_a
+    )
+    circumstances.end(before, on=dt.date(2026, 7, 1), by=county.officer_a)
+    taken(county, "monitored-at-risk", [on_list(here, until("2026-12-31"))], DAYS[0])
+    rechecks.settle(task_of(here), outcome="confirmed", on=DAYS[0], by=county.officer_a)
+    assert list(Circumstance.objects.order_by("valid_from").values_list("valid_from", "valid_to")) == [
+        (dt.date(2025, 9, 1), dt.date(2026, 7, 1)),
+        (DAYS[0], dt.date(2026, 12, 31)),
+    ]
+
+
+@pytest.mark.parametrize(("said", "end"), [("2026-12-01", "2026-12-31"), ("2027-06-30", "2027-06-30"), ("长期", None)])
+def test_a_list_that_names_another_end_is_confirmed(county: Cast, said: str, end: str | None) -> None:
+    here = pupil(county, "王小草")
+    taken(county, "monitored-at-risk", [on_list(here, until("2026-12-31"))], DAYS[0])
+    taken(county, "monitored-at-risk", [on_list(here, until(said))], DAYS[1])
+    rechecks.settle(task_of(here, kind="changed"), outcome="confirmed", on=DAYS[1], by=county.officer_a)
+    assert Circumstance.objects.get().valid_to == (dt.date.fromisoformat(end) if end else None)
+
+
+def test_a_decision_about_one_pupil_leaves_the_tasks_of_others(county: Cast) -> None:
+    here, alike = pupil(county, "王小草"), pupil(county, "李同名")
+    kind = Category.objects.get(code="lifted")
+    before = circumstances.add(
+        here.pupil, category=kind, source="matched", valid_from=dt.date(2025, 9, 1), by=county.officer_a
+    )
+    circumstances.end(before, on=dt.date(2026, 7, 1), by=county.officer_a)
+    people = [on_list(here, YES), Somebody("李同名", list_files.miswritten(number_of(alike.pupil)), flags=YES)]
+    taken(county, "lifted-with-policy", people, DAYS[0])
+    list_versions.decide(ListMatch.objects.get(state="proposed"), is_same=True, by=county.officer_a)
+    assert task_of(here, kind="came").state == "open"
 
 
 def test_who_left_keeps_the_kind_until_the_school_says_from_when(county: Cast) -> None:
@@ -386,6 +434,19 @@ def test_the_same_file_or_a_second_of_the_same_day_is_not_taken_twice(county: Ca
         list_versions.take(other, by=county.clerk)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_two_files_of_a_day_taken_at_once_the_second_is_refused_in_words() -> None:
+    with time_machine.travel(f"{TODAY.isoformat()}T09:30:00+08:00", tick=True):
+        cast = gather()
+        list_profiles.load(cast.county, by=cast.clerk)
+        profile = ListProfile.objects.get(code="disabled")
+        files = [list_files.upload("disabled", [stranger(n)]) for n in (1, 2)]
+        read = [list_versions.upload(file, profile=profile, as_of=DAYS[0], by=cast.clerk) for file in files]
+        answers = at_once(*[lambda version=version: list_versions.take(version, by=cast.clerk) for version in read])
+    assert sorted(type(answer).__name__ for answer in answers) == ["ListVersion", "ValidationError"]
+    assert ListVersion.objects.filter(state="taken").count() == 1
+
+
 def test_only_the_county_brings_lists_in(county: Cast) -> None:
     profile = ListProfile.objects.get(code="disabled")
     for somebody in (county.officer_a, county.teacher_a1, county.head, county.inspector):
@@ -472,11 +533,16 @@ def test_a_task_follows_the_pupil_to_the_new_school(county: Cast) -> None:
     task = task_of(here)
     with pytest.raises(ValidationError, match="还在本校"):
         rechecks.settle(task, outcome="moved", by=county.officer_a)
+    assert rechecks.effects_of(task, "confirmed").ends
     Enrolment.objects.filter(pk=here.pk).update(standing="transferred", ends_on=DAYS[1])
     place = enrolment.begin(
         here.pupil, term=county.term, school_class=county.class_b1.school_class, boarding="day", starts_on=DAYS[1]
     )
     place.save()
+    for outcome in ("confirmed", "mistaken"):
+        with pytest.raises(ValidationError, match="已不在本校"):
+            rechecks.settle(task, outcome=outcome, note="看了残疾证", on=DAYS[1], by=county.officer_a)
+    assert Circumstance.objects.get().valid_to is None
     handed = rechecks.settle(task, outcome="moved", by=county.officer_a)
     assert (handed.school, handed.state) == (county.school_b, "open")
     rechecks.settle(handed, outcome="mistaken", note="残疾证仍有效", by=county.officer_b)
@@ -498,3 +564,14 @@ def test_files_go_some_weeks_after_and_the_rows_stay(county: Cast) -> None:
     assert list_versions.sweep_files(before=timezone.now() + dt.timedelta(days=1)) == 1
     version.refresh_from_db()
     assert (version.file, version.entries.count()) == (None, 1)
+
+
+def test_a_list_nobody_took_goes_whole(county: Cast) -> None:
+    profile = ListProfile.objects.get(code="disabled")
+    file = list_files.upload("disabled", [stranger(1)])
+    version = list_versions.upload(file, profile=profile, as_of=DAYS[0], by=county.clerk)
+    assert list_versions.sweep_files(before=clock.now() - dt.timedelta(days=1)) == 0
+    assert list_versions.sweep_files(before=clock.now() + dt.timedelta(days=1)) == 1
+    version.refresh_from_db()
+    assert (version.state, version.file, version.entries.count()) == ("discarded", None, 0)
+    assert not Upload.objects.exists()

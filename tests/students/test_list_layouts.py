@@ -41,6 +41,11 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("name", ["农村低保边缘家庭低收入人口花名册.xlsx", "2026年低保边缘、低收入.xlsx"])
+def test_who_is_beside_a_list_is_not_on_it(county: Cast, name: str) -> None:
+    assert list_profiles.propose(ListProfile.objects.all(), name) == profile("low-income")
+
+
 @pytest.mark.parametrize("code", LAYOUTS)
 def test_each_layout_is_read_and_says_what_it_means(county: Cast, code: str) -> None:
     here = enrol(county, county.class_a1, name="王小草", kinds=())

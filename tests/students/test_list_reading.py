@@ -9,11 +9,12 @@ from django.core.exceptions import ValidationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
+from openpyxl.utils import get_column_letter
 
 from documents import workbooks
 from documents.workbooks import WorkbookRefused
 from students import fictitious, list_profiles
-from students.list_profiles import Layout, column_index, column_letter, layout_of
+from students.list_profiles import Layout, Place, layout_of
 from students.list_reading import ListReader, Person, read_number
 
 from .list_files import saved
@@ -172,6 +173,37 @@ def test_without_a_number_name_and_birth_date_are_kept_and_a_name_alone_is_told(
     assert [(f["row"], f["column"]) for f in reader.findings] == [(4, "C"), (5, "C")]
 
 
+@pytest.mark.parametrize(
+    ("written", "day", "told"),
+    [
+        (None, None, 0),
+        ("——", None, 0),
+        ("长期", None, 0),
+        (dt.date(2026, 12, 31), dt.date(2026, 12, 31), 0),
+        ("2026年12月31日", dt.date(2026, 12, 31), 0),
+        (46387, dt.date(2026, 12, 31), 0),  # the day without its format
+        ("2026.12", None, 1),
+        ("2026年11月", None, 1),
+        ("低保取消时", None, 1),
+        (7, None, 1),
+    ],
+)
+def test_an_end_that_cannot_be_read_is_told(written: Any, day: dt.date | None, told: int) -> None:
+    layout = {"columns": {**LAYOUT["columns"], "valid_to": {"headers": ["截止日期"]}}}
+    rows = [["姓名", "享受政策", "身份证号", "截止日期"], ["王小草", "享受", NUMBER, written]]
+    (person,), reader = read(rows, layout=layout)
+    assert person.valid_to == day
+    assert [(f["level"], f["row"], f["column"]) for f in reader.findings] == [("warning", 2, "D")] * told
+
+
+def test_numbers_of_households_that_have_lost_their_ends_join_nobody() -> None:
+    written = [530602000000123456, 530602000000123499, "530602000000123456", "530602000000123456"]
+    rows = [["姓名", "享受政策", "身份证号", "户编号"], *(["王小草", "享受", NUMBER, each] for each in written)]
+    first, second, third, fourth = (person.household for person in read(rows)[0])
+    assert (first, second) == ("", "")
+    assert third == fourth != ""
+
+
 def test_a_file_of_another_kind_is_refused_in_one_sentence() -> None:
     with pytest.raises(WorkbookRefused, match="没有找到"):
         read([["单位", "电话"], ["民政局", "无"]], layout={"columns": {"id": {"headers": ["身份证号"]}}})
@@ -214,7 +246,7 @@ def test_any_workbook_gives_people_or_findings(sheets: list, members: tuple, let
 
 @given(st.integers(0, 16383))
 def test_letters_of_columns_there_and_back(index: int) -> None:
-    assert column_index(column_letter(index)) == index
+    assert Place(letter=get_column_letter(index + 1)).index == index
 
 
 JSON = st.recursive(

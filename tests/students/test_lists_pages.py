@@ -8,9 +8,9 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from students import list_profiles, list_versions, lists
-from students.models import Circumstance, ListMatch, ListProfile, ListSource, ListVersion, Recheck
-from tests.cast import Cast, enrol
+from students import enrolment, list_profiles, list_versions, lists
+from students.models import Circumstance, Enrolment, ListMatch, ListProfile, ListSource, ListVersion, Recheck
+from tests.cast import TODAY, Cast, enrol
 
 from . import list_files
 from .list_files import POLICY, Somebody, miswritten, number_of, stranger, taken
@@ -56,6 +56,38 @@ def test_a_list_goes_from_upload_to_take_and_the_file_name_tells_kind_and_day(co
     # A second click says so and changes nothing.
     page.post(reverse("list_take", args=[version.pk]))
     assert Circumstance.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        *[(written, SEPTEMBER) for written in ("20260903", "2026-9-3", "2026_09_03", "2026.9.3", "2026年9月3日")],
+        *[(written, TODAY) for written in ("2025年12月", "2026年11月", "2026-11", "202611", "2026年58人", "2025-2026")],
+    ],
+)
+def test_a_day_in_the_file_name_is_a_whole_one(county: Cast, signed_in: SignIn, written: str, day: dt.date) -> None:
+    file = list_files.upload("disabled", [stranger(1)], name=f"持证残疾人名单{written}.xlsx")
+    signed_in(county.clerk).post(reverse("list_upload"), {"file": file})
+    assert ListVersion.objects.get().as_of == day
+
+
+def test_a_task_says_nothing_more_of_a_pupil_who_has_moved(county: Cast, signed_in: SignIn) -> None:
+    here = enrol(county, county.class_a1, name="王小草", kinds=())
+    for day, people in ((SEPTEMBER, [stranger(1)]), (OCTOBER, [Somebody("王小草", number_of(here.pupil))])):
+        taken(county, "disabled", people, day)
+    page, address = signed_in(county.officer_a), reverse("recheck", args=[Recheck.objects.get().pk])
+    assert "各名单现在怎么说" in page.get(address).content.decode()
+    Enrolment.objects.filter(pk=here.pk).update(standing="transferred", ends_on=OCTOBER)
+    there = county.class_b1.school_class
+    enrolment.begin(here.pupil, term=county.term, school_class=there, boarding="day", starts_on=OCTOBER).save()
+    for shown in (page.get(address), page.get(reverse("rechecks"))):
+        assert county.class_b1.name not in shown.content.decode()
+    text = page.get(address).content.decode()
+    assert "各名单现在怎么说" not in text
+    assert "这名学生已不在云岭县第一初级中学" in text
+    answer = page.post(address, {"outcome": "confirmed", "on": "2026-10-08"})
+    assert "已不在本校" in answer.content.decode()
+    assert Circumstance.objects.get().valid_to is None
 
 
 def test_a_file_that_does_not_fit_its_list_is_taken_only_after_a_look(county: Cast, signed_in: SignIn) -> None:

@@ -39,6 +39,17 @@ def test_backwards_the_classes_are_turned_and_their_pupils_are_not(places: list[
     assert [row for start in range(0, 9, 2) for row in rows[start : start + 2]] == turned
 
 
+def keys_first() -> KeysFirst[Enrolment]:
+    return KeysFirst(Enrolment.objects.order_by("path", "pupil__name", "pk"))
+
+
+@pytest.mark.parametrize("make", [long_list, keys_first])
+def test_a_row_that_goes_between_its_key_and_itself_is_left_out(places: list[Enrolment], make) -> None:
+    rows = make()
+    rows.detail = lambda found: found.exclude(pk=places[1].pk)
+    assert rows[0:3] == [places[0], places[2]]
+
+
 def test_short_list_is_sorted_by_any_column(places: list[Enrolment]) -> None:
     rows = long_list().order_by("-pupil__name")
     names = [row.pupil.name for row in rows[0:9]]
@@ -89,6 +100,27 @@ def test_keys_first_is_the_same_list_in_the_order_asked_for(places: list[Enrolme
         assert [row.pupil.name for row in listed[:2]] == [row.pupil.name for row in places[:2]]
     assert len(queries) == 5 + 2  # counted, keys and rows twice; the names of the expected ones
     assert list(listed.order_by("-path", "-pupil__name")) == list(rows.order_by("-path", "-pupil__name", "pk"))
+
+
+@pytest.mark.parametrize(("most_kept", "asked"), [(9, 2), (8, 4)])  # keys, rows; tried, counted, keys, rows
+def test_short_list_that_is_dear_to_ask_for_is_asked_for_once(
+    places: list[Enrolment], monkeypatch: pytest.MonkeyPatch, most_kept: int, asked: int
+) -> None:
+    monkeypatch.setattr(paging, "MOST_KEPT", most_kept)
+    rows = Enrolment.objects.order_by("path", "pupil__name")
+    listed = KeysFirst(rows, asks_once=True)
+    with CaptureQueriesContext(connection) as queries:
+        assert (listed.count(), listed[2:5]) == (9, places[2:5])
+    assert len(queries) == asked
+    assert list(listed.order_by("-path", "-pupil__name")) == list(rows.order_by("-path", "-pupil__name", "pk"))
+
+
+def test_list_may_be_counted_by_another_question(places: list[Enrolment]) -> None:
+    rows = Enrolment.objects.filter(grade=places[0].grade)
+    listed = LongList(
+        rows, unit_path="path", then=("pupil__name", "pk"), counted=Enrolment.objects.filter(pk__in=rows.values("pk"))
+    )
+    assert list(listed) == [place for place in places if place.grade == places[0].grade]
 
 
 @pytest.mark.parametrize(("path", "count"), [("county", 9), ("school_a", 6), ("class_a1", 5), ("class_b1", 3)])

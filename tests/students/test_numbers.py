@@ -229,7 +229,7 @@ def test_phone_mobile_or_landline_with_area_code(text: str, value: str) -> None:
 def test_any_text_is_read_without_an_exception(text: str) -> None:
     for reader in (numbers.read_roll_number, numbers.read_account_number, numbers.read_phone, numbers.read_name):
         value, findings = reader(text)
-        assert value or numbers.has_errors(findings)
+        assert value or "error" in {finding.level for finding in findings}
     value, findings = numbers.read_id_number(text, on=TODAY)
-    assert value or numbers.has_errors(findings)
+    assert value or "error" in {finding.level for finding in findings}
     assert not any(len(text) > 4 and text in finding.message for finding in findings)

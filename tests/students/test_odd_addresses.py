@@ -13,9 +13,10 @@ _HUGE = "9" * 30
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("page", ["pupils", "change_confirmations"])
 @pytest.mark.parametrize("school", [_HUGE, "²", "x", "-1", "\x00"])
-def test_a_school_that_is_none_chooses_no_class(cast, signed_in, school):
-    assert signed_in(cast.clerk).get(reverse("pupils"), {"school": school}).status_code == 200
+def test_a_school_that_is_none_chooses_no_class(cast, signed_in, school, page):
+    assert signed_in(cast.clerk).get(reverse(page), {"school": school}).status_code == 200
 
 
 @pytest.mark.django_db

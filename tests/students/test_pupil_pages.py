@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from accounts.models import AuditRow, User
 from students import circumstances, enrolment, fictitious, rosters
-from students.models import BankAccount, Category, Circumstance, Pupil, Term
+from students.models import BankAccount, Category, Circumstance, Enrolment, Pupil, Term
 from tests.cast import Cast
 from tests.students.workbooks import pupil, workbook
 
@@ -54,6 +54,22 @@ def test_pupil_of_another_class_or_school_is_not_there(cast: Cast, chen: Pupil, 
     client = signed_in(getattr(cast, who))
     assert chen.name not in shown(client, "pupils")
     assert client.get(reverse("pupil", args=[chen.pk])).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("who", "is_told"), [("officer_b", False), ("teacher_b1", False), ("clerk", True), ("inspector", True)]
+)
+def test_only_the_county_is_told_which_school_a_pupil_comes_from(
+    cast: Cast, chen: Pupil, signed_in: SignIn, who: str, is_told: bool
+) -> None:
+    Enrolment.objects.update(standing="transferred", ends_on=dt.date(2026, 9, 30))
+    place = enrolment.begin(
+        chen, term=cast.term, school_class=cast.class_b1.school_class, boarding="day", starts_on=dt.date(2026, 10, 1)
+    )
+    place.save()
+    page = shown(signed_in(getattr(cast, who)), "pupil", chen.pk)
+    assert (cast.school_a.name in page, "本县另一所学校" in page) == (is_told, not is_told)
+    assert cast.school_b.name in page
 
 
 def test_administrator_sees_no_pupil(cast: Cast, chen: Pupil, signed_in: SignIn) -> None:

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -150,15 +151,23 @@ def test_who_is_entered_already_is_left_alone(cast: Cast, spring: Term) -> None:
     assert (there.boarding, there.rollover) == ("day", None)
 
 
-def test_who_is_at_another_school_already_is_counted_and_not_enrolled_twice(cast: Cast, spring: Term) -> None:
+@pytest.mark.parametrize("keys", [(), (1, 2), (2, 1)])
+def test_who_is_at_another_school_already_is_counted_and_not_enrolled_twice(
+    cast: Cast, spring: Term, keys: tuple[int, ...]
+) -> None:
     gone = casting.enrol(cast, cast.class_a1)
-    Enrolment.objects.create(
-        pupil=gone.pupil, term=spring, school=cast.school_b, school_class=cast.class_b1, path=cast.class_b1.path,
-        class_name="三年级1班", grade="三年级", stage="primary", boarding="day", starts_on=spring.starts_on,
-    )  # fmt: skip
+    here, there = (
+        enrolment.begin(gone.pupil, term=spring, school_class=unit.school_class, boarding="day")
+        for unit in (cast.class_a1, cast.class_b1)
+    )
+    if keys:  # entered here first, and left for there
+        here.pk, there.pk = (UUID(int=key) for key in keys)
+        here.standing, here.ends_on = "transferred", spring.starts_on
+        here.save(force_insert=True)
+    there.save(force_insert=True)
     outcome = rollovers.run(cast.school_a, spring, {}, by=cast.officer_a)
     assert outcome.counts["elsewhere"] == 1
-    assert Enrolment.objects.filter(term=spring).count() == 1
+    assert Enrolment.objects.filter(term=spring).count() == max(1, len(keys))
 
 
 def test_a_dissolved_class_goes_into_another_of_its_grade(cast: Cast, spring: Term) -> None:
@@ -370,6 +379,16 @@ def test_turns_name_the_term_that_was_left_out_before_the_one_to_come(cast: Cast
     assert (found[cast.school_a].source, found[cast.school_a].target) == (cast.term, spring)
     assert found[cast.school_b].target == cast.term
     assert found[cast.school_b].pupils == 1
+    uncounted = rollovers.turns([cast.school_a, cast.school_b], how_many=False)
+    assert uncounted == list(found.values())  # of one pupil each
+
+
+def test_turns_need_no_count_to_know_whether_there_is_anybody(cast: Cast, spring: Term) -> None:
+    casting.enrol(cast, cast.class_a1)
+    casting.enrol(cast, cast.class_a2)
+    counted, asked = (rollovers.turns([cast.school_a, cast.school_b], how_many=each) for each in (True, False))
+    assert [(turn.pupils, turn.is_due) for turn in counted] == [(2, True), (0, False)]
+    assert [(turn.pupils, turn.is_due) for turn in asked] == [(1, True), (0, False)]
 
 
 def test_turns_ask_the_same_few_questions_for_many_schools(

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
@@ -153,6 +155,15 @@ def test_finding_shows_the_number_masked(cast: Cast) -> None:
     assert finding.value == f"5399**********{wrong[-4:]}"
 
 
+@pytest.mark.parametrize("written", ["6222 0212 3456 7890 123", "530102 20140305 1234", "ID530102201403051234"])
+@pytest.mark.parametrize("column", ["就读方式", "户名", "开户银行"])
+def test_number_in_another_column_is_shown_nowhere(cast: Cast, column: str, written: str) -> None:
+    found = outcome(cast, pupil(1, **{column: written, "银行账号": "不详"}))
+    shown = repr([(each.who, each.value, each.message) for each in found.findings])
+    assert "1403" not in "".join(c for c in shown if c not in " -")
+    assert "12345678" not in shown.replace(" ", "")
+
+
 def test_row_with_several_faults_names_them_all(cast: Cast) -> None:
     found = outcome(cast, pupil(1, 姓名="张3", 班级=None, 就读方式="其他"))
     assert {finding.column for finding in found.findings} == {"姓名", "班级", "就读方式"}
@@ -210,6 +221,14 @@ def test_passport_needs_its_kind_sex_and_birth_date(cast: Cast) -> None:
     assert (found.new, found.refused) == (1, 1)
     child = Pupil.objects.get()
     assert (child.id_kind, child.id_masked, child.birth_date) == ("other", "******21", dt.date(2014, 5, 6))
+
+
+@pytest.mark.parametrize("kind", ["二代身份证", "身份证件", "居民身份证（二代）", "中华人民共和国居民身份证", "身份征"])
+def test_wrong_number_of_a_resident_passes_under_no_name_of_its_paper(cast: Cast, kind: str) -> None:
+    wrong = last_digit_changed(pupil(1)["身份证件号"])
+    row = pupil(1, 身份证件号=wrong, 全国学籍号=None, 证件类型=kind, 出生日期="2014-03-05")
+    found = outcome(cast, row, headers=(*HEADERS, "证件类型", "出生日期"))
+    assert (found.new, found.refused) == (0, 1)
 
 
 # --- rows against each other -------------------------------------------------------------------------
@@ -272,6 +291,21 @@ def test_new_name_for_our_own_pupil_is_taken_with_a_warning(cast: Cast) -> None:
     found = outcome(cast, pupil(1, 姓名="陈新名"))
     assert (found.changed, found.refused) == (1, 0)
     assert "姓名与原来登记的不同" in only_finding(found, "warning").message
+
+
+def test_many_new_names_take_no_more_queries_than_one(cast: Cast) -> None:
+    rows = [pupil(n) for n in range(1, 11)]
+    outcome(cast, *rows)
+
+    def queries(count: int) -> int:
+        renamed = [{**row, "姓名": "李改名"} if n < count else row for n, row in enumerate(rows)]
+        with CaptureQueriesContext(connection) as captured:
+            rosters.import_roster(
+                workbook(*renamed), unit=cast.school_a, term=cast.term, by=cast.officer_a, dry_run=True
+            )
+        return len(captured)
+
+    assert queries(1) == queries(10)
 
 
 def test_other_name_and_other_roll_number_under_one_id_is_refused(cast: Cast) -> None:

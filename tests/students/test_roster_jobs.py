@@ -409,3 +409,21 @@ def test_files_go_weeks_after_the_import_and_its_row_stays(
     assert waiting.file is not None
     assert readings() == [waiting.reading]
     assert rosters.sweep_readings(seconds=EVER) == 1
+
+
+@pytest.mark.parametrize("state", ["checked", "needs_mapping"])
+def test_roster_nobody_decided_about_goes_after_weeks(
+    cast: Cast, django_capture_on_commit_callbacks: Callable[..., Any], state: str
+) -> None:
+    late = clock.now() - dt.timedelta(days=settings.ROSTER_FILE_DAYS, hours=1)
+    roster = checked(cast)
+    RosterImport.objects.filter(pk=roster.pk).update(checked_at=late, state=state)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert tasks.sweep_roster_files() == 1
+    roster.refresh_from_db()
+    assert (roster.state, roster.file, roster.question, roster.findings.count()) == ("discarded", None, None, 0)
+    assert not Upload.objects.exists()
+    assert readings() == []
+    row = AuditRow.objects.get(action="roster.discard")
+    assert (row.person, row.username) == ("系统", "")
+    assert tasks.sweep_roster_files() == 0

@@ -5,6 +5,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 
 from accounts.models import AuditRow
 from students import rosters
+from students.forms import HeaderForm
 from students.models import HeaderMeaning, Pupil, RosterImport
 from tests.cast import Cast
 from tests.students.workbooks import HEADERS, pupil, upload, workbook
@@ -99,6 +100,16 @@ def test_wrong_answer_is_taken_back(cast: Cast) -> None:
     assert roster.state == "checked"
     rosters.apply_roster(roster, by=cast.officer_a)
     assert set(Pupil.objects.values_list("guardian_name", flat=True)) == {""}
+    # And so is that one: the page shows it as not read, and takes another answer.
+    roster = rosters.ask_again(check(cast, odd_file()), by=cast.officer_a)
+    form = HeaderForm(question=roster.question)
+    place = form.free.index("监护人姓名")
+    shown = {name: field.initial or "" for name, field in form.fields.items()}
+    assert shown[f"other-{place}"] == ""
+    form = HeaderForm(shown | {f"other-{place}": "guardian_name"}, question=roster.question)
+    assert form.is_valid()
+    roster = rosters.map_columns(roster, form.answers(), by=cast.officer_a)
+    assert roster.rows_changed == 5
 
 
 def two_sheets(second: str, headers: tuple[str, ...]) -> bytes:

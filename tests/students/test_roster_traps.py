@@ -219,6 +219,21 @@ def test_our_own_marked_workbook_comes_back(cast: Cast) -> None:
     assert taken(cast, saved(book)).findings == []
 
 
+def test_sheet_of_theirs_may_be_called_like_ours(cast: Cast) -> None:
+    book = Workbook()
+    sheet_of(book, list(HEADERS), values(1)).title = marking.SUMMARY_SHEET
+    assert taken(cast, saved(book)).total == 1
+
+
+def test_formula_without_a_result_in_a_merged_area_beyond_the_table(cast: Cast) -> None:
+    book = Workbook()
+    sheet = sheet_of(book, list(HEADERS), values(1), values(2), values(3))
+    beyond = len(HEADERS) + 2
+    sheet.cell(2, beyond, "=A1")
+    sheet.merge_cells(start_row=2, end_row=4, start_column=beyond, end_column=beyond)
+    assert taken(cast, saved(book)).total == 3
+
+
 def test_excel_97_file_made_by_libreoffice(cast: Cast) -> None:
     content = workbook(pupil(1), pupil(2, 身份证件号=f" {pupil(2)['身份证件号']}\t"), above=("花名册", "2026年10月"))
     (made,) = through_libreoffice("xls", roster_xlsx=content).values()

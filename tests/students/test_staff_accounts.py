@@ -98,6 +98,14 @@ def test_file_brings_good_rows_and_names_the_others(cast: Cast) -> None:
     assert (again.added, again.known) == (0, 2)
 
 
+def test_account_that_lost_its_end_in_a_number_cell_is_not_entered(cast: Cast) -> None:
+    content = workbook(("姓名", "账号"), ("马老师", 6222021234567890123), ("李老师", 123456789012))
+    outcome = staff_accounts.import_file(content, unit=cast.school_a, by=cast.officer_a)
+    assert (outcome.added, outcome.refused) == (1, 1)
+    assert "末几位已经丢失" in outcome.findings[0]
+    assert StaffAccount.objects.get().holder == "李老师"
+
+
 def test_school_enters_nobody_of_another_school(cast: Cast) -> None:
     content = workbook(("单位", "姓名", "账号"), (cast.school_b.name, "马老师", card(1)), ("", "李老师", card(2)))
     outcome = staff_accounts.import_file(content, unit=cast.school_a, by=cast.officer_a)

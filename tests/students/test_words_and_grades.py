@@ -71,6 +71,16 @@ def test_class_spellings_of_grade_seven(text: str, label: str) -> None:
         ("七·12", "七年级", "12班"),
         ("一（2）班", "七年级", "2班"),  # 初一
         ("二(3)班", "高二", "3班"),
+        *[(text, "七年级", "2班") for text in ("一二班", "七二班", "一(二)班", "七（二）班", "一年二班", "初一年2班")],
+        *[(text, "三年级", "2班") for text in ("三年二班", "3年2班", "三二", "第2班", "第二班", "三年级第二班")],
+        ("二三班", "八年级", "3班"),
+        ("一十二班", "七年级", "12班"),
+        ("二十三班", "八年级", "23班"),
+        ("二(十三)班", "八年级", "13班"),
+        ("三三十班", "三年级", "30班"),
+        ("一七班", "七年级", "7班"),
+        ("2024级1班", "七年级", "2024级1班"),  # a name some schools keep from year to year
+        ("一二三班", "七年级", "一二三班"),
         ("301", "四年级", "301班"),  # a name, as far as anybody can tell
         ("300", "三年级", "300班"),
     ],
@@ -87,6 +97,8 @@ def test_a_class_counted_under_its_grade(text: str, grade: str, label: str) -> N
         ("八（2）班", "七年级"),
         ("高一3班", "九年级"),
         ("二（1）班", "七年级"),
+        ("二一班", "七年级"),
+        ("四年二班", "三年级"),
     ],
 )
 def test_a_class_of_another_grade_is_refused(text: str, grade: str) -> None:
@@ -132,6 +144,21 @@ def test_ethnicity_names_and_codes(text: str, value: str) -> None:
     assert words.read_ethnicity(text)[0] == value
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *[(text, "resident") for text in ("", "1", "b", "居民身份证", "二代身份证", "身份证件", "户口本")],
+        *[(text, "permit") for text in ("港澳台居民居住证", "台湾居民居住证", "港澳台居住证")],
+        *[(text, "other") for text in ("护照", "外国人永久居留身份证", "台湾居民来往大陆通行证", "6", "A", "其他")],
+        ("身份征", ""),
+        ("有", ""),
+    ],
+)
+def test_kinds_of_papers(text: str, value: str) -> None:
+    found, findings = words.read_id_kind(text)
+    assert (found, bool(findings)) == (value, not value)
+
+
 def test_ethnicities_are_the_fifty_six_in_order() -> None:
     assert len(words.ETHNICITIES) == 56
     assert (words.ETHNICITIES[0], words.ETHNICITIES[14], words.ETHNICITIES[55]) == ("汉", "土家", "基诺")
@@ -161,7 +188,10 @@ def test_date_spellings(text: str) -> None:
     assert words.read_date(text) == (dt.date(2014, 5, 6), [])
 
 
-@pytest.mark.parametrize("text", ["2014-02-30", "5/6/2014", "201456", "41765", "2014-05-06 08:30"])
+MONTHS = ["2026.12", "2026/12", "2026-11", "2026-115", "2026年11月", "2026年1-2", "2026.1/2"]
+
+
+@pytest.mark.parametrize("text", ["2014-02-30", "5/6/2014", "201456", "41765", "2014-05-06 08:30", *MONTHS])
 def test_date_that_is_not_sure_is_refused(text: str) -> None:
     value, findings = words.read_date(text)
     assert value is None

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from accounts import clock
 from accounts.models import AuditRow
 from students import circumstances, privacy
+from students.changes import Kind
 from students.models import BankAccount, Category, Enrolment
 from subsidies import applications, rounds
 from subsidies.applications import Wish, candidates, save_drafts, submit
@@ -18,6 +19,7 @@ from subsidies.states import State, Step
 from subsidies.workflow import SamePerson, StaleState, StepRefused, advance
 from tests.cast import TODAY, change_boarding, enrol, open_round, refreshed, submitted, walk
 from tests.subsidies.shortcuts import walk_on
+from tests.subsidies.test_changes import record, wanted
 
 
 def draft(cast, round_, row, **wish) -> Application:
@@ -158,8 +160,19 @@ def test_a_pupil_is_aided_once_across_schools_and_the_other_school_is_not_named(
     elsewhere = moved_to_b(cast, row)
     with pytest.raises(ValidationError) as refused:
         save_drafts(round_, cast.class_b1, [Wish(elsewhere)], by=cast.teacher_b1)
-    assert refused.value.messages == ["张一 在本学期已有这个项目的申请，不能重复填报；请向县资助中心核实。"]
+    assert refused.value.messages == ["张一 本学期已有申请，由原班级或学校继续办理，不用再填报。"]
     assert Application.objects.count() == 1
+
+
+def test_a_case_going_on_elsewhere_is_said_and_stops_no_other(cast, round_) -> None:
+    moved, other = enrol(cast, cast.class_a1, name="张一"), enrol(cast, cast.class_a2, name="张二")
+    walk(cast, submitted(cast, round_, moved), State.SCHOOL_REVIEWED)
+    record(wanted(moved, Kind.CHANGE_CLASS, school_class=cast.class_a2.school_class), by=cast.officer_a)
+    by_name = {c.facts["name"]: c for c in candidates(round_, cast.class_a2)}
+    assert [c.may_file for c in (by_name["张一"], by_name["张二"])] == [False, True]
+    assert by_name["张一"].sentence == "本学期已有申请，由原班级或学校继续办理，不用再填报。"
+    assert by_name["张一"].application is None, "the other class's case is not shown here"
+    assert len(submitted(cast, round_, other)) == 1
 
 
 def test_the_database_refuses_a_second_application_of_the_term(cast, round_) -> None:

@@ -178,6 +178,8 @@ class History:
             assert row.school_id == place.school_id
             assert place.standing == "present" or row.state == State.RETURNED
         assert FollowUp.objects.count() == ChangeEffect.objects.filter(outcome="desk").count()
+        waiting = FollowUp.objects.filter(settled_at=None, effect__difference__isnull=False)
+        assert all(n == 1 for n in Counter(waiting.values_list("effect__application_id", flat=True)).values())
         ends = StepTaken.objects.filter(step=Step.LEAVE).count()
         assert ends == ChangeEffect.objects.filter(outcome="ends").count()
 

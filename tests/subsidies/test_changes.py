@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.urls import reverse
 
 from accounts import clock
 from accounts.audit import verify_chain
@@ -207,6 +208,57 @@ def test_day_to_boarding_pays_in_addition(cast, round_) -> None:
     assert effect.difference == Decimal("375.00")
 
 
+_NOT_PAID, _BACK, _ADDED = FollowUp.Result.NOT_PAID, FollowUp.Result.RECOVERED, FollowUp.Result.PAID_DIFFERENCE
+
+
+@pytest.mark.parametrize("state", [S.IN_BATCH, S.PAID])
+@pytest.mark.parametrize(
+    ("steps", "asked"),
+    [
+        (["day", "withdraw"], "-750.00"),
+        (["day", _BACK, "withdraw"], "-375.00"),
+        (["day", "boarding"], None),
+        (["day", _BACK, "boarding"], "375.00"),
+        (["day", FollowUp.Result.PAID_AS_LISTED, "withdraw"], "-750.00"),
+        (["suspend", "return"], None),
+        (["suspend", "return", "withdraw"], "-750.00"),
+        (["suspend", _NOT_PAID, "return"], "750.00"),
+        (["suspend", _NOT_PAID, "return", "withdraw"], None),
+        (["suspend", _NOT_PAID, "return", _ADDED, "withdraw"], "-750.00"),
+        (["suspend", "withdraw"], "-750.00"),
+        (["suspend", _NOT_PAID, "withdraw"], None),
+        (["day", "suspend", "return"], "-375.00"),
+        (["day", _BACK, "suspend", _BACK, "return"], "375.00"),
+    ],
+)
+def test_the_desk_is_asked_once_for_what_is_left(cast, round_, place, state: State, steps: list, asked) -> None:
+    case_in(cast, round_, state, place)
+    for step in steps:
+        if step in FollowUp.Result.values:
+            changes.settle(FollowUp.objects.get(settled_at=None), result=step, note="", by=cast.clerk2)
+            continue
+        place = Enrolment.objects.select_related("pupil", "school_class", "school").get(pk=place.pk)
+        what = {
+            "day": wanted(place, Kind.BOARDING, boarding="day"),
+            "boarding": wanted(place, Kind.BOARDING, boarding="boarding"),
+            "return": wanted(place, Kind.RETURN, school_class=cast.class_a1.school_class),
+        }
+        record(what.get(step) or wanted(place, Kind(step)), by=cast.officer_a)
+    left = FollowUp.objects.filter(settled_at=None).values_list("effect__difference", flat=True)
+    assert list(left) == ([Decimal(asked)] if asked else [])
+
+
+def test_what_replaced_an_open_item_says_so(cast, round_, place) -> None:
+    case_in(cast, round_, S.IN_BATCH, place)
+    record(request_for(cast, place, "boarding"), by=cast.officer_a)
+    record(request_for(cast, place, "withdraw"), by=cast.officer_a)
+    first, second = FollowUp.objects.order_by("effect__at")
+    assert first.get_result_display() == "由后来的异动代替"
+    assert second.effect.sentence.endswith("前面异动的差额 -375.00 元还没有处理，由这一项代替。")
+    with pytest.raises(ValidationError, match="请选择处理结果"):
+        changes.settle(second, result="replaced", note="", by=cast.clerk2)
+
+
 def test_after_boarding_changed_the_case_is_submitted_again_with_the_new_amount(cast, round_, place) -> None:
     row = case_in(cast, round_, S.CLASS_REVIEWED, place)
     record(request_for(cast, place, "boarding"), by=cast.officer_a)
@@ -287,6 +339,20 @@ def test_the_case_moves_to_the_school_that_takes_the_pupil_in(cast, round_, plac
     assert row.facts["school"] == school.name
 
 
+def test_minutes_of_the_school_before_are_named_and_not_linked(cast, round_, place, client) -> None:
+    row = case_in(cast, round_, S.CLASS_REVIEWED, place)
+    school, unit = second_junior(cast)
+    minutes = reverse("meeting", args=[row.decisions.get().meeting_id])
+    client.force_login(cast.officer_a, backend="django.contrib.auth.backends.ModelBackend")
+    assert minutes in client.get(reverse("application", args=[row.pk])).content.decode()
+    record(wanted(place, Kind.TRANSFER_OUT, to_school=school), by=cast.officer_a)
+    record(wanted(place, Kind.TRANSFER_IN, school_class=unit.school_class, boarding="boarding"), by=cast.officer_c)
+    client.force_login(cast.officer_c, backend="django.contrib.auth.backends.ModelBackend")
+    page = client.get(reverse("application", args=[row.pk])).content.decode()
+    assert "七年级1班 班级评议" in page
+    assert minutes not in page
+
+
 def test_the_county_does_both_in_one_step(cast, round_, place) -> None:
     row = case_in(cast, round_, S.CLEARED, place)
     school, unit = second_junior(cast)
@@ -331,6 +397,36 @@ def test_a_reported_case_returned_after_the_pupil_moved_is_taken_over_there(cast
     (again,) = submitted(cast, round_, candidate.enrolment)
     assert (again.pk, again.state, again.school) == (row.pk, S.SUBMITTED, school)
     assert AuditRow.objects.filter(action="application.take_over").count() == 1
+
+
+def test_a_transfer_over_the_end_of_a_term_is_still_waited_for_and_leaves_no_case_behind(cast, round_, place) -> None:
+    row = case_in(cast, round_, S.CLASS_REVIEWED, place)
+    school, unit = second_junior(cast)
+    record(wanted(place, Kind.TRANSFER_OUT, to_school=school), by=cast.officer_a)
+    clock.set_demo_day(dt.date(2027, 2, 22))
+    assert register.awaiting_arrival(cast.clerk).count() == 1
+    assert register.arriving(cast.officer_c).count() == 1
+    record(wanted(place, Kind.TRANSFER_IN, school_class=unit.school_class, boarding="boarding"), by=cast.officer_c)
+    assert refreshed([row])[0].state == S.WITHDRAWN
+    assert "上学期随转的申请没有学校接收" in ChangeEffect.objects.latest("at").sentence
+    assert register.awaiting_arrival(cast.clerk).count() == 0
+    clock.set_demo_day(clock.today() + dt.timedelta(days=1))
+    record(wanted(place, Kind.WITHDRAW), by=cast.officer_c)
+    assert register.awaiting_arrival(cast.clerk).count() == 0, "taken in is taken in"
+
+
+@pytest.mark.parametrize("name", ["graduate", "withdraw"])
+def test_a_reported_case_of_somebody_who_left_is_decided_and_not_returned(cast, round_, place, name: str) -> None:
+    rule = ChangeRule(
+        programme=Programme.objects.get(code="living-aid"), first_term="2026-2027-1",
+        on_leaving="pay_in_full", on_suspension="end", source="县办法",
+    )  # fmt: skip
+    changes.set_rule(rule, county=cast.county, by=cast.clerk)
+    row = case_in(cast, round_, S.REPORTED, place)
+    record(request_for(cast, place, name), by=cast.officer_a)
+    with pytest.raises(workflow.StepRefused, match="退回后没有班级能重新提交"):
+        workflow.advance(row, Step.RETURN_FROM_COUNTY, by=cast.clerk, note="补一份材料")
+    workflow.advance(row, Step.VERIFY, by=cast.clerk)
 
 
 def test_a_case_still_with_the_first_school_ends_when_the_pupil_leaves_the_second(cast, round_, place) -> None:

@@ -226,6 +226,30 @@ def test_two_programmes_that_exclude_each_other_and_two_that_do_not(cast: Cast, 
     assert look(cast, Kind.EXCLUDED_TWICE) == []
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_two_programmes_in_one_school_are_filed_under_its_own_record(cast: Cast, round_: Round, which: int) -> None:
+    """A namesake at another school may be the same child: the school's concern still shows its own record only."""
+    second = _second_programme(cast)
+    concern_rules.add_exclusion(
+        second.programme, round_.programme, first_term=cast.term.key, source="县文件", county=cast.county, by=cast.clerk
+    )
+    one, two = enrol(cast, cast.class_a1, name="赵一"), enrol(cast, cast.class_b1, name="赵一")
+    # Whichever record has the smaller key: the one at school A is the first of them, then the second.
+    smaller, larger = sorted([one.pupil, two.pupil], key=lambda pupil: str(pupil.pk))
+    pupil = (smaller, larger)[which]
+    Enrolment.objects.filter(pupil=pupil).update(
+        school=cast.school_a, school_class=cast.class_a1, path=cast.class_a1.path, stage="junior"
+    )
+    Enrolment.objects.exclude(pupil=pupil).update(
+        school=cast.school_b, school_class=cast.class_b1, path=cast.class_b1.path, stage="primary"
+    )
+    place = Enrolment.objects.select_related("pupil", "school_class", "school").get(pupil=pupil)
+    submitted(cast, round_, place)
+    submitted(cast, second, place)
+    (row,) = look(cast, Kind.EXCLUDED_TWICE)
+    assert (row.owner, row.pupil) == (cast.school_a, pupil)
+
+
 def test_one_programme_twice_for_one_child_under_two_numbers(cast: Cast, round_: Round) -> None:
     one, two = enrol(cast, cast.class_a1, name="赵一"), enrol(cast, cast.class_b1, name="赵一")
     submitted(cast, round_, one, two)

@@ -1,5 +1,6 @@
 """The pages of the screening: what each reader is shown, what a press does, that a school never reads of another."""
 
+import datetime as dt
 import io
 
 import openpyxl
@@ -7,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts import appointments, clock
 from accounts.models import AuditRow, User
 from documents.models import Upload
 from subsidies import concerns
@@ -31,6 +33,11 @@ def text_of(response) -> str:
 
 def screened(cast: Cast) -> None:
     concerns.find(cast.county, cast.term, by=cast.clerk)
+
+
+def looked_at(*rows: Concern) -> dict[str, str]:
+    """What the list's page sends along of the facts it showed."""
+    return {f"seen_{row.pk}": row.digest for row in rows}
 
 
 def test_school_sees_its_own_counts_and_rows(cast: Cast, round_: Round) -> None:
@@ -161,7 +168,7 @@ def test_selection_is_settled_row_by_row_and_each_is_told(cast: Cast, round_: Ro
     concerns.settle(rows[0], reason=reason, note="同事先办", by=cast.officer_a)
     page = text_of(officer.get(f"{reverse('concerns')}?kind=missed"))
     assert 'name="concern"' in page
-    said = {"concern": [row.pk for row in rows], "reason": reason.pk, "note": "三次电话未接"}
+    said = {"concern": [row.pk for row in rows], "reason": reason.pk, "note": "三次电话未接", **looked_at(*rows)}
     page = text_of(officer.post(reverse("concerns_settle"), said))
     assert "办结 2 件，没有办结 1 件" in page
     assert "可能已有人先办理" in page
@@ -169,12 +176,61 @@ def test_selection_is_settled_row_by_row_and_each_is_told(cast: Cast, round_: Ro
     assert "还没有选择" in text_of(officer.post(reverse("concerns_settle"), {"reason": reason.pk}, follow=True))
 
 
+def test_a_selection_settles_only_what_was_looked_at(cast: Cast, round_: Round) -> None:
+    place = enrol(cast, cast.class_a1, name="漏报")
+    screened(cast)
+    row = Concern.objects.get()
+    officer, before = open_as(cast.officer_a), looked_at(row)
+    page = text_of(officer.get(f"{reverse('concerns')}?kind=missed"))
+    assert f'name="seen_{row.pk}" value="{row.digest}"' in page
+    advance(submitted(cast, round_, place)[0], Step.WITHDRAW, by=cast.teacher_a1, note="家长改主意")
+    screened(cast)
+    reason = ConcernReason.objects.get(kind=Kind.MISSED, code="unreachable")
+    said = {"concern": [row.pk], "reason": reason.pk, "note": "三次电话未接", **before}
+    assert "刚刚有变化" in text_of(officer.post(reverse("concerns_settle"), said))
+    row.refresh_from_db()
+    assert row.state == Concern.State.OPEN
+
+
+def test_a_number_no_database_has_is_no_row(cast: Cast, round_: Round) -> None:
+    officer = open_as(cast.officer_a)
+    for name, what in (("concerns_settle", "concern"), ("rollover_many", "school")):
+        assert "勾选" in text_of(officer.post(reverse(name), {what: ["9" * 40]}, follow=True))
+    assert officer.get(reverse("concerns"), {"term": "9" * 40}).status_code == 200
+
+
+def test_after_the_filing_is_over_the_teacher_is_told_whom_to_ask(cast: Cast, round_: Round) -> None:
+    enrol(cast, cast.class_a1)
+    clock.set_demo_day(round_.closes_on + dt.timedelta(days=1))
+    screened(cast)
+    page = text_of(open_as(cast.teacher_a1).get(reverse("concern", args=[Concern.objects.get().pk])))
+    assert "去填报" not in page
+    assert "请联系云岭县延长填报时间" in page
+
+
+def test_a_screening_that_failed_is_told(cast: Cast, round_: Round) -> None:
+    asked = concerns.ask(cast.county, cast.term, by=cast.clerk)
+    Screening.objects.filter(pk=asked.pk).update(state=Screening.State.FAILED)
+    clerk = open_as(cast.clerk)
+    for page in ("concerns", "concern_schools"):
+        assert "没有完成。请点“重新清查”" in text_of(clerk.get(reverse(page)))
+    clock.set_demo_day(clock.today() + dt.timedelta(days=1))
+    screened(cast)
+    assert "没有完成" not in text_of(clerk.get(reverse("concerns")))
+
+
+def test_an_officer_of_two_schools_has_both_screened(cast: Cast) -> None:
+    appointments.appoint(cast.officer_a, "aid_officer", cast.school_b, starts_on=casting.TODAY, by=cast.admin)
+    open_as(cast.officer_a).post(reverse("screening_ask"))
+    assert {row.unit for row in Screening.objects.all()} == {cast.school_a, cast.school_b}
+
+
 def test_selection_of_another_school_is_left_alone(cast: Cast, round_: Round) -> None:
     enrol(cast, cast.class_b1, name="别校")
     screened(cast)
     row = Concern.objects.get()
     reason = ConcernReason.objects.get(kind=Kind.MISSED, code="other")
-    said = {"concern": [row.pk], "reason": reason.pk, "note": "说明"}
+    said = {"concern": [row.pk], "reason": reason.pk, "note": "说明", **looked_at(row)}
     open_as(cast.officer_a).post(reverse("concerns_settle"), said)
     row.refresh_from_db()
     assert row.state == Concern.State.OPEN

@@ -21,7 +21,7 @@ from accounts.audit import verify_chain
 from accounts.models import AuditRow, Unit
 from students import circumstances
 from students.models import Category, Enrolment
-from subsidies import concern_finders, concerns, tasks, workflow
+from subsidies import concern_finders, concern_rules, concerns, tasks, workflow
 from subsidies.models import Concern, ConcernReason, Round, Screening, Settlement
 from subsidies.states import Step
 from tests import cast as casting
@@ -152,6 +152,35 @@ def test_what_is_the_countys_a_school_does_not_settle(cast: Cast) -> None:
     assert {row.state for row in Concern.objects.all()} == {State.OPEN}
 
 
+def test_all_that_is_settled_is_locked_in_one_order_before_the_trail(cast: Cast) -> None:
+    """As the screening locks it: a part may have a lower key than the county's concern that came later."""
+    for unit in (cast.class_a1, cast.class_b1):
+        enrol(cast, unit, name="赵一")
+    screen(cast)
+    suspect = Concern.objects.get(owner=cast.county)
+    with CaptureQueriesContext(connection) as queries:
+        concerns.settle(suspect, reason=reason(Kind.TWO_SCHOOLS, "two_children"), note="两名", by=cast.clerk)
+    asked = [query["sql"] for query in queries]
+    read = [at for at, sql in enumerate(asked) if sql.startswith("SELECT") and 'FROM "subsidies_concern" ' in sql]
+    told = [at for at, sql in enumerate(asked) if 'INSERT INTO "accounts_auditrow"' in sql]
+    assert max(read) < min(told)
+    assert len([at for at in read if 'ORDER BY "subsidies_concern"."id"' in asked[at]]) == 1
+
+
+def test_the_last_reason_stays_until_another_can_be_chosen(cast: Cast) -> None:
+    rows = list(ConcernReason.objects.filter(kind=Kind.AGE))
+    later = ConcernReason(
+        kind=Kind.AGE, label="将来的", source="县文件", valid_from=casting.TODAY + dt.timedelta(days=2)
+    )
+    concern_rules.add_reason(later, county=cast.county, by=cast.clerk)
+    for row in rows[1:]:
+        concern_rules.end_reason(row, on=casting.TODAY, county=cast.county, by=cast.clerk)
+    with pytest.raises(ValidationError, match="最后一个处理结果"):
+        concern_rules.end_reason(rows[0], on=casting.TODAY, county=cast.county, by=cast.clerk)
+    until = casting.TODAY + dt.timedelta(days=1)
+    concern_rules.end_reason(rows[0], on=until, county=cast.county, by=cast.clerk)
+
+
 @pytest.mark.parametrize(
     ("code", "note", "sentence"),
     [("wrong_record", " ", "要写明具体情况"), ("refused", "家长放弃", "要上传证明的扫描件")],
@@ -198,7 +227,7 @@ def test_settlements_are_written_once(cast: Cast, missed: Concern) -> None:
 
 def test_selection_with_a_reason_that_needs_proof_is_refused_whole(cast: Cast, missed: Concern) -> None:
     with pytest.raises(ValidationError, match="逐人附证明"):
-        concerns.settle_all([missed], reason=reason(Kind.MISSED, "refused"), by=cast.officer_a)
+        concerns.settle_all([missed], reason=reason(Kind.MISSED, "refused"), seen={}, by=cast.officer_a)
 
 
 # --- the screening as a job ------------------------------------------------------------------------

@@ -80,6 +80,9 @@ def test_review_page_records_the_meeting_with_one_exception(cast: Cast, round_: 
         ({"members": "王秀英 家长代表"}, "不少于 5 人"),
         ({"held_on": "2026-12-01"}, "不能晚于今天"),
         ({"rest": ""}, "没有作出任何结论"),
+        ({"place": "会议室 138 0013 8000"}, "不要写身份证号"),
+        ({"chair": "李老师13800138000"}, "不要写身份证号"),
+        ({"members": f"{_MEMBERS}\n王秀英 家长13800138000"}, "不要写身份证号"),
     ],
 )
 def test_review_page_says_what_is_wrong_and_keeps_the_minutes(

@@ -10,10 +10,11 @@ from django.urls import reverse
 from openpyxl import load_workbook
 
 from accounts import clock
-from accounts.models import Unit, User
+from accounts.models import AuditRow, Unit, User
 from students import terms
 from students.models import Enrolment, RollOver, SchoolClass, Term
-from subsidies import applications, rollovers, rounds
+from students.rollovers import RollOverRefused
+from subsidies import applications, rollover_files, rollovers, rounds
 from subsidies.models import Application, Programme
 from subsidies.states import State
 from tests import cast as casting
@@ -72,6 +73,7 @@ def test_the_officer_walks_through_and_takes_it_back(cast: Cast, round_, spring:
     assert officer.get(url).status_code == 302  # to the report: it is done
     workbook = officer.get(reverse("rollover_report", args=[done.pk]))
     assert "attachment" in workbook["Content-Disposition"]
+    assert AuditRow.objects.filter(action="rollover.export", subject__endswith=str(done.pk)).count() == 1
     sheets = load_workbook(io.BytesIO(workbook.content))
     assert sheets.sheetnames == ["班级", "困难依据", "上学期名单"]
     undone = text(officer.post(reverse("rollover_undo", args=[done.pk]), follow=True))
@@ -154,6 +156,27 @@ def test_one_school_that_cannot_does_not_stop_the_others(cast: Cast, spring: Ter
     page = text(clerk.post(url, seen | {"school": keys, "run": "1"}, follow=True))
     assert "已结转 1 所学校" in page
     assert "云岭县城关小学没有结转" in page
+
+
+def test_when_no_school_was_taken_over_nothing_is_praised(cast: Cast, spring: Term, signed_in: SignIn) -> None:
+    enrol(cast, cast.class_a1)
+    typed = {"school": [cast.school_a.pk], f"seen_{cast.school_a.pk}": "old", "run": "1"}
+    page = text(signed_in(cast.clerk).post(reverse("rollover_many"), typed, follow=True))
+    assert "云岭县第一初级中学没有结转" in page
+    assert "已结转" not in page.split("<table")[0]
+
+
+def test_the_report_tells_the_day_of_the_county_not_of_greenwich(cast: Cast, spring: Term) -> None:
+    enrol(cast, cast.class_a1)
+    done = rollovers.run(cast.school_a, spring, {}, by=cast.officer_a).rollover
+    early = dt.datetime(2026, 10, 12, 6, 30, tzinfo=dt.timezone(dt.timedelta(hours=8)))
+    RollOver.objects.filter(pk=done.pk).update(done_at=early)
+    done = RollOver.objects.get(pk=done.pk)
+    sheet = load_workbook(io.BytesIO(rollover_files.report(done))).worksheets[0]
+    told = [cell.value for row in sheet.iter_rows(max_row=4) for cell in row if cell.value]
+    assert "陈专干于2026年10月12日办理" in told
+    with pytest.raises(RollOverRefused, match="陈专干于2026年10月12日办理"):
+        rollovers.run(cast.school_a, spring, {}, by=cast.officer_a)
 
 
 def test_the_next_school_is_one_button_away(cast: Cast, spring: Term, signed_in: SignIn) -> None:

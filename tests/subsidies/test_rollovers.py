@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, transaction
 from accounts import clock
 from accounts.audit import verify_chain
 from accounts.models import Appointment, AuditRow, Unit
+from students.changes import Kind
 from students.models import Category, Circumstance, Enrolment, RollOver, SchoolClass, Term
 from students.rollovers import RollOverRefused
 from subsidies import applications, rollovers, rounds, workflow
@@ -17,6 +18,7 @@ from subsidies.rollovers import OutcomeChanged
 from subsidies.states import Duty, State
 from tests import cast as casting
 from tests.cast import Cast, enrol, submitted, walk
+from tests.subsidies.test_changes import record, wanted
 
 FIRST_DAY = dt.date(2027, 2, 22)
 
@@ -73,6 +75,20 @@ def test_the_class_teacher_takes_the_list_over_and_is_who_filed(cast: Cast, roun
     applications.submit(drafts, by=cast.teacher_a1)
     walk(cast, casting.refreshed(drafts), State.SCHOOL_REVIEWED)
     assert verify_chain().broken_at is None
+
+
+def test_whose_case_goes_on_elsewhere_is_not_offered_and_stops_no_other(
+    cast: Cast, round_: Round, spring: Term
+) -> None:
+    gone, stays = enrol(cast, cast.class_a1, name="甲"), enrol(cast, cast.class_a2, name="乙")
+    accepted(cast, round_, gone, stays)
+    roll(cast, spring)
+    new = open_spring(cast, spring)
+    place = Enrolment.objects.select_related("pupil", "school_class").get(pupil=gone.pupil, term=spring)
+    walk(cast, submitted(cast, new, place), State.SCHOOL_REVIEWED)
+    record(wanted(place, Kind.CHANGE_CLASS, school_class=cast.class_a2.school_class), by=cast.officer_a)
+    taken = rollovers.take_over(new, cast.class_a2, by=cast.teacher_a2)
+    assert [row.pupil for row in taken] == [stays.pupil]
 
 
 def test_only_the_class_teacher_takes_it_over(cast: Cast, round_: Round, spring: Term) -> None:
@@ -209,7 +225,7 @@ def test_not_once_something_was_submitted(cast: Cast, round_: Round, spring: Ter
     if step:
         workflow.advance(casting.refreshed(drafts)[0], step, by=cast.teacher_a1, note="填错了")
     before = dump()
-    with pytest.raises(RollOverRefused, match="已经提交过 1 份申请"):
+    with pytest.raises(RollOverRefused, match="已有 1 份申请提交或撤回过"):
         rollovers.undo(done, by=cast.officer_a)
     assert dump() == before
 

@@ -12,8 +12,8 @@ from accounts.audit import verify_chain
 from accounts.models import AuditRow, Unit
 from accounts.roles import ROLES
 from accounts.roles import Permission as P
+from students import cases, fictitious, matching, rollovers, roster_jobs, roster_writing, rosters
 from students import changes as register
-from students import fictitious, roster_writing, rosters
 from students.changes import Request
 from students.models import (
     ChangeConfirmation,
@@ -30,7 +30,7 @@ from subsidies import applications, changes, workflow
 from subsidies.models import Application, Round
 from subsidies.states import Step
 from tests.cast import TODAY, Cast, teacher_of
-from tests.students.workbooks import HEADERS, pupil, workbook
+from tests.students.workbooks import HEADERS, pupil, upload, workbook
 
 Kind = StatusChange.Kind
 WITH_SCHOOL = (*HEADERS, "学校名称")
@@ -154,6 +154,23 @@ def test_case_that_ended_without_aid_is_no_obstacle(cast: Cast, round_: Round) -
     assert place_of(1).class_name == "七年级2班"
 
 
+def test_case_that_ends_after_the_check_keeps_its_pupil_no_longer(
+    cast: Cast, round_: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(cast, pupil(1))
+    row = draft(cast, round_, place_of(1))
+    monkeypatch.setattr(rosters, "REQUEST_ROWS", 0)  # a worker's, who keeps what was found
+    file = upload(workbook(pupil(1, 班级="2班")))
+    roster = rosters.check_roster(file, unit=cast.school_a, term=cast.term, by=cast.officer_a)
+    roster_jobs.run(roster.pk)
+    workflow.advance(row, Step.WITHDRAW, by=cast.teacher_a1, note="家长要求")
+    roster.refresh_from_db()
+    assert (roster.rows_same, roster.rows_changed) == (1, 0)
+    rosters.apply_roster(roster, by=cast.officer_a)
+    roster_jobs.run(roster.pk)
+    assert place_of(1).class_name == "七年级2班"
+
+
 def test_case_filed_between_comparing_and_writing_is_seen(
     cast: Cast, round_: Round, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +260,38 @@ def test_day_of_the_file_counts_and_says_nothing_where_nothing_changes(cast: Cas
     assert StatusChange.objects.get().on == dt.date(2026, 9, 21)
 
 
+def test_day_of_the_file_counts_for_who_comes(cast: Cast) -> None:
+    bring(cast, small(1), unit=cast.school_b, term=term("2025-2026-2"))
+    Enrolment.objects.update(standing=Standing.TRANSFERRED, ends_on=dt.date(2026, 7, 1))
+    bring(cast, pupil(3), term=term("2025-2026-2"))
+    days = [pupil(n, 变动日期="2026-10-08") for n in (1, 2, 3)]
+    found = bring(cast, *days, headers=WITH_DAY)
+    began = [place_of(n).starts_on for n in (1, 2, 3)]
+    assert began == [dt.date(2026, 10, 8), dt.date(2026, 10, 8), cast.term.starts_on]
+    assert StatusChange.objects.get(kind=Kind.TRANSFER_IN).on == dt.date(2026, 10, 8)
+    told = [message[:6] for _, column, message in said(found, "warning") if column == "变动日期"]
+    assert told == ["这名学生将从", "变动日期没有"]
+
+
+def test_rows_that_differ_in_their_day_are_not_alike(cast: Cast) -> None:
+    found = bring(cast, *(pupil(1, 变动日期=f"2026-09-{day}") for day in (20, 21)), headers=WITH_DAY)
+    assert found.refused == 2
+    assert all("内容却不同" in message for *_, message in said(found, "error"))
+
+
+def test_who_left_while_the_register_was_read_is_not_moved(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(cast, pupil(1))
+    standing = cases.standing
+
+    def standing_late(*args: Any) -> Any:
+        Enrolment.objects.update(standing=Standing.WITHDRAWN, ends_on=TODAY)
+        return standing(*args)
+
+    monkeypatch.setattr(matching.cases, "standing", standing_late)
+    found = bring(cast, pupil(1, 班级="2班"), dry_run=True)
+    assert (found.total, found.changed) == (1, 0)
+
+
 def test_report_of_the_class_teacher_is_settled_by_what_it_reported(cast: Cast) -> None:
     bring(cast, pupil(1), pupil(2))
     confirmation = ChangeConfirmation.objects.create(
@@ -271,6 +320,16 @@ def test_school_rolled_over_already_follows(cast: Cast) -> None:
         ("七年级1班", cast.class_a1.pk, cast.class_a1.path, "day"),
         ("七年级2班", cast.class_a2.pk, cast.class_a2.path, "boarding"),
     ]
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_who_comes_after_the_school_was_rolled_over_is_on_the_next_roll_too(cast: Cast, is_over: bool) -> None:
+    source, target = (term("2025-2026-2"), cast.term) if is_over else (cast.term, term("2026-2027-2"))
+    bring(cast, pupil(1), term=source)
+    rollovers.run(cast.school_a, target, {}, by=cast.officer_a)
+    bring(cast, pupil(1), pupil(2), pupil(3, 班级="9班"), term=source)
+    ahead = Enrolment.objects.filter(term=target).values_list("pupil__name", flat=True)
+    assert len(ahead) == (1 if is_over else 3)  # who is here now is not for last term's roster to say
 
 
 def test_many_that_move_take_no_more_queries_than_few(cast: Cast) -> None:
