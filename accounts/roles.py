@@ -37,6 +37,8 @@ class Permission(StrEnum):
     MAKE_BATCH = "make_batch"
     UPLOAD_SIGNED_SHEET = "upload_signed_sheet"
     RECORD_PAYMENT = "record_payment"
+    ALLOT_QUOTAS = "allot_quotas"  # the county's places to schools
+    DIVIDE_QUOTAS = "divide_quotas"  # a school's places to classes
     EDIT_STANDARDS = "edit_standards"
     EDIT_CALENDAR = "edit_calendar"
     # the installation
@@ -75,7 +77,7 @@ ROLES: dict[str, Role] = {
             "aid_officer",
             "资助专干",
             UnitLevel.SCHOOL,
-            "维护本校名册和异动，办理学期结转，处理清查事项，组织班级评议和学校评审，发布公示，上报县中心，上传签字表。",
+            "维护本校名册和异动，办理学期结转，处理清查事项，组织班级评议和学校评审，向班级分配名额，发布公示，上报县中心，上传签字表。",
             frozenset(
                 _SEE
                 | {
@@ -91,6 +93,7 @@ ROLES: dict[str, Role] = {
                     P.HOLD_SCHOOL_REVIEW,
                     P.PUBLISH_NOTICE,
                     P.REPORT_TO_COUNTY,
+                    P.DIVIDE_QUOTAS,
                     P.VIEW_BATCHES,
                     P.UPLOAD_SIGNED_SHEET,
                 }
@@ -107,7 +110,7 @@ ROLES: dict[str, Role] = {
             "county_clerk",
             "县资助中心经办",
             UnitLevel.COUNTY,
-            "登记学校，导入全县名册和比对名单，办理跨校异动，开启批次，审核学校上报，编制发放批次，登记发放结果，维护标准和工作日历。",
+            "登记学校，导入全县名册和比对名单，办理跨校异动，开启批次，向学校分配名额，审核学校上报，编制发放批次，登记发放结果，维护标准和工作日历。",
             frozenset(
                 _SEE
                 | {
@@ -124,6 +127,7 @@ ROLES: dict[str, Role] = {
                     P.MAKE_BATCH,
                     P.RECORD_PAYMENT,
                     P.VIEW_BATCHES,
+                    P.ALLOT_QUOTAS,
                     P.EDIT_STANDARDS,
                     P.EDIT_CALENDAR,
                 }

@@ -38,6 +38,8 @@ PERMISSIONS: dict[P, str] = {
     P.MAKE_BATCH: "编制发放批次",
     P.UPLOAD_SIGNED_SHEET: "上传签字表",
     P.RECORD_PAYMENT: "登记发放结果",
+    P.ALLOT_QUOTAS: "向学校分配名额",
+    P.DIVIDE_QUOTAS: "向班级分配名额",
     P.EDIT_STANDARDS: "维护项目与标准",
     P.EDIT_CALENDAR: "维护工作日历",
     P.MANAGE_ACCOUNTS: "管理账号与任职",

@@ -25,10 +25,32 @@ from publicity.models import Notice
 from students import circumstances, confirmations, fictitious, list_profiles, list_versions, rosters
 from students import reference as students_reference
 from students.changes import Kind, Request
-from students.models import ListProfile, Pupil, School, SchoolClass, Term
-from subsidies import applications, changes, concerns, county, payments, payout_sheets, reviews, rounds, workflow
+from students.models import Category, ListProfile, Pupil, School, SchoolClass, Term
+from subsidies import (
+    applications,
+    changes,
+    concerns,
+    county,
+    funding,
+    payments,
+    payout_sheets,
+    quotas,
+    reviews,
+    rounds,
+    workflow,
+)
 from subsidies import reference as subsidies_reference
-from subsidies.models import Application, Concern, ConcernReason, Decision, Meeting, PayoutSheet, Programme, Round
+from subsidies.models import (
+    Application,
+    Concern,
+    ConcernReason,
+    Decision,
+    FundShare,
+    Meeting,
+    PayoutSheet,
+    Programme,
+    Round,
+)
 from subsidies.states import State, Step
 
 from .demo_roster import ClassPlan, office_workbook, rows, workbook
@@ -82,6 +104,7 @@ def build(*, out: OutputWrapper) -> None:
     here = _people(_units())
     out.write("  学校、人员、名册……\n")
     _rosters(here)
+    _shares(here)
     out.write("  幼儿园：一个已经发放完毕的批次……\n")
     _finished_round(here)
     out.write("  初中：一个正在办理的批次……\n")
@@ -260,6 +283,20 @@ def _open(here: _County, programme: str, closes_on: dt.date) -> Round:
     )
 
 
+def _shares(here: _County) -> None:
+    """Who bears the money of the two programmes that are paid here."""
+    for code in ("preschool-aid", "living-aid"):
+        share = FundShare(
+            programme=Programme.objects.get(code=code),
+            levels={"centre": "5/10", "province": "3/10", "county": "2/10"},
+            remainder="county",
+            document="云岭财教〔2026〕12号（演示文件）",
+            document_date=dt.date(2026, 8, 25),
+            first_term=_TERM,
+        )
+        funding.record_share(share, county=here.unit, by=here.people["jingban"])
+
+
 def _finished_round(here: _County) -> None:
     round_ = _open(here, "preschool-aid", dt.date(2026, 9, 18))
     filed = _file(here, round_, "daban", "daban")
@@ -301,6 +338,7 @@ def _running_round(here: _County) -> None:
     round_ = _open(here, "living-aid", dt.date(2026, 10, 30))
     officer, head = here.people["chuzhong"], here.people["chuzhong-xz"]
     school = here.schools["chuzhong"]
+    _quotas(here, round_)
     first = _file(here, round_, "ban82", "ban82")
     _meet(first, "class", here.classes["ban82"], by=officer)
     clock.set_demo_day(dt.date(2026, 9, 22))
@@ -335,6 +373,24 @@ def _some_pupil(here: _County, school_class: str, **which: object) -> Pupil:
 def _record(pupil: Pupil, kind: Kind, reason: str, *, on: dt.date, by: User) -> None:
     request = Request(kind, pupil, on, reason)
     changes.record(request, by=by, seen=changes.plan(request, by=by).digest)
+
+
+def _quotas(here: _County, round_: Round) -> None:
+    """Places from above, by percentage to one school and as a number to another, and on to the classes."""
+    clerk, programme, term = here.people["jingban"], round_.programme, round_.term
+    document = "云岭教助〔2026〕15号（演示文件）"
+    tekun = Category.objects.get(code="tekun")
+    quotas.add_outside(programme, tekun, first_term=_TERM, source="应助尽助（演示文件）", county=here.unit, by=clerk)
+    quotas.receive(quotas.Wish(here.unit, 60), programme=programme, term=term, document=document, by=clerk)
+    shares = [
+        quotas.Wish(here.schools["chuzhong"], percent=Decimal(40), rounding="down"),
+        quotas.Wish(here.schools["erzhong"], 5),
+    ]
+    quotas.allot(here.unit, shares, programme=programme, term=term, document=document, by=clerk)
+    classes = [quotas.Wish(here.classes[name], number) for name, number in (("ban71", 9), ("ban72", 9), ("ban82", 9))]
+    officer = here.people["chuzhong"]
+    held = "9月21日学校评审小组会议"
+    quotas.pass_on(here.schools["chuzhong"], classes, programme=programme, term=term, document=held, by=officer)
 
 
 def _file(here: _County, round_: Round, school_class: str, teacher: str) -> list[Application]:

@@ -7,12 +7,13 @@ A test holds the list against the code.
 from accounts import words
 from students import privacy
 from students.models import ListMatch, Recheck
-from subsidies.models import Concern
+from subsidies.models import Concern, QuotaVersion
 from subsidies.states import TRANSITIONS, State
 
 ACTIONS = {
     "circumstance.read_evidence": "查看困难证明",
     "class.enrol": "学生编入班级",
+    "class.major": "登记班级专业类别",
     "pupil.change": "更新学生信息",
     "concern.ask": "提出清查",
     "concern.export": "导出未资助原因登记表",
@@ -31,10 +32,12 @@ ACTIONS = {
     "application.change_draft": "修改申请草稿",
     "application.draft": "填报申请",
     "batch.make": "编制发放批次",
+    "batch.split": "补记批次的资金分担",
     "calendar.record_year": "录入工作日历",
     "circumstance.add": "登记困难情形",
     "circumstance.end": "结束困难情形",
     "class.open": "新建班级",
+    "difference.export": "导出差额清单",
     "document.issue": "编发文件",
     "exclusion.add": "登记不能兼得的项目",
     "exclusion.end": "结束不能兼得的规定",
@@ -88,9 +91,19 @@ ACTIONS = {
     "rollover.undo": "撤销学期结转",
     "term.add": "登记学期",
     "term.change": "更改学期日期",
+    "outside_quota.add": "登记不占名额的类别",
+    "outside_quota.end": "结束不占名额的规定",
+    "quota.allot": "向学校分配名额",
+    "quota.pass_on": "向班级分配名额",
+    "quota.receive": "登记上级下达的名额",
+    "quota.reduce": "调减名额",
     "round.change_window": "调整填报时间",
     "round.open": "开启资助批次",
     "round.withdraw": "撤销资助批次",
+    "pack.adopt": "采用政策包",
+    "share.correct": "更正资金分担比例",
+    "share.end": "结束资金分担比例",
+    "share.record": "登记资金分担比例",
     "sheet.download": "下载发放表",
     "sheet.generate": "生成发放表",
     "sheet.read_signed": "查看签字表",
@@ -102,6 +115,7 @@ ACTIONS = {
     "staff_account.import": "导入教职工账户",
     "staff_account.remove": "移出教职工账户",
     "standard.add": "登记标准",
+    "standard.end": "登记标准截止",
     "upload.discard": "删除上传文件",
     "upload.store": "上传文件",
 }
@@ -112,6 +126,7 @@ DETAILS = {
     "count": "人数",
     "class": "班级",
     "amount": "金额（元）",
+    "basis": "依据文件",
     "change": "异动",
     "days": "天数",
     "ages": "年龄范围",
@@ -128,6 +143,7 @@ DETAILS = {
     "fields": "更新项",
     "added": "新增",
     "refused": "有误",
+    "finance": "财政供给",
     "first_term": "执行学期",
     "carried": "编入新学期",
     "deed": "去向",
@@ -141,6 +157,7 @@ DETAILS = {
     "gone": "已消除",
     "label": "选项",
     "last_term": "截止学期",
+    "major": "专业类别",
     "note": "事由",
     "purpose": "用途",
     "source": "来源",
@@ -172,9 +189,15 @@ DETAILS = {
     "number": "编号",
     "pages": "页数",
     "on": "日期",
+    "ownership": "办学性质",
     "open": "待处理",
     "opens_on": "开始日期",
+    "over": "超出人数",
+    "pack": "政策包",
     "paid_on": "发放日期",
+    "percent": "比例（%）",
+    "roll": "在读人数",
+    "rounding": "小数处理",
     "programme": "项目",
     "programmes": "项目",
     "reason": "处理结果",
@@ -185,8 +208,11 @@ DETAILS = {
     "rows_new": "新增",
     "rows_refused": "有误",
     "rows_same": "未变",
+    "rows_kept": "本县不变",
     "rows_total": "共",
+    "schools": "适用学校",
     "sha256": "校验值",
+    "sheets": "花名册张数",
     "size": "字节",
     "stage": "学段",
     "term": "学期",
@@ -194,6 +220,7 @@ DETAILS = {
     "total": "金额（元）",
     "upheld": "异议成立",
     "voucher": "凭证号",
+    "whom": "对象",
     "work": "上班日",
 }
 
@@ -231,6 +258,10 @@ SUBJECTS = {
     "subsidies.meeting": "评审会议",
     "subsidies.paymentbatch": "发放批次",
     "subsidies.payoutsheet": "发放表",
+    "subsidies.outsidequota": "不占名额的规定",
+    "subsidies.fundshare": "资金分担",
+    "subsidies.pack": "政策包",
+    "subsidies.quota": "名额",
     "subsidies.round": "资助批次",
     "subsidies.standard": "标准",
     "calendar": "工作日历",
@@ -243,7 +274,7 @@ def teach() -> None:
     words.ACTIONS.update({row.audit_event: row.step.label for row in TRANSITIONS})
     words.DETAILS.update(DETAILS)
     words.SUBJECTS.update(SUBJECTS)
-    for choices in (Recheck.Outcome, Recheck.Kind, ListMatch.State):
+    for choices in (Recheck.Outcome, Recheck.Kind, ListMatch.State, QuotaVersion.Rounding):
         words.VALUES.update({choice.value: str(choice.label) for choice in choices})
     words.VALUES.update({state.value: state.label for state in State})
     words.VALUES.update({kind.value: kind.label for kind in Concern.Kind})
@@ -252,4 +283,5 @@ def teach() -> None:
     words.VALUES.update(
         {"promote": "升级", "keep": "保持", "graduate": "毕业离校", "merge": "撤并", "close": "停用", "new": "新班"}
     )
-    words.VALUES.update({"boarding": "寄宿", "day": "走读", "class": "班级", "school": "学校", "county": "县"})
+    words.VALUES.update({"boarding": "寄宿", "day": "走读", "half": "半寄宿"})
+    words.VALUES.update({"class": "班级", "school": "学校", "county": "县"})

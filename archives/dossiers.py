@@ -159,7 +159,7 @@ def _digest(found: dict[str, Any]) -> str:
         [d.pk for d in found["decisions"]],
         [[x.pk, x.notice.state, [[o.pk, o.state] for o in x.objections.all()]] for x in found["notice_lines"]],
         [[p.pk, p.sheet.state] for p in found["payments"]],
-        # Reason and grade may be changed while the case is back at the class, without a step.
-        [application.state, application.grade, application.reason, application.amount, application.facts],
+        # Reason and tier may be changed while the case is back at the class, without a step.
+        [application.state, application.tier, application.reason, application.amount, application.facts],
     ]
     return hashlib.sha256(json.dumps(told, default=str, sort_keys=True).encode()).hexdigest()

@@ -153,14 +153,23 @@ def schools_for(place: Enrolment) -> QuerySet[Unit]:
     return rows.exclude(pk=place.school_id).order_by("path")
 
 
+# What a pupil of a stage may go on to; 普通高中 and 中职 are beside each other.
+_UPPER = (Stage.SENIOR, Stage.VOCATIONAL)
+_STAGES_NEXT: dict[str, tuple[str, ...]] = {
+    Stage.PRESCHOOL: (Stage.PRESCHOOL, Stage.PRIMARY),
+    Stage.PRIMARY: (Stage.PRIMARY, Stage.JUNIOR),
+    Stage.JUNIOR: (Stage.JUNIOR, *_UPPER),
+    Stage.SENIOR: _UPPER,
+    Stage.VOCATIONAL: _UPPER,
+}
+
+
 def _stages_for(place: Enrolment) -> set[str]:
     """The pupil's stage and the next; and those of this term, for a transfer that has to be put right."""
-    order = list(Stage.values)
-    at = order.index(place.stage)
     # 六年级 belongs to primary school here and to junior school there.
     alike = {grade.stage for grade in NEXT if grade.name == place.grade}
     had = Enrolment.objects.filter(pupil=place.pupil_id, term=place.term_id).order_by().values_list("stage", flat=True)
-    return {*order[at : at + 2], *alike, *had}
+    return {*_STAGES_NEXT[place.stage], *alike, *had}
 
 
 def visible_to(user: User) -> QuerySet[StatusChange]:
@@ -269,7 +278,7 @@ def _check_target(request: Request, place: Enrolment, *, by: User) -> None:
                 raise ChangeRefused({"school_class": f"学生现在就在{place.class_name}，请选择另一个班。"})
         case Kind.BOARDING:
             if request.boarding not in Boarding.values:
-                raise ChangeRefused({"boarding": "就读方式只能是寄宿或走读。"})
+                raise ChangeRefused({"boarding": "就读方式只能是寄宿、半寄宿或走读。"})
             if request.boarding == place.boarding:
                 raise ChangeRefused({"boarding": f"现在已经登记为{place.get_boarding_display()}，没有变化。"})
         case Kind.TRANSFER_OUT:
@@ -323,7 +332,7 @@ def _check_class(request: Request, *, by: User) -> None:
     if not request.pupil.county.contains(target.unit):
         raise ChangeRefused({"school_class": "请选择本县的班级。"})
     if request.boarding not in Boarding.values:
-        raise ChangeRefused({"boarding": "请选择寄宿或走读。"})
+        raise ChangeRefused({"boarding": "请选择寄宿、半寄宿或走读。"})
 
 
 # --- writing --------------------------------------------------------------------------------------------
@@ -431,7 +440,13 @@ def _arrival(place: Enrolment, on: dt.date, *, reason: str, by: User) -> StatusC
 def _class_fields(place: Enrolment, school_class: SchoolClass | None) -> dict[str, Any]:
     assert school_class is not None  # checked
     fresh = places.as_in_term(
-        places.begin(place.pupil, term=place.term, school_class=school_class, boarding=place.boarding)
+        places.begin(
+            place.pupil,
+            term=place.term,
+            school_class=school_class,
+            boarding=place.boarding,
+            schooling=place.schooling,
+        )
     )
     return {name: getattr(fresh, name) for name in CLASS_FIELDS}
 

@@ -17,16 +17,38 @@ from .models import (
     Category,
     Circumstance,
     Enrolment,
+    ListMatch,
     Pupil,
     SchoolClass,
+    Schooling,
+    StatusChange,
     Term,
 )
 
+# What rules of aid ask of a pupil in a place, beside hardship: the name among the facts → where it stands, seen from
+# an enrolment.
+PLACE_FACTS: Mapping[str, str] = {
+    "stage": "stage",
+    "grade": "grade",
+    "boarding": "boarding",
+    "schooling": "schooling",
+    "registration": "pupil__registration",
+    "region": "pupil__region",
+    "ownership": "school__school__ownership",
+    "major": "school_class__school_class__major",
+}
+_MATCHED = Circumstance.Source.MATCHED
 _SCHOOL_DEPTH = 2  # slashes in the path of a school's unit
 
 
 def begin(
-    pupil: Pupil, *, term: Term, school_class: SchoolClass, boarding: str, starts_on: dt.date | None = None
+    pupil: Pupil,
+    *,
+    term: Term,
+    school_class: SchoolClass,
+    boarding: str,
+    schooling: str = Schooling.ORDINARY,
+    starts_on: dt.date | None = None,
 ) -> Enrolment:
     """A new place in a class for the term, from its first day or from `starts_on`; not saved."""
     unit = school_class.unit
@@ -41,6 +63,7 @@ def begin(
         grade=school_class.grade,
         stage=school_class.stage,
         boarding=boarding,
+        schooling=schooling,
         starts_on=starts_on or term.starts_on,
     )
 
@@ -105,19 +128,22 @@ def current(pupil: Pupil) -> Enrolment:
 def facts(enrolment: Enrolment, *, on: dt.date) -> dict[str, Any]:
     """What is known of the enrolled pupil on a day, as JSON-able values; numbers only masked.
 
-    Keys: pupil, name, sex, sex_label, birth_date, ethnicity, id_masked, roll_last4, term, school, class_name,
-    grade, stage, stage_label, boarding, boarding_label, standing, standing_label, guardian_name, guardian_relation,
-    categories (list of code, name, source, source_label, evidence, valid_from, valid_to), account (None or
-    id, bank, masked, holder, relation, relation_label), on.
+    Keys: pupil, name, sex, sex_label, birth_date, ethnicity, registration, registration_label, region, id_masked,
+    roll_last4, term, school, ownership, ownership_label, class_name, grade, stage, stage_label, major, major_label,
+    boarding, boarding_label, boarding_since ("" where it never changed in the term), schooling, schooling_label,
+    standing, standing_label, guardian_name, guardian_relation, categories (list of code, name, source, source_label,
+    evidence, flags, valid_from, valid_to), account (None or id, bank, masked, holder, relation, relation_label), on.
     """
     return facts_of([enrolment], on=on)[enrolment.pk]
 
 
 def facts_of(enrolments: Iterable[Enrolment], *, on: dt.date) -> dict[UUID, dict[str, Any]]:
-    """`facts` of many enrolments, by their keys, in four queries however many there are."""
+    """`facts` of many enrolments, by their keys, in six queries however many there are."""
     keys = [enrolment.pk for enrolment in enrolments]
     rows = list(
-        Enrolment.objects.filter(pk__in=keys).select_related("pupil", "term", "school", "school_class__school_class")
+        Enrolment.objects.filter(pk__in=keys).select_related(
+            "pupil", "term", "school__school", "school_class__school_class"
+        )
     )
     pupils = [row.pupil_id for row in rows]
     held = categories_of(pupils, on=on)
@@ -126,10 +152,13 @@ def facts_of(enrolments: Iterable[Enrolment], *, on: dt.date) -> dict[UUID, dict
         for account in BankAccount.objects.filter(pupil__in=pupils, starts_on__lte=on).order_by("starts_on")
         if account.ends_on is None or account.ends_on > on
     }
+    boarding_changes = StatusChange.objects.filter(enrolment__in=keys, kind=StatusChange.Kind.BOARDING, on__lte=on)
+    since = dict(boarding_changes.order_by("on", "at").values_list("enrolment_id", "on"))
     return {
         row.pk: _person(row)
         | _place(row)
         | {
+            "boarding_since": since[row.pk].isoformat() if row.pk in since else "",
             "categories": held.get(row.pupil_id, []),
             "account": _account(accounts.get(row.pupil_id)),
             "on": on.isoformat(),
@@ -139,14 +168,21 @@ def facts_of(enrolments: Iterable[Enrolment], *, on: dt.date) -> dict[UUID, dict
 
 
 def categories_of(pupils: Iterable[UUID], *, on: dt.date) -> dict[UUID, list[dict[str, Any]]]:
-    """The `categories` of the facts of many pupils, by their keys, in two queries; who has none is left out."""
+    """The `categories` of the facts of many pupils, by their keys, in three queries; who has none is left out."""
     categories = {category.pk: category for category in Category.objects.all()}
     held: dict[UUID, list[Circumstance]] = {}
     rows = Circumstance.objects.filter(pupil__in=list(pupils), valid_from__lte=on).order_by("valid_from")
     for circumstance in rows:
         if circumstance.valid_to is None or circumstance.valid_to >= on:
             held.setdefault(circumstance.pupil_id, []).append(circumstance)
-    return {pupil: _in_force(circumstances, categories, on) for pupil, circumstances in held.items()}
+    said = _said_on_lists([each.pk for rows in held.values() for each in rows if each.source == _MATCHED])
+    return {pupil: _in_force(circumstances, categories, said, on) for pupil, circumstances in held.items()}
+
+
+def _said_on_lists(circumstances: list[UUID]) -> dict[UUID, dict[str, str]]:
+    """The flags (享受政策: 是) that the newest list says beside each circumstance it gave."""
+    rows = ListMatch.objects.filter(circumstance__in=circumstances).order_by("version__as_of", "entry")
+    return dict(rows.values_list("circumstance_id", "entry__flags"))
 
 
 def _person(enrolment: Enrolment) -> dict[str, Any]:
@@ -158,6 +194,9 @@ def _person(enrolment: Enrolment) -> dict[str, Any]:
         "sex_label": pupil.get_sex_display(),
         "birth_date": pupil.birth_date.isoformat() if pupil.birth_date else "",
         "ethnicity": pupil.ethnicity,
+        "registration": pupil.registration,
+        "registration_label": pupil.get_registration_display(),
+        "region": pupil.region,
         "id_masked": pupil.id_masked,
         "roll_last4": pupil.roll_masked[-4:],
         "guardian_name": pupil.guardian_name,
@@ -166,6 +205,7 @@ def _person(enrolment: Enrolment) -> dict[str, Any]:
 
 
 def _place(enrolment: Enrolment) -> dict[str, Any]:
+    school, school_class = enrolment.school.school, enrolment.school_class.school_class
     return {
         "term": enrolment.term.key,
         "school": enrolment.school.name,
@@ -175,6 +215,12 @@ def _place(enrolment: Enrolment) -> dict[str, Any]:
         "stage_label": enrolment.get_stage_display(),
         "boarding": enrolment.boarding,
         "boarding_label": enrolment.get_boarding_display(),
+        "schooling": enrolment.schooling,
+        "schooling_label": enrolment.get_schooling_display(),
+        "ownership": school.ownership,
+        "ownership_label": school.get_ownership_display(),
+        "major": school_class.major,
+        "major_label": school_class.get_major_display(),
         "standing": enrolment.standing,
         "standing_label": enrolment.get_standing_display(),
     }
@@ -193,7 +239,9 @@ def _account(account: BankAccount | None) -> dict[str, str] | None:
     }
 
 
-def _in_force(held: list[Circumstance], categories: Mapping[int, Category], on: dt.date) -> list[dict[str, Any]]:
+def _in_force(
+    held: list[Circumstance], categories: Mapping[int, Category], said: Mapping[UUID, dict[str, str]], on: dt.date
+) -> list[dict[str, Any]]:
     """The kinds that count on the day, each once, by rank; old evidence counts for the kind that took its place."""
     found: dict[str, dict[str, Any]] = {}
     ranks: dict[str, int] = {}
@@ -202,7 +250,7 @@ def _in_force(held: list[Circumstance], categories: Mapping[int, Category], on: 
         # Evidence for the kind itself is worth more than evidence for the kind it replaced.
         if category and (category.code not in found or category.pk == circumstance.category_id):
             ranks[category.code] = category.rank
-            found[category.code] = _circumstance(circumstance, category)
+            found[category.code] = _circumstance(circumstance, category, said.get(circumstance.pk, {}))
     return sorted(found.values(), key=lambda entry: (ranks[entry["code"]], entry["code"]))
 
 
@@ -217,13 +265,14 @@ def kind_on(category: Category, categories: Mapping[int, Category], on: dt.date)
     return category if category.valid_from <= on else None
 
 
-def _circumstance(circumstance: Circumstance, category: Category) -> dict[str, Any]:
+def _circumstance(circumstance: Circumstance, category: Category, flags: dict[str, str]) -> dict[str, Any]:
     return {
         "code": category.code,
         "name": category.name,
         "source": circumstance.source,
         "source_label": circumstance.get_source_display(),
         "evidence": circumstance.evidence,
+        "flags": flags,
         "valid_from": circumstance.valid_from.isoformat(),
         "valid_to": circumstance.valid_to.isoformat() if circumstance.valid_to else None,
     }

@@ -463,6 +463,20 @@ class SchoolForm(forms.Form):
     name = forms.CharField(label="学校名称", max_length=80)
     code = forms.CharField(label="学校标识码", max_length=10, help_text="10 位数字，见学籍系统。")
     stages = forms.MultipleChoiceField(label="学段", choices=Stage.choices, widget=forms.CheckboxSelectMultiple)
+    ownership = forms.ChoiceField(
+        label="办学性质",
+        choices=School.Ownership.choices,
+        initial=School.Ownership.PUBLIC,
+        widget=forms.RadioSelect,
+        help_text="有的资助标准按办学性质区分。",
+    )
+    finance = forms.ChoiceField(
+        label="财政供给",
+        choices=School.Finance.choices,
+        initial=School.Finance.COUNTY,
+        widget=forms.RadioSelect,
+        help_text="公办学校的经费由哪一级财政供给；有的资金分担比例按它区分。民办学校不用改。",
+    )
     notice_phone = forms.CharField(
         label="监督电话", max_length=20, required=False, help_text="印在公示上，例如 0870-2123456。"
     )
@@ -471,7 +485,7 @@ class SchoolForm(forms.Form):
 
     @staticmethod
     def initial_of(school: School) -> dict[str, Any]:
-        shown = ("code", "stages", "notice_phone", "notice_contact", "notice_place")
+        shown = ("code", "stages", "ownership", "finance", "notice_phone", "notice_contact", "notice_place")
         return {"name": school.unit.name, **{field: getattr(school, field) for field in shown}}
 
     def facts(self) -> SchoolFacts:

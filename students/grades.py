@@ -49,14 +49,20 @@ def _grades() -> dict[str, Grade]:
         senior = Grade(f"高{numeral}", "senior")
         for word, grade in (("初", junior), ("高", senior)):
             table |= {f"{word}{numeral}": grade, f"{word}{numeral}年级": grade, f"{word}中{numeral}年级": grade}
+    for number, numeral in enumerate("一二三", start=1):
+        grade = Grade(f"中职{numeral}年级", "vocational")
+        table |= dict.fromkeys((f"职{numeral}", f"职高{numeral}"), grade)
+        for word in ("中职", "职高", "中专", "技校"):
+            table |= {f"{word}{numeral}年级": grade, f"{word}{number}年级": grade, f"{word}{numeral}": grade}
     return table
 
 
 # Every accepted spelling → the grade. Spellings that name two grades (a bare 7, 2023级) are not in it.
 GRADES: dict[str, Grade] = _grades()
 NO_SHORT_FORMS: Mapping[str, Grade] = MappingProxyType({})
+_NAME_OF = {"senior": "高{}", "vocational": "中职{}年级"}
 _SHORT = re.compile(r"[1-9一二三四五六七八九]|(20)?[0-9]{2}级")
-_YEARS = {"primary": _CHINESE[:6], "junior": _CHINESE[6:], "senior": _CHINESE[:3]}
+_YEARS = {"primary": _CHINESE[:6], "junior": _CHINESE[6:], "senior": _CHINESE[:3], "vocational": _CHINESE[:3]}
 
 
 def short_forms(stages: Iterable[str], school_year: int) -> dict[str, Grade]:
@@ -69,10 +75,12 @@ def short_forms(stages: Iterable[str], school_year: int) -> dict[str, Grade]:
         return {}
     found: dict[str, Grade] = {}
     for year, numeral in enumerate(_YEARS[stage]):
-        grade = Grade(f"高{numeral}" if stage == "senior" else f"{numeral}年级", stage)
+        grade = Grade(_NAME_OF.get(stage, "{}年级").format(numeral), stage)
         own, entered = _CHINESE.index(numeral) + 1, school_year - year
         spellings = (_CHINESE[year], str(year + 1), numeral, str(own), f"{entered}级", f"{entered % 100:02}级")
         found |= dict.fromkeys(spellings, grade)
+        if stage == "vocational":  # as many schools of the kind count: 一年级, or as if of senior high
+            found |= dict.fromkeys((f"{numeral}年级", f"{own}年级", f"高{numeral}"), grade)
     return found
 
 
@@ -210,17 +218,19 @@ _ROAD = (
     *(Grade(f"{numeral}年级", "junior") for numeral in _CHINESE[6:]),
     *(Grade(f"高{numeral}", "senior") for numeral in "一二三"),
 )
+_VOCATIONAL = tuple(Grade(f"中职{numeral}年级", "vocational") for numeral in "一二三")
 
 
 def _next() -> dict[Grade, tuple[Grade, ...]]:
     single = [grade for grade in _ROAD if grade not in _SIXTH]
     table: dict[Grade, tuple[Grade, ...]] = {grade: (after,) for grade, after in pairwise(single)}
-    table[single[-1]] = ()
+    table |= {grade: (after,) for grade, after in pairwise(_VOCATIONAL)}
+    table[single[-1]] = table[_VOCATIONAL[-1]] = ()
     table[Grade("五年级", "primary")] = _SIXTH
     return table | dict.fromkeys(_SIXTH, (Grade("七年级", "junior"),))
 
 
-# The grade → the grades a class of it may be in next year; 高三 ends.
+# The grade → the grades a class of it may be in next year; 高三 and 中职三年级 end.
 NEXT: dict[Grade, tuple[Grade, ...]] = _next()
 
 

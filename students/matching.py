@@ -8,7 +8,7 @@ import datetime as dt
 import difflib
 import functools
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -28,10 +28,12 @@ from .models import (
     Circumstance,
     Enrolment,
     IdCorrection,
+    Major,
     Pupil,
     RollOver,
     School,
     SchoolClass,
+    Schooling,
     StaffAccount,
     Stage,
     Standing,
@@ -50,10 +52,17 @@ _NEVER_LEFT = error(
 _CHUNK = 900  # keys in one query
 _STEP = 2000  # rows between two reports of progress
 # The plain fields of a pupil, in the order of Known, and what each is called in a finding.
-PLAIN_FIELDS = ("name", "sex", "birth_date", "ethnicity", "id_kind", "guardian_name", "guardian_relation")
+PLAIN_FIELDS = (
+    "name", "sex", "birth_date", "ethnicity", "id_kind", "guardian_name", "guardian_relation", "registration", "region",
+)  # fmt: skip
 _SEXES = dict(Pupil.Sex.choices)
 _ID_KINDS = dict(Pupil.IdKind.choices)
 _BOARDING = dict(Boarding.choices)
+_REGISTRATIONS = dict(Pupil.Registration.choices)
+_SCHOOLINGS = dict(Schooling.choices)
+_MAJORS = dict(Major.choices)
+# What the values of a plain field are called.
+_WORDS: Mapping[str, Mapping[str, str]] = {"sex": _SEXES, "id_kind": _ID_KINDS, "registration": _REGISTRATIONS}
 _RELATIONS = dict(BankAccount.Relation.choices)
 
 
@@ -64,6 +73,7 @@ class ClassFacts(NamedTuple):
     grade: str
     stage: str
     is_active: bool
+    major: str = ""
 
 
 @dataclass
@@ -94,6 +104,7 @@ class Place(NamedTuple):
     school_class: int
     class_name: str
     boarding: str
+    schooling: str
     standing: str
     ends_on: dt.date | None = None
 
@@ -199,6 +210,10 @@ class Plan:
     new_pupils: list[tuple[UUID, RosterRow, str, str]] = field(default_factory=list)  # key, row, ID and roll index
     entering: list[Entering] = field(default_factory=list)
     moving: list[Moving] = field(default_factory=list)
+    # What its rows say of a class (school, grade, label), and of these what is not on record yet.
+    majors: dict[tuple[int, str, str], str] = field(default_factory=dict)
+    new_majors: dict[tuple[int, str, str], str] = field(default_factory=dict)
+    schooled: list[tuple[UUID, str]] = field(default_factory=list)  # pupil, schooling from now on this term
     changing: list[tuple[UUID, dict[str, Any]]] = field(default_factory=list)  # pupil, column → value
     new_accounts: list[tuple[UUID, RosterRow, str]] = field(default_factory=list)  # pupil, row, index
     ended_accounts: list[UUID] = field(default_factory=list)  # pupils whose account in use ends
@@ -316,7 +331,7 @@ def _read_schools(register: Register) -> None:
     for school in schools:
         register.schools[school.unit_id] = SchoolFacts(school.unit, school.code, school.stages)
     classes = SchoolClass.objects.filter(unit__path__startswith=register.unit.path).values_list(
-        "unit_id", "unit__path", "unit__name", "grade", "stage", "unit__is_active", "unit__parent_id"
+        "unit_id", "unit__path", "unit__name", "grade", "stage", "unit__is_active", "major", "unit__parent_id"
     )
     for *facts, parent in classes:
         found = ClassFacts._make(facts)
@@ -333,7 +348,10 @@ def _read_old_names(register: Register) -> None:
     if not rolled:
         return
     rows = Enrolment.objects.filter(term=register.term, school__in=rolled).order_by()
-    columns = ("school_class_id", "path", "class_name", "grade", "stage", "school_class__is_active", "school_id")
+    columns = (
+        "school_class_id", "path", "class_name", "grade", "stage", "school_class__is_active",
+        "school_class__school_class__major", "school_id",
+    )  # fmt: skip
     then = list(rows.values_list(*columns).distinct())
     known = {key for key, *_ in then}
     for school in rolled:
@@ -347,7 +365,7 @@ def _read_old_names(register: Register) -> None:
 
 
 _KNOWN = ("id_index", "roll_index", "roll_masked", "phone_sealed", "phone_masked", "pk", *PLAIN_FIELDS)
-_PLACE = ("pupil_id", "school_id", "school_class_id", "class_name", "boarding", "standing", "ends_on")
+_PLACE = ("pupil_id", "school_id", "school_class_id", "class_name", "boarding", "schooling", "standing", "ends_on")
 _ACCOUNT = ("pupil_id", "bank", "holder", "relation", "number_index", "number_masked")
 
 
@@ -797,6 +815,8 @@ class _Comparer:
         else:
             is_moved, undated = self._moved(row, key, place, school, facts)
             changed += undated
+            changed += self._schooling(row, key, place)
+        is_moved |= self._major(row, school, facts)
         if account_index:
             changed += self._account(row, key, account_index, known)
         if row.categories:
@@ -822,13 +842,14 @@ class _Comparer:
         fields = []
         now = (
             row.name, row.sex, row.birth_date, row.ethnicity, row.id_kind, row.guardian_name, row.guardian_relation,
+            row.registration, row.region,
         )  # fmt: skip
         if now != known.plain:
             for name, after, before in zip(PLAIN_FIELDS, now, known.plain, strict=True):
                 if after and after != before:
                     changes[name] = dt.date.fromisoformat(after) if name == "birth_date" else after
                     fields.append(name)
-                    words = _SEXES if name == "sex" else _ID_KINDS if name == "id_kind" else {}
+                    words = _WORDS.get(name, {})
                     self._change(row, name, words.get(before, before), words.get(after, after))
         if roll_index and roll_index != known.roll_index:
             changes["roll"] = row.roll_number
@@ -896,6 +917,33 @@ class _Comparer:
             self.plan.new_classes[school, row.grade, row.class_label] = None
         self.plan.moving.append(Moving(pupil, row, school, place, fact.enrolment, on))
         return True, [] if has_begun else [_FIELDS[key] for key, _, _ in told]
+
+    def _schooling(self, row: RosterRow, key: UUID, place: Place) -> list[str]:
+        """Special or ordinary schooling follows the row, for the whole term; an empty cell says nothing."""
+        stays = not row.schooling or row.schooling == place.schooling
+        if stays or place.standing != Standing.PRESENT or self.register.is_over:
+            return []
+        self.plan.schooled.append((key, row.schooling))
+        self._change(row, "schooling", _SCHOOLINGS[place.schooling], _SCHOOLINGS[row.schooling])
+        return ["schooling"]
+
+    def _major(self, row: RosterRow, school: int, facts: SchoolFacts) -> bool:
+        """Whether the row says something new of its class: the first row that does speaks for all."""
+        if not row.major or self.register.is_over:
+            return False
+        known, place = facts.classes.get((row.grade, row.class_label)), (school, row.grade, row.class_label)
+        if (known.stage if known else stage_of(row.grade, facts.stages)) != Stage.VOCATIONAL:
+            self._say(row, "major", warning("只有中职的班级登记专业类别，这一格没有登记。", "不是中职的请留空。"))
+            return False
+        if (said := self.plan.majors.setdefault(place, row.major)) != row.major:
+            sentence = f"同一班级前面写的是{_MAJORS[said]}，这里写的是{_MAJORS[row.major]}，按前面的登记。"
+            self._say(row, "major", warning(sentence, "一个班只有一个专业类别，请核对。"))
+        before = known.major if known else ""
+        if place in self.plan.new_majors or said == before:
+            return False
+        self.plan.new_majors[place] = said
+        self._change(row, "major", _MAJORS.get(before, ""), _MAJORS[said])
+        return True
 
     def _left_alone(self, key: str, before: str, after: str) -> Finding:
         """Why class or boarding stays, and what to do: a case's change shows first what it does to the case."""

@@ -895,7 +895,13 @@ def enter_too(place: Enrolment) -> None:
     for row in made.select_related("target"):
         on_roll = register.open_only(Enrolment.objects.filter(pupil=place.pupil_id, term=row.target))
         if place.school_class.is_active and not on_roll.exists():
-            there = register.begin(place.pupil, term=row.target, school_class=school_class, boarding=place.boarding)
+            there = register.begin(
+                place.pupil,
+                term=row.target,
+                school_class=school_class,
+                boarding=place.boarding,
+                schooling=place.schooling,
+            )
             there.rollover = row
             register.as_in_term(there).save(force_insert=True)
 

@@ -47,9 +47,13 @@ class RosterRow(NamedTuple):
     sex: str = ""
     birth_date: str = ""  # 2014-03-05
     ethnicity: str = ""
+    registration: str = ""
+    region: str = ""
     grade: str = ""  # 七年级
     class_label: str = ""  # 1班
     boarding: str = ""
+    schooling: str = ""
+    major: str = ""  # of the class
     guardian_name: str = ""
     guardian_relation: str = ""
     phone: str = ""
@@ -66,7 +70,7 @@ class RosterRow(NamedTuple):
     @property
     def content(self) -> tuple[Any, ...]:
         """What two rows about one pupil must agree in."""
-        return (*self[3:22], self.changed_on)
+        return (*self[3:26], self.changed_on)
 
 
 # What may be said of a cell: the column's key, the finding, the text of the cell.
@@ -304,6 +308,8 @@ class _QuickReader:
         self.classes: dict[tuple[Any, Any], Any] = {}
         self.names = _Memo(lambda text: (text, [] if _PLAIN_NAME(text) else [NO_ACCOUNT]))
         self.sexes, self.ethnicities = _Memo(words.read_sex), _Memo(words.read_ethnicity)
+        self.registrations, self.homes = _Memo(words.read_registration), _Memo(words.read_region)
+        self.schoolings, self.majors = _Memo(words.read_schooling), _Memo(words.read_major)
         self.dates = _Memo(_read_day)
         self.boarding, self.is_boarding = _Memo(words.read_boarding), _Memo(words.read_is_boarding)
         self.kinds = _Memo(words.read_id_kind, empty="resident")
@@ -340,7 +346,7 @@ class _QuickReader:
         return RosterRow._make((self.sheet, number, False, *cells))
 
     def _person(self, values: list[Value]) -> tuple[str, ...] | None:
-        """name, ID number, kind, roll number, sex, birth date, ethnicity."""
+        """name, ID number, kind, roll number, sex, birth date, ethnicity, registration, region."""
         name, raw = values[self.name], values[self.id_number]
         if type(name) is not str or type(raw) is not str or not _PLAIN_NAME(name) or name[0] in "示例":
             return None
@@ -365,9 +371,14 @@ class _QuickReader:
         sex = None if (index := at("sex")) is None else self.sexes[values[index]]
         born = None if (index := at("birth_date")) is None else self._day(values[index])
         people = "" if (index := at("ethnicity")) is None else self.ethnicities[values[index]]
-        if people is _NOT_CLEAN or (sex and sex != sequence[1]) or (born and born != day[1]):
+        registration = "" if (index := at("registration")) is None else self.registrations[values[index]]
+        home = "" if (index := at("region")) is None else self.homes[values[index]]
+        if _NOT_CLEAN in (people, registration, home):
             return None
-        return name, raw, "permit" if region[1] else kind, roll or "", sequence[1], day[1], people
+        if (sex and sex != sequence[1]) or (born and born != day[1]):
+            return None
+        kind = "permit" if region[1] else kind
+        return name, raw, kind, roll or "", sequence[1], day[1], people, registration, home
 
     def _day(self, value: Value) -> Any:
         kind = type(value)
@@ -375,8 +386,8 @@ class _QuickReader:
             return value.isoformat()[:10]  # type: ignore[union-attr]
         return self.dates[value] if kind is not float else _NOT_CLEAN
 
-    def _place(self, values: list[Value]) -> tuple[str, str, str] | None:
-        """grade, class, boarding."""
+    def _place(self, values: list[Value]) -> tuple[str, str, str, str, str] | None:
+        """grade, class, boarding, schooling, major."""
         grade_at, class_at = self.place_columns
         grade = None if grade_at is None else values[grade_at]
         school_class = self.class_said if class_at is None else values[class_at]
@@ -393,15 +404,19 @@ class _QuickReader:
         way = "" if way_at is None else self.boarding[values[way_at]]
         yes = "" if yes_at is None else self.is_boarding[values[yes_at]]
         boarding = way or yes
+        schooling = "" if (index := self.places.get("schooling")) is None else self.schoolings[values[index]]
+        major = "" if (index := self.places.get("major")) is None else self.majors[values[index]]
         if (
             found is _NOT_CLEAN
             or not boarding
             or way is _NOT_CLEAN
             or yes is _NOT_CLEAN
+            or schooling is _NOT_CLEAN
+            or major is _NOT_CLEAN
             or (yes and way and yes != way)
         ):
             return None
-        return found[0], found[1], boarding
+        return found[0], found[1], boarding, schooling, major
 
     def _guardian(self, values: list[Value]) -> tuple[str, str, str] | None:
         """name, relation, telephone."""
@@ -585,6 +600,8 @@ class _RowReader:
         row["id_number"] = self.take("id_number", self._read_id, missing=no_id) or ""
         row["roll_number"] = self.take("roll_number", numbers.read_roll_number) or ""
         row["ethnicity"] = self.take("ethnicity", words.read_ethnicity) or ""
+        row["registration"] = self.take("registration", words.read_registration) or ""
+        row["region"] = self.take("region", words.read_region) or ""
         row["sex"] = self.take("sex", words.read_sex) or ""
         born = self._day("birth_date")
         row["birth_date"] = born.isoformat() if born else ""
@@ -635,6 +652,8 @@ class _RowReader:
             row["class_label"], findings = grades.read_class(class_text, grade)
             self.say("class", findings)
         row["boarding"] = self._boarding()
+        row["schooling"] = self.take("schooling", words.read_schooling) or ""
+        row["major"] = self.take("major", words.read_major) or ""
 
     def _grade(self, class_text: str) -> grades.Grade | None:
         """From its column; without one, a class called 七年级1班 says its grade itself."""

@@ -19,7 +19,18 @@ from accounts.models import Unit, User
 
 from . import changes, grades, names, privacy
 from .matching import ClassFacts, Plan, SchoolFacts, stage_of
-from .models import BankAccount, Circumstance, Enrolment, Pupil, SchoolClass, Standing, StatusChange, Term
+from .models import (
+    BankAccount,
+    Circumstance,
+    Enrolment,
+    Major,
+    Pupil,
+    SchoolClass,
+    Schooling,
+    Standing,
+    StatusChange,
+    Term,
+)
 from .progress import SILENT, Reporter
 from .roster_rows import RosterRow
 from .table_writing import insert, pieces, update
@@ -66,7 +77,9 @@ def _pupil_columns(new: Sequence[tuple[UUID, RosterRow, str, str]], progress: Re
         "id_index": [index for _, _, index, _ in new],
         "roll_index": [index for _, _, _, index in new],
     }
-    for name in ("name", "sex", "ethnicity", "id_kind", "guardian_name", "guardian_relation"):
+    for name in (
+        "name", "sex", "ethnicity", "id_kind", "guardian_name", "guardian_relation", "registration", "region",
+    ):  # fmt: skip
         columns[name] = [getattr(row, name) for row in rows]
     columns["birth_date"] = [dt.date.fromisoformat(row.birth_date) if row.birth_date else None for row in rows]
     columns["initials"] = [names.initials(row.name) for row in rows]
@@ -134,6 +147,8 @@ def write(
     for columns, rows in prepared.changes.items():
         update(Pupil, columns, rows)
     dated = _write_enrolments(plan, schools, term, by, wrote)
+    _write_schoolings(plan, term)
+    entries += _write_majors(plan, schools)
     for pupils in pieces(plan.ended_accounts, _KEYS_AT_ONCE):
         BankAccount.objects.filter(pupil__in=pupils, ends_on=None).update(ends_on=today)
     insert(BankAccount, prepared.accounts, same={"starts_on": today, "recorded_by_id": by.pk}, wrote=wrote)
@@ -183,6 +198,7 @@ def _write_enrolments(
             "grade": [place.grade for place in places],
             "stage": [place.stage for place in places],
             "boarding": [each.row.boarding for each in plan.entering],
+            "schooling": [each.row.schooling or Schooling.ORDINARY.value for each in plan.entering],
             "starts_on": [max(each.starts_on or term.starts_on, term.starts_on) for each in plan.entering],
         },
         same={"term_id": term.pk, "standing": Standing.PRESENT.value},
@@ -193,6 +209,32 @@ def _write_enrolments(
     return changes.write_listed(_listed(plan, schools), term=term, by=by) + changes.note_arrivals(
         arrived, term=term, by=by
     )
+
+
+def _write_schoolings(plan: Plan, term: Term) -> None:
+    """Special or ordinary schooling, as the roster has it: of the whole term, without a day."""
+    by_schooling: dict[str, list[UUID]] = defaultdict(list)
+    for pupil, schooling in plan.schooled:
+        by_schooling[schooling].append(pupil)
+    for schooling, pupils in by_schooling.items():
+        for keys in pieces(pupils, _KEYS_AT_ONCE):
+            rows = Enrolment.objects.filter(term=term, pupil__in=keys, standing=Standing.PRESENT)
+            rows.update(schooling=schooling)
+
+
+def _write_majors(plan: Plan, schools: Mapping[int, SchoolFacts]) -> list[audit.Entry]:
+    """The kind of major of vocational classes, as the roster has it."""
+    entries = []
+    for (school, grade, label), major in plan.new_majors.items():
+        facts = schools[school].classes[grade, label]
+        SchoolClass.objects.filter(unit=facts.key).update(major=major)
+        detail = {"class": facts.name, "was": _major_name(facts.major), "major": _major_name(major)}
+        entries.append(audit.Entry("class.major", f"accounts.unit:{facts.key}", schools[school].unit, detail))
+    return entries
+
+
+def _major_name(major: str) -> str:
+    return Major(major).label if major else ""
 
 
 def _listed(plan: Plan, schools: Mapping[int, SchoolFacts]) -> list[changes.Listed]:

@@ -22,6 +22,8 @@ class SchoolFacts:
     name: str
     code: str
     stages: list[str]
+    ownership: str = School.Ownership.PUBLIC
+    finance: str = School.Finance.COUNTY
     notice_phone: str = ""
     notice_contact: str = ""
     notice_place: str = ""
@@ -54,7 +56,17 @@ def change(school: School, facts: SchoolFacts, *, by: User) -> None:
         with transaction.atomic():
             Unit.objects.filter(pk=school.unit_id).update(name=facts.name)
             School.objects.filter(pk=school.pk).update(**_fields(facts))
-            audit.record("school.change", school, by=by, unit=school.unit, code=facts.code, stages=facts.stages)
+            audit.record(
+                "school.change",
+                school,
+                by=by,
+                unit=school.unit,
+                code=facts.code,
+                stages=facts.stages,
+                was=f"{school.get_ownership_display()}、{school.get_finance_display()}",
+                ownership=School.Ownership(facts.ownership).label,
+                finance=School.Finance(facts.finance).label,
+            )
     except IntegrityError:
         raise ValidationError("已有同名或同一标识码的学校，请核对后再保存。") from None
 
@@ -66,5 +78,9 @@ def _fields(facts: SchoolFacts) -> dict[str, object]:
 def _check(facts: SchoolFacts) -> None:
     if not _CODE.fullmatch(facts.code):
         raise ValidationError({"code": "学校标识码是 10 位数字，请核对。"})
+    if facts.ownership not in School.Ownership.values:
+        raise ValidationError({"ownership": "请选择公办、普惠性民办或民办。"})
+    if facts.finance not in School.Finance.values:
+        raise ValidationError({"finance": "请选择由哪一级财政供给。"})
     if not facts.stages:
         raise ValidationError({"stages": "请至少选择一个学段。"})

@@ -13,11 +13,32 @@ BOARDING = {
         "boarding",
     ),
     **dict.fromkeys(("走读", "走读生", "非寄宿", "非寄宿生", "不寄宿", "不住校", "1", "01"), "day"),
+    **dict.fromkeys(("半寄宿", "半寄宿生", "半住校", "半住校生", "半托"), "half"),
     **dict.fromkeys(("通学", "通学生", "通校", "通校生", "跑校", "跑校生", "外宿", "外宿生"), "day"),
 }
 IS_BOARDING = {
     **dict.fromkeys(("是", "1", "Y", "寄宿", "住校", "寄宿生", "住校生"), "boarding"),
     **dict.fromkeys(("否", "0", "N", "走读", "走读生", "不寄宿"), "day"),
+}
+# 农村（含县镇）against 城市 is what aid asks. 非农业, 城镇 and 居民户口 do not tell which, and are no mistake.
+REGISTRATIONS = {
+    **dict.fromkeys(("农业", "农业户口", "农业家庭户口", "农业集体户口", "农村", "农村户口", "乡村"), "rural"),
+    **dict.fromkeys(("县镇", "县镇户口", "县镇非农", "县镇非农户口", "农村（含县镇）", "农村(含县镇)"), "rural"),
+    **dict.fromkeys(("城市", "城市户口"), "urban"),
+}
+_UNTOLD_REGISTRATION = re.compile(r"(非农业?|城镇|统一?居民|居民)(家庭|集体)?(户口?)?")
+SCHOOLINGS = {
+    **dict.fromkeys(("普通", "普通教育", "普通班", "否", "不是", "非随班就读", "N", "0"), "ordinary"),
+    **dict.fromkeys(("特殊教育", "特教", "特教学校", "特殊教育学校", "特教班", "附设特教班", "送教上门"), "special"),
+    **dict.fromkeys(("是", "Y", "随班就读"), "special"),
+    **{f"{kind}残疾随班就读": "special" for kind in ("视力", "听力", "智力", "言语", "肢体", "精神", "多重", "其他")},
+    "其他随班就读": "special",
+}
+MAJORS = {
+    **dict.fromkeys(("涉农", "涉农专业", "农林", "农林牧渔", "农林牧渔类", "农林牧渔大类"), "agricultural"),
+    **dict.fromkeys(("艺术", "艺术类", "艺术类专业", "艺术专业", "文化艺术类", "文化艺术大类"), "arts"),
+    **dict.fromkeys(("戏曲", "戏曲表演", "戏曲表演专业"), "opera"),
+    **dict.fromkeys(("其他", "其他专业", "非涉农", "非涉农专业", "普通专业"), "other"),
 }
 # In the national roll 1 is the identity card, B the household register.
 ID_KINDS = {
@@ -71,11 +92,46 @@ def read_sex(text: str) -> tuple[str, list[Finding]]:
 
 
 def read_boarding(text: str) -> tuple[str, list[Finding]]:
-    return read_word(text, BOARDING, what="就读方式", choices="“寄宿”或“走读”")
+    return read_word(text, BOARDING, what="就读方式", choices="“寄宿”“半寄宿”或“走读”")
 
 
 def read_is_boarding(text: str) -> tuple[str, list[Finding]]:
     return read_word(text, IS_BOARDING, what="填法", choices="“是”或“否”")
+
+
+def read_registration(text: str) -> tuple[str, list[Finding]]:
+    """户口性质: rural or urban; "" where the word does not say which."""
+    word = re.sub(r"\s+", "", text)
+    if word in REGISTRATIONS or _UNTOLD_REGISTRATION.fullmatch(word):
+        return REGISTRATIONS.get(word, ""), []
+    return "", [warning("看不懂这个户口性质，没有登记。", "请填写“农村（含县镇）”或“城市”；不清楚的可以留空。")]
+
+
+def read_region(text: str) -> tuple[str, list[Finding]]:
+    """Six digits of GB/T 2260; of a longer code (a town's, a village's) the county's six."""
+    word = tidy_number(text)
+    if re.fullmatch(r"[1-9][0-9]{5}([0-9]{3}|[0-9]{6})?", word):
+        return word[:6], []
+    return "", [warning("这不是行政区划代码，没有登记。", "请填写户籍所在县（市、区）的六位行政区划代码。")]
+
+
+def read_schooling(text: str) -> tuple[str, list[Finding]]:
+    """就学方式: ordinary or special."""
+    word = re.sub(r"\s+", "", text)
+    if word in SCHOOLINGS:
+        return SCHOOLINGS[word], []
+    return "", [
+        warning("看不懂这个就学方式，没有登记。", "请填写“普通教育”或“特殊教育”；随班就读、送教上门的写特殊教育。")
+    ]
+
+
+def read_major(text: str) -> tuple[str, list[Finding]]:
+    """专业类别 of a class of a vocational school."""
+    word = re.sub(r"\s+", "", text)
+    if word in MAJORS:
+        return MAJORS[word], []
+    remedy = "请填写“涉农专业”“艺术类专业”“戏曲表演专业”或“其他专业”。"
+    return "", [warning("看不懂这个专业类别，没有登记。", remedy)]
 
 
 def read_id_kind(text: str) -> tuple[str, list[Finding]]:

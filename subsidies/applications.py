@@ -13,11 +13,11 @@ from accounts import access, audit, clock
 from accounts.models import Unit, User
 from accounts.roles import Permission
 from students import enrolment as register
-from students.models import Circumstance, Enrolment, Standing
+from students.models import Circumstance, Enrolment, Standing, Term
 
 from . import programmes, workflow
 from .entitlement import Entitlement, Facts, Hardship, entitlement
-from .models import Application, Round, StepTaken
+from .models import Application, Programme, Round, StepTaken
 from .states import ENDED_WITHOUT_AID, Duty, State, Step
 
 
@@ -27,15 +27,15 @@ class Candidate:
 
     enrolment: Enrolment
     facts: dict
-    entitlements: dict[str, Entitlement]  # by hardship grade; "" where the programme has no tiers
+    entitlements: dict[str, Entitlement]  # by tier; "" where the programme has no tiers
     application: Application | None
     remark: str = ""  # why it came back or was refused, for who files again
     is_elsewhere: bool = False  # filed already, and going on with the class or school of then; which, is not said
 
     @property
     def entitlement(self) -> Entitlement:
-        """What the chosen grade (or the first that pays) gives; with its sentence when nothing does."""
-        chosen = self.application.grade if self.application else ""
+        """What the chosen tier (or the first that pays) gives; with its sentence when nothing does."""
+        chosen = self.application.tier if self.application else ""
         if chosen in self.entitlements:
             return self.entitlements[chosen]
         return next((e for e in self.entitlements.values() if e.is_entitled), next(iter(self.entitlements.values())))
@@ -59,11 +59,20 @@ class Wish:
     """What the teacher asks for one pupil."""
 
     enrolment: Enrolment
-    grade: str = ""
+    tier: str = ""
     reason: str = ""
 
 
 _ELSEWHERE = "本学期已有申请，由原班级或学校继续办理，不用再填报。"
+
+
+def had_before(programme: Programme, pupils: Iterable[UUID], term: Term) -> set[UUID]:
+    """Which of the pupils have a one-time aid, or are about to, in another term; nobody, where it is not one-time."""
+    if programme.unit != Programme.Unit.ONCE:
+        return set()
+    rows = Application.objects.filter(programme=programme, pupil__in=list(pupils)).exclude(term=term)
+    rows = rows.exclude(state__in=(State.DRAFT, State.RETURNED, *ENDED_WITHOUT_AID))
+    return set(rows.values_list("pupil_id", flat=True))
 
 
 def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
@@ -85,15 +94,15 @@ def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
         for key, a in held.items()
         if a.round_id == round_.pk and (a.school_class_id == school_class.pk or _may_take_over(a, round_))
     }
-    facts = register.facts_of(enrolments, on=clock.today())
+    facts = _known(round_, enrolments, on=clock.today())
     remarks = _remarks(round_, school_class, standing)
     rules = programmes.rules_of(round_.programme)
-    grades = round_.programme.tiers or [""]
+    tiers = round_.programme.tiers or [""]
     found = [
         Candidate(
             row,
             facts[row.pk],
-            {g: _entitled(facts[row.pk], rules, round_, grade=g, on=clock.today()) for g in grades},
+            {each: _entitled(facts[row.pk], rules, round_, tier=each, on=clock.today()) for each in tiers},
             standing.get(row.pk),
             remarks.get(row.pk, ""),
             row.pk in held and row.pk not in standing,
@@ -174,13 +183,26 @@ def submit(applications: Iterable[Application], *, by: User) -> int:
 
 def _freeze(rows: list[Application]) -> None:
     today = clock.today()
-    facts = register.facts_of([row.enrolment for row in rows], on=today)
-    rules = {round_.pk: programmes.rules_of(round_.programme) for round_ in {row.round for row in rows}}
+    rounds = {row.round for row in rows}
+    rules = {round_.pk: programmes.rules_of(round_.programme) for round_ in rounds}
+    facts = {
+        round_.pk: _known(round_, [row.enrolment for row in rows if row.round_id == round_.pk], on=today)
+        for round_ in rounds
+    }
     for row in rows:
-        row.facts = facts[row.enrolment_id]
-        found = _entitled(row.facts, rules[row.round_id], row.round, grade=row.grade, on=today)
+        row.facts = facts[row.round_id][row.enrolment_id]
+        found = _entitled(row.facts, rules[row.round_id], row.round, tier=row.tier, on=today)
         row.amount, row.explanation, row.standard_id = found.amount, found.sentence, found.standard
     Application.objects.bulk_update(rows, ["facts", "amount", "explanation", "standard"], batch_size=200)
+
+
+def _known(round_: Round, enrolments: list[Enrolment], *, on: dt.date) -> dict[UUID, dict]:
+    """The facts of the enrolments, with what the programme wants to know beside them."""
+    facts = register.facts_of(enrolments, on=on)
+    if had := had_before(round_.programme, [row.pupil_id for row in enrolments], round_.term):
+        for row in enrolments:
+            facts[row.pk]["had_before"] = row.pupil_id in had
+    return facts
 
 
 def _refuse_moved(rows: list[Application]) -> None:
@@ -219,8 +241,8 @@ def _save_draft(round_: Round, school_class: Unit, wish: Wish, standing: dict, *
         raise ValidationError(f"{row.pupil} 不在{school_class}本学期的名册中，请刷新页面。")
     if row.standing != Standing.PRESENT:
         raise ValidationError(f"{row.pupil} {row.get_standing_display()}，不能填报申请，请刷新页面。")
-    if wish.grade and wish.grade not in round_.programme.tiers:
-        raise ValidationError(f"“{wish.grade}”不是{round_.programme}的困难等级。")
+    if wish.tier and wish.tier not in round_.programme.tiers:
+        raise ValidationError(f"“{wish.tier}”不是{round_.programme}的困难等级。")
     if application := standing.get(row.pupil_id):
         return application, _change_draft(application, wish, round_)
     at = clock.now()
@@ -232,7 +254,7 @@ def _save_draft(round_: Round, school_class: Unit, wish: Wish, standing: dict, *
         enrolment=row,
         school=row.school,
         school_class=row.school_class,
-        grade=wish.grade,
+        tier=wish.tier,
         reason=wish.reason,
         filed_at=at,
         filed_by=by,
@@ -251,6 +273,7 @@ def _change_draft(application: Application, wish: Wish, round_: Round) -> str:
     if taken_over:
         place = wish.enrolment
         application.enrolment, application.school, application.school_class = place, place.school, place.school_class
+        application.place = ""  # one of the class that was left
     if application.round_id != round_.pk or application.school_class_id != wish.enrolment.school_class_id:
         # Where the other application stands is the county's knowledge, not the next school's.
         raise ValidationError(f"{wish.enrolment.pupil} {_ELSEWHERE}")
@@ -259,10 +282,10 @@ def _change_draft(application: Application, wish: Wish, round_: Round) -> str:
             f"{wish.enrolment.pupil} 的申请已经提交（{application.get_state_display()}），不能再改；"
             "如有错误请联系评议人退回。"
         )
-    if not taken_over and (application.grade, application.reason) == (wish.grade, wish.reason):
+    if not taken_over and (application.tier, application.reason) == (wish.tier, wish.reason):
         return ""
-    application.grade, application.reason = wish.grade, wish.reason
-    application.save(update_fields=["grade", "reason", "enrolment", "school", "school_class"])
+    application.tier, application.reason = wish.tier, wish.reason
+    application.save(update_fields=["tier", "reason", "enrolment", "school", "school_class", "place"])
     return "application.take_over" if taken_over else "application.change_draft"
 
 
@@ -276,17 +299,25 @@ def _may_take_over(application: Application, round_: Round) -> bool:
     )
 
 
-def _entitled(facts: dict, rules, round_: Round, *, grade: str, on: dt.date) -> Entitlement:
-    return entitlement(facts_for_rules(facts, grade), rules, term=round_.term.key, term_name=round_.term.name, on=on)
+def _entitled(facts: dict, rules, round_: Round, *, tier: str, on: dt.date) -> Entitlement:
+    return entitlement(facts_for_rules(facts, tier), rules, term=round_.term.key, term_name=round_.term.name, on=on)
 
 
-def facts_for_rules(facts: dict, grade: str) -> Facts:
+def facts_for_rules(facts: dict, tier: str) -> Facts:
     """The frozen snapshot as the rules read it."""
     return Facts(
         stage=facts["stage"],
         boarding=facts["boarding"],
-        grade=grade,
+        tier=tier,
         standing=facts.get("standing", "present"),  # facts frozen before the register knew standings
+        grade=facts.get("grade", ""),
+        ownership=facts.get("ownership", ""),
+        registration=facts.get("registration", ""),
+        region=facts.get("region", ""),
+        major=facts.get("major", ""),
+        schooling=facts.get("schooling", ""),
+        boarding_since=dt.date.fromisoformat(since) if (since := facts.get("boarding_since")) else None,
+        had_before=facts.get("had_before", False),
         hardships=tuple(
             Hardship(
                 code=row["code"],
@@ -294,6 +325,8 @@ def facts_for_rules(facts: dict, grade: str) -> Facts:
                 source=Circumstance.Source(row["source"]).label,
                 valid_from=dt.date.fromisoformat(row["valid_from"]),
                 valid_to=dt.date.fromisoformat(row["valid_to"]) if row["valid_to"] else None,
+                evidence=row.get("evidence", ""),
+                flags=tuple(sorted(row.get("flags", {}).items())),
             )
             for row in facts["categories"]
         ),

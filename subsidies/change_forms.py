@@ -94,7 +94,7 @@ class ChangeForm(forms.Form):
             )
         if self.kind == Kind.BOARDING or self.kind == Kind.TRANSFER_IN or self._goes_on:
             now = self.place.boarding if self.place else None
-            other = {"boarding": "day", "day": "boarding"}.get(now or "")
+            other = {"boarding": "day", "day": "boarding", "half": "boarding"}.get(now or "")
             self.fields["boarding"] = forms.ChoiceField(
                 label="就读方式",
                 choices=Boarding.choices,

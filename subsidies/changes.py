@@ -384,7 +384,7 @@ def _for_desk(case: _Case, difference: Decimal, asked: str, *, stays: str) -> Ef
 
 def _entitled_with(application: Application, boarding: str) -> Entitlement:
     """What the facts frozen at submitting would give with the other boarding status, in the case's term."""
-    facts = replace(facts_for_rules(application.facts, application.grade), boarding=boarding)
+    facts = replace(facts_for_rules(application.facts, application.tier), boarding=boarding, boarding_since=None)
     term, day = application.round.term, dt.date.fromisoformat(application.facts["on"])
     rules = programmes.rules_of(application.round.programme)
     return entitlement(facts, rules, term=term.key, term_name=term.name, on=day)

@@ -47,6 +47,7 @@ ACROSS_SCHOOLS = (Kind.TWO_SCHOOLS, Kind.EXCLUDED_TWICE, Kind.SIBLING)
 ON_THE_ROAD = tuple(s for s in State if s not in (State.DRAFT, State.RETURNED, State.MOVING, *ENDED_WITHOUT_AID))
 TWO_CHILDREN = "two_children"  # the reason that says: these records are not one child
 _CHUNK = 1000
+_OF_PLACE = ("pupil_id", "school_id", "path", "class_name", "standing")
 
 
 class Key(NamedTuple):
@@ -88,9 +89,12 @@ class Place:
     school: int
     path: str
     class_name: str
-    stage: str
-    boarding: str
+    facts: dict[str, str]  # register.PLACE_FACTS
     is_present: bool
+
+    @property
+    def stage(self) -> str:
+        return self.facts["stage"]
 
 
 @dataclass
@@ -114,15 +118,16 @@ class Season:
             if path.startswith(row.unit.path) and (not stage or stage in row.programme.stages)
         ]
 
-    def grants(self, programme: Programme, stage: str, boarding: str, kinds: list[dict[str, Any]]) -> bool:
-        """Whether kinds of hardship in force today open the programme, at any of its grades."""
-        return any(self.entitles(programme.pk, stage, boarding, kinds, grade) for grade in programme.tiers or [""])
+    def grants(self, programme: Programme, place: Mapping[str, str], kinds: list[dict[str, Any]]) -> bool:
+        """Whether kinds of hardship in force today open the programme, at any of its tiers."""
+        return any(self.entitles(programme.pk, place, kinds, tier) for tier in programme.tiers or [""])
 
-    def entitles(self, programme: int, stage: str, boarding: str, kinds: list[dict[str, Any]], grade: str) -> bool:
-        """As `entitlement` says; asked once for pupils who are alike."""
-        case = (programme, stage, boarding, grade, *(kind["code"] for kind in kinds))
+    def entitles(self, programme: int, place: Mapping[str, str], kinds: list[dict[str, Any]], tier: str) -> bool:
+        """As `entitlement` says; asked once for pupils who are alike. `place`: register.PLACE_FACTS."""
+        said = ((kind["code"], *sorted(kind.get("flags", {}).items())) for kind in kinds)
+        case = (programme, tier, *place.values(), *said)
         if case not in self._answers:
-            facts = facts_for_rules({"stage": stage, "boarding": boarding, "categories": kinds}, grade)
+            facts = facts_for_rules({**place, "categories": kinds}, tier)
             rules, term = self.rules[programme], self.term
             found = entitlement(facts, rules, term=term.key, term_name=term.name, on=self.today)
             self._answers[case] = found.is_entitled
@@ -169,18 +174,19 @@ def missed(now: Season, school: Unit) -> Iterator[Found]:
         return
     in_force = _in_force(now.today).filter(pupil=OuterRef("pupil"))
     rows = _present(now, school).filter(Exists(in_force)).order_by("pk")
-    places = list(rows.values_list("pupil_id", "path", "class_name", "stage", "boarding"))
+    places = list(rows.values_list("pupil_id", "path", "class_name", *register.PLACE_FACTS.values()))
     pupils = [row[0] for row in places]
     held = register.categories_of(pupils, on=now.today)
     filed = _filings(now.term, Application.objects.filter(pupil__in=pupils))
-    for pupil, path, class_name, stage, boarding in places:
+    for pupil, path, class_name, *said in places:
+        place = dict(zip(register.PLACE_FACTS, said, strict=True))
         kinds = held.get(pupil, [])
         for round_ in rounds:
             state = filed.get((pupil, round_.programme_id), "")
             late_draft = state == State.DRAFT and now.today > round_.closes_on
             if state not in ("", State.WITHDRAWN) and not late_draft:
                 continue
-            if now.grants(round_.programme, stage, boarding, kinds):
+            if now.grants(round_.programme, place, kinds):
                 facts: dict[str, Any] = {"programme": round_.programme.code, "programme_name": round_.programme.name}
                 facts |= {"kinds": [_kind(row) for row in kinds], "before": state}
                 yield Found(Kind.MISSED, pupil, round_.programme.code, school.pk, path, class_name, facts)
@@ -202,20 +208,20 @@ def without_evidence(now: Season, school: Unit) -> Iterator[Found]:
     rows = Application.objects.filter(school=school, term=now.term, state__in=ON_THE_ROAD).order_by("pk")
     cases = list(
         rows.values_list(
-            "pk", "pupil_id", "programme_id", "programme__name", "grade", "facts", "school_class__path",
+            "pk", "pupil_id", "programme_id", "programme__name", "tier", "facts", "school_class__path",
             "enrolment__class_name",
         )
     )  # fmt: skip
     held = register.categories_of([case[1] for case in cases], on=now.today)
     scanned = _scanned(now, [case[1] for case in cases])
-    for pk, pupil, programme, name, grade, frozen, path, class_name in cases:
+    for pk, pupil, programme, name, tier, frozen, path, class_name in cases:
         today = held.get(pupil, [])
         shown = [kind for kind in today if _is_shown(now, kind, (pupil, kind["code"]) in scanned)]
-        # The case is judged by the stage and boarding it froze; only the hardship is looked at anew.
-        stage, boarding = frozen["stage"], frozen["boarding"]
-        if now.entitles(programme, stage, boarding, shown, grade):
+        # The case is judged by the place it froze; only the hardship is looked at anew.
+        place = {fact: frozen.get(fact, "") for fact in register.PLACE_FACTS}
+        if now.entitles(programme, place, shown, tier):
             continue
-        has_some = now.entitles(programme, stage, boarding, today, grade)
+        has_some = now.entitles(programme, place, today, tier)
         facts: dict[str, Any] = {
             "application": str(pk),
             "programme_name": name,
@@ -628,7 +634,7 @@ def _entitled(now: Season, places: list[Place]) -> set[UUID]:
         row.pupil
         for row in places
         if (kinds := held.get(row.pupil))
-        and any(now.grants(r.programme, row.stage, row.boarding, kinds) for r in now.rounds_over(row.path, row.stage))
+        and any(now.grants(r.programme, row.facts, kinds) for r in now.rounds_over(row.path, row.stage))
     }
 
 
@@ -648,8 +654,8 @@ def _places(now: Season, pupils: Iterable[UUID]) -> dict[UUID, Place]:
     found: dict[UUID, Place] = {}
     for keys in pieces(sorted(pupils, key=str), _CHUNK):
         rows = _open_in_county(now).filter(pupil__in=keys)
-        said = rows.values_list("pupil_id", "school_id", "path", "class_name", "stage", "boarding", "standing")
-        for pupil, school, path, class_name, stage, boarding, standing in said:
-            is_present = standing == Standing.PRESENT
-            found[pupil] = Place(pupil, school, path, class_name, stage, boarding, is_present)
+        said = rows.values_list(*_OF_PLACE, *register.PLACE_FACTS.values())
+        for pupil, school, path, class_name, standing, *facts in said:
+            known = dict(zip(register.PLACE_FACTS, facts, strict=True))
+            found[pupil] = Place(pupil, school, path, class_name, known, standing == Standing.PRESENT)
     return found

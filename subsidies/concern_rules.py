@@ -10,9 +10,8 @@ from accounts import access, audit, clock
 from accounts.models import Unit, User
 from accounts.roles import Permission
 
-from .entitlement import term_label
+from .entitlement import term_before, term_label
 from .models import ConcernReason, Programme, ProgrammeExclusion, StageAges
-from .programmes import term_before
 
 
 def add_reason(reason: ConcernReason, *, county: Unit, by: User) -> ConcernReason:

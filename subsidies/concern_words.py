@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.templatetags.aid import cn_date
 
-from .entitlement import STAGE_NAMES
+from .policy_words import condition_value
 
 Facts = Mapping[str, Any]
 Names = Mapping[int, str]  # of units, as far as the reader may know them
@@ -88,7 +88,7 @@ def _excluded_twice(facts: Facts, units: Names) -> str:
 
 def _age(facts: Facts, units: Names) -> str:
     on = cn_date(dt.date.fromisoformat(facts["on"]))
-    stage = STAGE_NAMES.get(facts["stage"], facts["stage"])
+    stage = condition_value("stage", facts["stage"])
     return f"{on}满 {facts['age']} 周岁，{stage}一般为 {facts['min']}—{facts['max']} 周岁。"
 
 

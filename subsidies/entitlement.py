@@ -1,64 +1,91 @@
 """What a pupil is entitled to, and the sentence that explains it. Pure: no model is imported.
 
-Rules come in as plain values, facts as they were frozen on the application. The answer names the rule,
-its document and dates, the category and the boarding status it rests on, or says why there is none.
+Rules come in as plain values, facts as they were frozen on the application. A rule is a conjunction of `Check`s;
+each check says which facts it looked at and what it found, in words. The answer names the rule, its document and
+dates, the evidence and the status it rests on, the formula; or the check that failed. `rests_on` are the facts that
+mattered: changing any other leaves the amount as it is.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from typing import NamedTuple
 
 from accounts.templatetags.aid import cn_date
 
-STANDING_NAMES = {
-    "suspended": "正在休学",
-    "transferred": "已转出",
-    "withdrawn": "已退学",
-    "graduated": "已毕业",
-    "deceased": "已去世",
-}
-BOARDING_NAMES = {"boarding": "寄宿", "day": "走读"}
-STAGE_NAMES = {"preschool": "学前", "primary": "小学", "junior": "初中", "senior": "普通高中"}
+from .policy_words import STANDING_NAMES, condition_name, condition_value
+
+_FEN = Decimal("0.01")
 
 
 @dataclass(frozen=True)
 class Hardship:
-    """A hardship category a pupil holds, with the days it is valid (None: no end)."""
+    """A hardship category a pupil holds, with the days it is valid (None: no end) and what its list says of it."""
 
     code: str
     name: str
     source: str  # 系统比对 / 学校自采集
     valid_from: dt.date
     valid_to: dt.date | None
+    evidence: str = ""
+    flags: tuple[tuple[str, str], ...] = ()  # (享受政策, 是)
 
 
 @dataclass(frozen=True)
 class Facts:
+    """What is known of a pupil in a term. A text is "" where nothing is recorded: that meets no condition."""
+
     stage: str
     boarding: str
-    grade: str  # hardship grade proposed or decided (特别困难 …); "" where the programme has no tiers
+    tier: str  # of hardship, proposed or decided (特别困难 …); "" where the programme has no tiers
     hardships: tuple[Hardship, ...]
     standing: str = "present"
+    grade: str = ""  # 七年级
+    ownership: str = ""  # of the school
+    registration: str = ""  # of the household: rural, urban
+    region: str = ""  # where the household is registered, six digits
+    major: str = ""  # kind of vocational major
+    schooling: str = ""  # ordinary, special
+    boarding_since: dt.date | None = None
+    attended: Decimal | None = None  # months or days of the term; None: all of them
+    had_before: bool = False  # a one-time aid was paid already
+
+
+class Condition(NamedTuple):
+    """One fact (a name of Facts) must be one of the values."""
+
+    fact: str
+    values: frozenset[str]
+
+
+class Flag(NamedTuple):
+    """What a list must say of the pupil: 享受政策 is 是. `code`: the category it is said of."""
+
+    code: str
+    name: str
+    values: frozenset[str]
 
 
 @dataclass(frozen=True)
 class StandardRule:
-    """One dated row of the standards. Empty text means "any"; terms are keys such as 2023-2024-2, inclusive."""
+    """One dated row of the standards; terms are keys such as 2023-2024-2, inclusive, "" = open."""
 
     key: int
-    stage: str
-    boarding: str
-    tier: str
-    amount: Decimal  # 元 per term
+    amount: Decimal  # 元 per unit of the programme
     document: str
     first_term: str
-    last_term: str
+    last_term: str = ""
+    conditions: tuple[Condition, ...] = ()
+    any_of: frozenset[str] = frozenset()  # categories: at least one of them
+    all_of: frozenset[str] = frozenset()
+    none_of: frozenset[str] = frozenset()
+    flags: tuple[Flag, ...] = ()
+    periods: Decimal = Decimal(1)  # months or days of a term, where the programme is reckoned by them
 
 
-@dataclass(frozen=True)
-class CategoryRule:
-    """A category the programme accepts, in the terms from first to last (inclusive, "" = open)."""
+class Ground(NamedTuple):
+    """A category the programme accepts, of boarders, of day pupils or ("") of both, in the terms from first to last."""
 
     code: str
     boarding: str
@@ -68,19 +95,35 @@ class CategoryRule:
 
 @dataclass(frozen=True)
 class ProgrammeRules:
+    """A programme as plain values.
+
+    `recipients`: "all" of its stages, or "listed" (who holds an accepted category); how many of them is the quota's
+    matter. `unit`: what an amount is for — term, year, month, day or once. `highest_wins` (就高不就低): of several
+    fitting rows the highest counts; without it two fitting amounts are a mistake.
+    """
+
     name: str
     stages: tuple[str, ...]
-    tiered: bool
     standards: tuple[StandardRule, ...]
-    categories: tuple[CategoryRule, ...]
+    grounds: tuple[Ground, ...] = ()
+    recipients: str = "listed"
+    unit: str = "term"
+    tiered: bool = False
+    highest_wins: bool = False
+    pro_rata: bool = False
 
 
 @dataclass(frozen=True)
 class Entitlement:
-    """`amount` in 元 per term, None if not entitled; `standard` is the key of the row used."""
+    """`amount` in 元 for the term, None if not entitled; `standard` is the key of the row used.
+
+    `rests_on` names the facts that mattered: names of Facts, and `category:dibao_rural` for holding (or not holding)
+    a category with what its list says of it.
+    """
 
     amount: Decimal | None
     sentence: str
+    rests_on: frozenset[str] = frozenset()
     standard: int | None = None
     document: str = ""
 
@@ -89,99 +132,293 @@ class Entitlement:
         return self.amount is not None
 
 
+class Check(NamedTuple):
+    """One condition looked at: the facts that decided it, whether it is met, and if not, why not."""
+
+    facts: frozenset[str]
+    is_met: bool
+    words: str = ""
+
+
 def entitlement(facts: Facts, rules: ProgrammeRules, *, term: str, term_name: str, on: dt.date) -> Entitlement:
     """The amount for one term and why.
 
     `term` is the key of the term paid for (the rule is chosen by term, not by today: a raise published in
     May that counts from spring applies to spring); `on` is the day on which hardship must be valid.
     """
-    if facts.standing != "present":
-        return _none(f"该生{STANDING_NAMES.get(facts.standing, facts.standing)}，不能享受{rules.name}。")
-    if facts.stage not in rules.stages:
-        return _none(f"{rules.name}不面向{_stage(facts.stage)}学生。")
-    accepted = {
-        rule.code
-        for rule in rules.categories
-        if rule.boarding in ("", facts.boarding) and _covers(rule.first_term, rule.last_term, term)
-    }
-    held = [h for h in facts.hardships if h.valid_from <= on and (h.valid_to is None or on <= h.valid_to)]
-    grounds = [h for h in held if h.code in accepted]
-    if not grounds:
-        return _none(_why_no_ground(held, facts, rules.name, on))
-    fitting = [row for row in rules.standards if _fits(row, facts, term, tiered=rules.tiered)]
+    held = held_on(facts, on)
+    gates = list(_gates(facts, rules, held, term, on))
+    rests_on = _facts_of(gates)
+    if refused := next((gate for gate in gates if not gate.is_met), None):
+        return Entitlement(None, refused.words, refused.facts)
+    rows = [_Row(row, facts, rules, held, term) for row in rules.standards if _covers(row, term)]
+    fitting = [row for row in rows if row.fits]
     if not fitting:
-        return _none(_why_no_standard(facts, rules, term_name))
-    # Two rows for one case would be a mistake in the table; the table's own check refuses it, and so do we.
-    if len({row.amount for row in fitting}) > 1:
-        return _none(f"{rules.name}有{len(fitting)}条标准同时适用且金额不同，请县资助中心先更正标准。")
-    row = fitting[0]
-    return Entitlement(row.amount, _sentence(facts, grounds, row, rules, term_name), row.key, row.document)
-
-
-def _fits(row: StandardRule, facts: Facts, term: str, *, tiered: bool) -> bool:
-    return (
-        row.stage == facts.stage
-        and row.boarding in ("", facts.boarding)
-        and (not tiered or row.tier == facts.grade)
-        and _covers(row.first_term, row.last_term, term)
+        rests_on |= _turned_away(rows, rests_on)
+        return Entitlement(None, _why_no_standard(facts, rules, rows, term_name), rests_on)
+    best = max(fitting, key=lambda row: (row.amount, -row.rule.key))
+    if not rules.highest_wins and any(row.amount != best.amount for row in fitting):
+        # The table's own check refuses such rows, and so do we.
+        sentence = f"{rules.name}有{len(fitting)}条标准同时适用且金额不同，请县资助中心先更正标准。"
+        return Entitlement(None, sentence, rests_on.union(*(_facts_of(row.checks) for row in fitting)))
+    if not best.amount:
+        return Entitlement(None, f"{term_name}该生没有实际在校，{rules.name}没有应发金额。", rests_on | {"attended"})
+    rivals = [row for row in rows if not row.fits and _would_change(row.amount, best.amount, rules)]
+    rests_on |= _facts_of(best.checks)
+    rests_on |= _turned_away(rivals, rests_on)
+    return Entitlement(
+        best.amount,
+        _sentence(facts, rules, best, _named(facts, rules, held, term, rests_on), rests_on, term_name),
+        rests_on,
+        best.rule.key,
+        best.rule.document,
     )
 
 
-def _covers(first: str, last: str, term: str) -> bool:
-    return first <= term and (not last or term <= last)
+def _would_change(amount: Decimal, paid: Decimal, rules: ProgrammeRules) -> bool:
+    """Whether a row that does not fit would change what is paid if it did."""
+    return amount > paid if rules.highest_wins else amount != paid
+
+
+def held_on(facts: Facts, on: dt.date) -> tuple[Hardship, ...]:
+    """The hardships that are valid on the day, each category once."""
+    valid = {each.code: each for each in facts.hardships if _is_valid(each, on)}
+    return tuple(valid.values())
+
+
+def _is_valid(hardship: Hardship, on: dt.date) -> bool:
+    return hardship.valid_from <= on and (hardship.valid_to is None or on <= hardship.valid_to)
+
+
+def _covers(rule: StandardRule | Ground, term: str) -> bool:
+    return rule.first_term <= term and (not rule.last_term or term <= rule.last_term)
+
+
+# --- the programme's gates -------------------------------------------------------------------------
+
+
+def _gates(facts: Facts, rules: ProgrammeRules, held: tuple[Hardship, ...], term: str, on: dt.date) -> Iterator[Check]:
+    standing = STANDING_NAMES.get(facts.standing, facts.standing)
+    yield Check(frozenset({"standing"}), facts.standing == "present", f"该生{standing}，不能享受{rules.name}。")
+    is_for = facts.stage in rules.stages
+    stage = condition_value("stage", facts.stage)
+    yield Check(frozenset({"stage"}), is_for, f"{rules.name}不面向{stage}学生。")
+    if rules.recipients == "listed":
+        yield _ground_check(facts, rules, held, term, on)
+    if rules.unit == "once":
+        paid = f"该生已经领取过{rules.name}，这一项目每人只发放一次。"
+        yield Check(frozenset({"had_before"}), not facts.had_before, paid)
+
+
+def _ground_check(facts: Facts, rules: ProgrammeRules, held: tuple[Hardship, ...], term: str, on: dt.date) -> Check:
+    accepted = [ground for ground in rules.grounds if _covers(ground, term)]
+    if grounds := _grounds(facts, rules, held, term):
+        codes = {each.code for each in grounds}
+        # Of several grounds one is enough; with one for either boarding status, that status is no matter.
+        any_status = {ground.code for ground in accepted if not ground.boarding} & codes
+        one = min(any_status or codes)
+        return Check(frozenset({_category(one)} | (set() if any_status else {"boarding"})), is_met=True)
+    looked_at = {_category(ground.code) for ground in accepted}
+    if any(ground.boarding for ground in accepted):
+        looked_at.add("boarding")
+    return Check(frozenset(looked_at), is_met=False, words=_why_no_ground(facts, rules, held, on))
+
+
+def _grounds(facts: Facts, rules: ProgrammeRules, held: tuple[Hardship, ...], term: str) -> tuple[Hardship, ...]:
+    if rules.recipients != "listed":
+        return ()
+    accepted = {
+        ground.code for ground in rules.grounds if ground.boarding in ("", facts.boarding) and _covers(ground, term)
+    }
+    return tuple(each for each in held if each.code in accepted)
+
+
+def _named(
+    facts: Facts, rules: ProgrammeRules, held: tuple[Hardship, ...], term: str, rests_on: frozenset[str]
+) -> list[Hardship]:
+    """The kinds of hardship the sentence speaks of: the grounds, and what the row asks for beside them."""
+    grounds = _grounds(facts, rules, held, term)
+    return [each for each in held if each in grounds or _category(each.code) in rests_on]
+
+
+def _category(code: str) -> str:
+    return f"category:{code}"
+
+
+# --- the rows --------------------------------------------------------------------------------------
+
+
+class _Row:
+    """A row of the standards held against the facts: its checks, and what it would pay for the term."""
+
+    def __init__(
+        self, rule: StandardRule, facts: Facts, rules: ProgrammeRules, held: tuple[Hardship, ...], term: str
+    ) -> None:
+        self.rule = rule
+        self.checks = tuple(checks(rule, facts, held))
+        self.amount = for_term(rule, rules, term, attended=facts.attended)
+        if rules.pro_rata:
+            self.checks += (Check(frozenset({"attended"}), is_met=True),)
+
+    @property
+    def fits(self) -> bool:
+        return all(check.is_met for check in self.checks)
+
+    @property
+    def unmet(self) -> list[Check]:
+        return [check for check in self.checks if not check.is_met]
+
+
+def checks(rule: StandardRule, facts: Facts, held: tuple[Hardship, ...]) -> Iterator[Check]:
+    """The row's conditions, each held against the facts."""
+    for condition in rule.conditions:
+        value = getattr(facts, condition.fact)
+        wanted = "、".join(condition_value(condition.fact, each) for each in sorted(condition.values))
+        here = condition_value(condition.fact, value) if value else "没有登记"
+        words = f"{condition_name(condition.fact)}须为{wanted}，该生为{here}"
+        yield Check(frozenset({condition.fact}), value in condition.values, words)
+    codes = {each.code: each for each in held}
+    if rule.any_of:
+        met = sorted(rule.any_of & codes.keys())
+        looked_at = met[:1] or rule.any_of
+        yield Check(frozenset(map(_category, looked_at)), bool(met), "该生不属于这条标准所列的困难类别")
+    for code in sorted(rule.all_of):
+        yield Check(frozenset({_category(code)}), code in codes, "该生不同时具备这条标准要求的困难类别")
+    for code in sorted(rule.none_of):
+        named = codes[code].name if code in codes else ""
+        yield Check(frozenset({_category(code)}), code not in codes, f"{named}不适用这条标准")
+    for flag in rule.flags:
+        said = dict(codes[flag.code].flags).get(flag.name, "") if flag.code in codes else ""
+        wanted = "、".join(sorted(flag.values))
+        words = f"名单上“{flag.name}”须为{wanted}，该生为{said or '没有注明'}"
+        yield Check(frozenset({_category(flag.code)}), said in flag.values, words)
+
+
+def for_term(rule: StandardRule, rules: ProgrammeRules, term: str, *, attended: Decimal | None = None) -> Decimal:
+    """元 the row pays for the term.
+
+    By term or once: the amount. By year: half, an odd fen in spring. By month or day: the amount times the months
+    or days of the term, or those attended where the programme pays pro rata; half a fen is rounded up.
+    """
+    if rules.unit == "year":
+        autumn = (rule.amount / 2).quantize(_FEN, ROUND_DOWN)
+        return autumn if term.endswith("-1") else rule.amount - autumn
+    if rules.unit in ("month", "day"):
+        return (rule.amount * _periods(rule, rules, attended)).quantize(_FEN, ROUND_HALF_UP)
+    return rule.amount
+
+
+def _periods(rule: StandardRule, rules: ProgrammeRules, attended: Decimal | None) -> Decimal:
+    if attended is None or not rules.pro_rata:
+        return rule.periods
+    return max(Decimal(0), min(attended, rule.periods))
+
+
+def _facts_of(found: Iterable[Check]) -> frozenset[str]:
+    return frozenset[str]().union(*(check.facts for check in found))
+
+
+def _turned_away(rows: Iterable[_Row], named: frozenset[str]) -> frozenset[str]:
+    """Facts enough to see that none of the rows fits: those named already where they do, else one check of the row."""
+    more: frozenset[str] = frozenset()
+    for row in rows:
+        if not any(check.facts <= named | more for check in row.unmet):
+            more |= min(row.unmet, key=lambda check: len(check.facts)).facts
+    return more
+
+
+# --- sentences -------------------------------------------------------------------------------------
 
 
 def _sentence(
-    facts: Facts, grounds: Iterable[Hardship], row: StandardRule, rules: ProgrammeRules, term_name: str
+    facts: Facts,
+    rules: ProgrammeRules,
+    row: _Row,
+    named: Iterable[Hardship],
+    rests_on: frozenset[str],
+    term_name: str,
 ) -> str:
-    kinds = "；".join(_ground(h) for h in grounds)
-    case = f"{_stage(facts.stage)}{_boarding(facts.boarding)}学生"
-    if rules.tiered:
-        case += f"，认定等级为{facts.grade}"
-    until = f"至{term_label(row.last_term)}" if row.last_term else "起"
-    since = f"自{term_label(row.first_term)}{until}执行"
+    rule = row.rule
+    kinds = "；".join(_ground_words(each, rule) for each in named)
+    until = f"至{term_label(rule.last_term)}" if rule.last_term else "起"
     return (
-        f"{term_name}：该生为{case}，属{kinds}，"
-        f"符合{rules.name}条件；按{row.document}（{since}），每学期{row.amount:.2f}元。"
+        f"{term_name}：该生为{_who(facts, rules, rests_on)}"
+        + (f"，属{kinds}" if kinds else "")
+        + f"，符合{rules.name}条件；按{rule.document}（自{term_label(rule.first_term)}{until}执行），"
+        + f"{_formula(row, rules, facts)}。"
     )
 
 
-def _ground(h: Hardship) -> str:
-    until = f"至{cn_date(h.valid_to)}" if h.valid_to else "起有效"
-    return f"{h.name}（{h.source}，{cn_date(h.valid_from)}{until}）"
+def _who(facts: Facts, rules: ProgrammeRules, rests_on: frozenset[str]) -> str:
+    boarding = condition_value("boarding", facts.boarding) if "boarding" in rests_on else ""
+    if boarding and facts.boarding_since:
+        boarding += f"（{cn_date(facts.boarding_since)}起）"
+    words = f"{condition_value('stage', facts.stage)}{boarding}学生"
+    if rules.tiered:
+        words += f"，认定等级为{facts.tier}"
+    shown = ("stage", "boarding", "tier", "standing", "attended", "had_before")
+    for name in sorted(rests_on):
+        if name not in shown and not name.startswith("category:"):
+            words += f"，{condition_name(name)}为{condition_value(name, getattr(facts, name))}"
+    return words
 
 
-def _why_no_ground(held: list[Hardship], facts: Facts, programme: str, on: dt.date) -> str:
+def _ground_words(each: Hardship, rule: StandardRule) -> str:
+    """The kind, whence it is known and until when; of what its list says only what the rule asks for."""
+    until = f"至{cn_date(each.valid_to)}" if each.valid_to else "起有效"
+    asked = {flag.name for flag in rule.flags if flag.code == each.code}
+    said = "".join(f"，{name}：{value}" for name, value in each.flags if name in asked)
+    return f"{each.name}（{each.source}，{cn_date(each.valid_from)}{until}{said}）"
+
+
+def _formula(row: _Row, rules: ProgrammeRules, facts: Facts) -> str:
+    rule, paid = row.rule, f"{row.amount:.2f}元"
+    if rules.unit == "year":
+        return f"每学年{rule.amount:.2f}元，分两学期发放，本学期{paid}"
+    if rules.unit in ("month", "day"):
+        unit, count = {"month": ("月", "个月"), "day": ("天", "天")}[rules.unit]
+        periods = _periods(rule, rules, facts.attended)
+        actual = "实际在校" if periods != rule.periods else ""
+        return f"每{unit}{rule.amount:.2f}元×{actual}{periods.normalize():f}{count}，本学期{paid}"
+    return f"一次性{paid}" if rules.unit == "once" else f"每学期{paid}"
+
+
+def _why_no_ground(facts: Facts, rules: ProgrammeRules, held: tuple[Hardship, ...], on: dt.date) -> str:
     if held:
-        names = "、".join(h.name for h in held)
-        return f"现有困难类别（{names}）不在{programme}对{_boarding(facts.boarding)}学生的资助范围内。"
-    expired = [h for h in facts.hardships if h.valid_to and h.valid_to < on]
+        names = "、".join(each.name for each in held)
+        boarding = condition_value("boarding", facts.boarding)
+        return f"现有困难类别（{names}）不在{rules.name}对{boarding}学生的资助范围内。"
+    expired = [each for each in facts.hardships if each.valid_to and each.valid_to < on]
     if expired:
-        last = max(expired, key=lambda h: h.valid_to or on)
+        last = max(expired, key=lambda each: each.valid_to or on)
         return f"{last.name}已于{cn_date(last.valid_to)}失效，没有其他有效的困难类别；请先核实并登记新的困难类别。"
     return "没有登记有效的困难类别；请先在学生页登记困难类别和证明。"
 
 
-def _why_no_standard(facts: Facts, rules: ProgrammeRules, term_name: str) -> str:
-    if rules.tiered and not facts.grade:
+def _why_no_standard(facts: Facts, rules: ProgrammeRules, rows: list[_Row], term_name: str) -> str:
+    if rules.tiered and not facts.tier:
         return f"{rules.name}分档资助，请先选择困难等级。"
-    case = f"{_stage(facts.stage)}{_boarding(facts.boarding)}" + (f"、{facts.grade}" if rules.tiered else "")
-    return f"{rules.name}在{term_name}没有适用于{case}学生的标准；请县资助中心先维护标准。"
-
-
-def _none(sentence: str) -> Entitlement:
-    return Entitlement(None, sentence)
-
-
-def _stage(code: str) -> str:
-    return STAGE_NAMES.get(code, code)
-
-
-def _boarding(code: str) -> str:
-    return BOARDING_NAMES.get(code, code)
+    here = f"{condition_value('stage', facts.stage)}{condition_value('boarding', facts.boarding)}"
+    here += f"、{facts.tier}" if rules.tiered else ""
+    nearest = min(rows, key=lambda row: len(row.unmet), default=None)
+    reason = f"最接近的一条是“{nearest.rule.document}”：" + "；".join(c.words for c in nearest.unmet) if nearest else ""
+    remedy = f"{reason}。如与实际情况不符，请先更正登记的信息。" if reason else "请县资助中心先维护标准。"
+    return f"{rules.name}在{term_name}没有适用于{here}学生的标准；{remedy}"
 
 
 def term_label(key: str) -> str:
     """2023-2024-2 → 2024年春季学期."""
     first, second, half = key.split("-")
     return f"{first}年秋季学期" if half == "1" else f"{second}年春季学期"
+
+
+def term_after(key: str) -> str:
+    """2023-2024-1 → 2023-2024-2; 2023-2024-2 → 2024-2025-1."""
+    first, second, half = key.split("-")
+    return f"{first}-{second}-2" if half == "1" else f"{second}-{int(second) + 1}-1"
+
+
+def term_before(key: str) -> str:
+    """2023-2024-2 → 2023-2024-1; 2023-2024-1 → 2022-2023-2."""
+    first, second, half = key.split("-")
+    return f"{first}-{second}-1" if half == "2" else f"{int(first) - 1}-{first}-2"

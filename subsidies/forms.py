@@ -15,11 +15,11 @@ from accounts.models import Unit
 from accounts.redaction import refuse_numbers
 from documents.forms import UploadField, UploadsField
 from documents.models import Upload
-from students.models import Boarding, Stage, Term
+from students.models import Term
 from students.rollovers import ClassPlan, Plan
 
 from .applications import Candidate, Wish
-from .models import Application, Concern, ConcernReason, Decision, Programme, Round, StageAges, Standard
+from .models import Application, Concern, ConcernReason, Decision, Programme, Round, StageAges
 from .reviews import Member, Minutes, Verdict
 from .states import State
 
@@ -47,35 +47,8 @@ class WindowForm(forms.Form):
     closes_on = forms.DateField(label="填报截止", widget=DayInput)
 
 
-class StandardForm(forms.ModelForm):
-    """A new dated standard of a programme."""
-
-    class Meta:
-        model = Standard
-        fields = ["stage", "boarding", "tier", "amount", "document", "first_term"]
-        help_texts = {
-            "boarding": "不选表示不分寄宿和走读。",
-            "amount": "每生每学期的金额，最多两位小数，例如 312.50。",
-            "document": "写明文件名称和文号，将印在发放花名册上。",
-            "first_term": "从哪个学期的补助开始执行。同一情形原有的标准自动截止到上一学期；已提交的申请不受影响。",
-        }
-
-    def __init__(self, *args: Any, programme: Programme, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.instance.programme = programme
-        self.fields["stage"].choices = [(s, Stage(s).label) for s in programme.stages]
-        self.fields["boarding"].choices = [("", "不分寄宿走读"), *Boarding.choices]
-        terms = Term.objects.order_by("-key").values_list("key", "name")
-        self.fields["first_term"].widget = forms.Select(choices=[("", "请选择"), *terms])
-        if programme.tiers:
-            self.fields["tier"].widget = forms.Select(choices=[(t, t) for t in programme.tiers])
-            self.fields["tier"].required = True
-        else:
-            del self.fields["tier"]
-
-
 class FilingForm(forms.Form):
-    """One class on one page: who applies, at which grade, why."""
+    """One class on one page: who applies, at which tier, why."""
 
     apply = forms.MultipleChoiceField(
         required=False,
@@ -95,11 +68,11 @@ class FilingForm(forms.Form):
             name, standing = candidate.enrolment.pupil.name, candidate.application
             label = {"aria-label": f"{name}的困难等级"}
             if round_.programme.tiers:
-                self.fields[f"grade_{candidate.enrolment.pk}"] = forms.ChoiceField(
+                self.fields[f"tier_{candidate.enrolment.pk}"] = forms.ChoiceField(
                     choices=tiers,
                     required=False,
                     label=label["aria-label"],
-                    initial=standing.grade if standing else "",
+                    initial=standing.tier if standing else "",
                     widget=forms.Select(attrs=label),
                 )
             self.fields[f"reason_{candidate.enrolment.pk}"] = forms.CharField(
@@ -122,7 +95,7 @@ class FilingForm(forms.Form):
                 "key": key,
                 "open": open_,
                 "ticked": key in ticked if ticked is not None else bool(candidate.application),
-                "grade": self[f"grade_{key}"] if f"grade_{key}" in self.fields else None,
+                "tier": self[f"tier_{key}"] if f"tier_{key}" in self.fields else None,
                 "reason": self[f"reason_{key}"] if open_ else None,
             }
 
@@ -132,8 +105,8 @@ class FilingForm(forms.Form):
         if not chosen and "apply" not in self.errors:
             raise ValidationError("还没有勾选学生。请勾选要申请的学生；没有人申请时不用提交。")
         for key in chosen:
-            if f"grade_{key}" in self.fields and not cleaned.get(f"grade_{key}"):
-                self.add_error(f"grade_{key}", f"请选择{dict(self.fields['apply'].choices)[key]}的困难等级。")
+            if f"tier_{key}" in self.fields and not cleaned.get(f"tier_{key}"):
+                self.add_error(f"tier_{key}", f"请选择{dict(self.fields['apply'].choices)[key]}的困难等级。")
         return cleaned
 
     def wishes(self) -> list[Wish]:
@@ -141,7 +114,7 @@ class FilingForm(forms.Form):
         return [
             Wish(
                 c.enrolment,
-                grade=self.cleaned_data.get(f"grade_{c.enrolment.pk}", ""),
+                tier=self.cleaned_data.get(f"tier_{c.enrolment.pk}", ""),
                 reason=self.cleaned_data[f"reason_{c.enrolment.pk}"].strip(),
             )
             for c in self.open

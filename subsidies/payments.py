@@ -18,7 +18,7 @@ from documents import issuing, uploads
 from documents.models import IssuedDocument, Upload
 from students.models import BankAccount, Term
 
-from . import workflow
+from . import funding, workflow
 from .models import Application, DutyHolder, PaymentBatch, PaymentLine, PayoutSheet, Round
 from .states import State, Step
 
@@ -52,7 +52,9 @@ def make_batch(round_: Round, *, expected: int, expected_total: Decimal, by: Use
             )
         workflow.refuse_without_account(rows)
         batch = PaymentBatch.objects.create(number=_next_number(round_), round=round_, made_at=clock.now(), made_by=by)
-        _fix_lines(_open_sheets(batch, rows), rows)
+        sheets = _open_sheets(batch, rows)
+        _fix_lines(sheets, rows)
+        funding.split_sheets(batch, sheets.values(), by=by)
         workflow.advance_all(rows, Step.PUT_IN_BATCH, by=by)
         _assert_total(batch, len(rows), total)
         audit.record("batch.make", batch, by=by, unit=round_.unit, lines=len(rows), total=total)
@@ -188,7 +190,8 @@ def snapshot(application: Application, account: BankAccount) -> dict:
         "class": facts["class_name"],
         "roll_last4": facts["roll_last4"],
         "boarding": facts["boarding"],
-        "standard": f"{standard.amount:.2f}",
+        # What the standard comes to in the term, also where it is written by year, month or day.
+        "standard": f"{application.amount_due:.2f}",
         "document": standard.document,
         "holder": account.holder,
         "relation": account.get_relation_display(),

@@ -21,6 +21,7 @@ from accounts.models import User
 from accounts.roles import Permission
 from documents import issuing, sheets
 from documents.amounts import yuan
+from students.models import Boarding
 
 from .models import PaymentLine, PayoutSheet
 
@@ -118,7 +119,7 @@ def _row(line: PaymentLine) -> sheets.SheetRow:
         school_class=s["class"],
         name=s["name"],
         roll_last4=s["roll_last4"],
-        boarding={"boarding": "寄宿", "day": "走读"}[s["boarding"]],
+        boarding=Boarding(s["boarding"]).label,
         standard=s["standard"],
         amount=line.amount,
         holder=s["holder"],

@@ -54,7 +54,7 @@ class LastTime:
     application: Application
     marks: tuple[Mark, ...]
     is_entitled: bool
-    grade: str  # of hardship, as far as the programme still has it
+    tier: str  # of hardship, as far as the programme still has it
 
 
 @dataclass
@@ -198,10 +198,10 @@ def last_list(round_: Round, school_class: Unit, candidates: Iterable[Candidate]
 
 
 def _last_time(row: Application, candidate: Candidate, programme: Programme) -> LastTime:
-    grade = row.grade if row.grade in programme.tiers else ""
-    now = candidate.entitlements.get(grade, candidate.entitlement)
+    tier = row.tier if row.tier in programme.tiers else ""
+    now = candidate.entitlements.get(tier, candidate.entitlement)
     marks = marks_of(row, candidate.facts, now, candidate.enrolment, programme)
-    return LastTime(row, marks, now.is_entitled, grade)
+    return LastTime(row, marks, now.is_entitled, tier)
 
 
 def marks_of(
@@ -226,8 +226,8 @@ def _marks(
         yield Mark("class", "由其他学校转入")
     elif before.school_class_id != place.school_class_id:
         yield Mark("class", f"班级：{old['class_name']} → {facts['class_name']}")
-    if before.grade and before.grade not in programme.tiers:
-        yield Mark("tier", f"原等级“{before.grade}”已取消，请重新选择")
+    if before.tier and before.tier not in programme.tiers:
+        yield Mark("tier", f"原等级“{before.tier}”已取消，请重新选择")
     if not now.is_entitled:
         yield Mark("not_entitled", f"不再符合：{now.sentence}")
     elif now.amount != before.amount:
@@ -254,7 +254,7 @@ def take_over(round_: Round, school_class: Unit, *, by: User) -> list[Applicatio
 
 def _wish(found: LastList, candidate: Candidate) -> Wish:
     last = found.by_pupil[candidate.enrolment.pupil_id]
-    return Wish(candidate.enrolment, grade=last.grade, reason=last.application.reason)
+    return Wish(candidate.enrolment, tier=last.tier, reason=last.application.reason)
 
 
 # --- last term's list, for the school ---------------------------------------------------------------
@@ -306,8 +306,8 @@ def _list_of(
             lines.append(_line(row, "", None, ["新学期不在本校名册（毕业、转出或已编入其他学校）"], "gone"))
             continue
         known = facts[place.pk]
-        grade = row.grade if row.grade in programme.tiers else ""
-        known_to_rules = applications.facts_for_rules(known, grade)
+        tier = row.tier if row.tier in programme.tiers else ""
+        known_to_rules = applications.facts_for_rules(known, tier)
         now = entitlement(known_to_rules, rules, term=target.key, term_name=target.name, on=on)
         marks = marks_of(row, known, now, place, programme)
         numbers["without_account"] += known["account"] is None

@@ -75,6 +75,13 @@ class Duty(models.TextChoices):
     APPROVAL = "approval", "县级审批"
 
 
+class Place(models.TextChoices):
+    """What the school's decision did about the places of a class: the case uses one, or stands outside the quota."""
+
+    TAKEN = "taken", "占用名额"
+    OUTSIDE = "outside", "应助尽助，不占名额"
+
+
 class Guard(StrEnum):
     """Conditions beyond state and person; each is one function of `workflow`."""
 
@@ -82,6 +89,7 @@ class Guard(StrEnum):
     ENTITLED = "有适用的标准"
     REASON_GIVEN = "写明原因"
     DECIDED_IN_MEETING = "会议记录中有本人的结论"
+    PLACE_FREE = "有空余名额，或是应助尽助"
     ON_A_NOTICE = "已列入公示"
     NOTICE_OVER = "公示期满"
     NOTICE_RUNNING = "公示期未满"
@@ -144,7 +152,9 @@ TRANSITIONS: tuple[Transition, ...] = (
         S.SCHOOL_REVIEWED,
         P.HOLD_SCHOOL_REVIEW,
         D.SCHOOL_REVIEW,
-        (G.DECIDED_IN_MEETING,),
+        # Here and nowhere else a place is taken: everybody in need may apply and be heard by the class, and what the
+        # school agrees to is the list that is shown to the public. Beyond it every case has its place already.
+        (G.DECIDED_IN_MEETING, G.PLACE_FREE),
     ),
     Transition(
         T.RETURN_FROM_SCHOOL,
@@ -203,6 +213,9 @@ TRANSITIONS: tuple[Transition, ...] = (
         for source in (S.DRAFT, S.RETURNED, *_BEFORE_REPORT, *_WITH_THE_COUNTY, S.MOVING)
     ),
 )
+
+# The pupil leaves the class (and its places); where they arrive they are judged, and need a place, anew.
+GIVES_PLACE_BACK = (T.MOVE_CLASS, T.MOVE_OUT, T.MOVE_IN)
 
 # Whose turn it is: the permission whose holders have something to do, None where the road ends.
 TURN: dict[State, Permission | None] = {

@@ -18,8 +18,9 @@ from students import enrolment
 from students.models import BankAccount, Enrolment
 from students.table_writing import pieces
 
+from . import places
 from .models import Application, ChangeEffect, Decision, DutyHolder, Meeting, PaymentLine, PayoutSheet, StepTaken
-from .states import Duty, Guard, State, Step, Transition
+from .states import GIVES_PLACE_BACK, Duty, Guard, State, Step, Transition
 from .states import transition as look_up
 
 _CHUNK = 500  # keys per query: well under every database's limit of parameters
@@ -153,6 +154,8 @@ def _write(locked: list[Application], rows: dict, *, by: User, note: str, notes:
             moved = Application.objects.filter(pk__in=chunk, state=row.source).update(state=row.target, changed_at=at)
             if moved != len(chunk):
                 raise StaleState("有人刚刚先办理了其中的申请，请刷新页面后再看。")
+            if row.step in GIVES_PLACE_BACK:
+                Application.objects.filter(pk__in=chunk).update(place="")
     StepTaken.objects.bulk_create(
         [
             StepTaken(
@@ -209,6 +212,7 @@ def _roles_over(locked: list[Application], rows: dict, by: User) -> dict:
 
 
 # --- Guards: each gets the applications it concerns and raises StepRefused --------------------------
+# PLACE_FREE also takes the place it finds, on the row it holds locked: looking and taking must be one.
 
 
 def _round_open(applications: list[Application], **_: object) -> None:
@@ -258,6 +262,11 @@ def _decided_in_meeting(applications: list[Application], *, step: Step, by: User
     }
     if missing := len(since) - len(decided):
         raise StepRefused(f"{missing} 份申请在会议记录中没有相应的结论，请先记录{level.label}会议。")
+
+
+def _place_free(applications: list[Application], **_: object) -> None:
+    if full := places.take(applications):
+        raise StepRefused(full)
 
 
 def _on_a_notice(applications: list[Application], **_: object) -> None:
@@ -359,6 +368,7 @@ _GUARDS: dict[Guard, Callable[..., None]] = {
     Guard.ENTITLED: _entitled,
     Guard.REASON_GIVEN: _reason_given,
     Guard.DECIDED_IN_MEETING: _decided_in_meeting,
+    Guard.PLACE_FREE: _place_free,
     Guard.ON_A_NOTICE: _on_a_notice,
     Guard.NOTICE_OVER: _notice_over,
     Guard.NOTICE_RUNNING: _notice_running,

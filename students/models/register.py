@@ -8,7 +8,8 @@ import uuid
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Right
+from django.db.models.functions import Length, Right
+from django.db.models.lookups import Exact
 
 from accounts import clock
 from accounts.models import AppendOnlyQuerySet, Unit, User
@@ -22,11 +23,29 @@ class Stage(models.TextChoices):
     PRIMARY = "primary", "小学"
     JUNIOR = "junior", "初中"
     SENIOR = "senior", "普通高中"
+    VOCATIONAL = "vocational", "中职"
 
 
 class Boarding(models.TextChoices):
     BOARDING = "boarding", "寄宿"
     DAY = "day", "走读"
+    HALF = "half", "半寄宿"  # boards on school days only, or at noon: paid by rows of its own
+
+
+class Schooling(models.TextChoices):
+    """就学方式: in an ordinary class, or special education (特殊教育学校、随班就读、送教上门)."""
+
+    ORDINARY = "ordinary", "普通教育"
+    SPECIAL = "special", "特殊教育"
+
+
+class Major(models.TextChoices):
+    """专业类别 of a class of a vocational school, as far as aid asks for it."""
+
+    AGRICULTURAL = "agricultural", "涉农专业"
+    ARTS = "arts", "艺术类专业"
+    OPERA = "opera", "戏曲表演专业"
+    OTHER = "other", "其他专业"
 
 
 class Term(models.Model):
@@ -48,15 +67,36 @@ class Term(models.Model):
 class School(models.Model):
     """What a school unit is to the register and to the public."""
 
+    class Ownership(models.TextChoices):
+        PUBLIC = "public", "公办"
+        INCLUSIVE = "inclusive", "普惠性民办"
+        PRIVATE = "private", "民办"
+
+    class Finance(models.TextChoices):
+        COUNTY = "county", "县（区）级财政"
+        CITY = "city", "市级财政"
+        PROVINCE = "province", "省级财政"
+
     unit = models.OneToOneField(Unit, models.PROTECT, primary_key=True, related_name="school")
     code = models.CharField("学校标识码", max_length=10, unique=True)
     stages = models.JSONField("学段", default=list)  # list of Stage values
+    ownership = models.CharField("办学性质", max_length=10, choices=Ownership.choices, default=Ownership.PUBLIC)
+    # Whose budget a public school belongs to; shares below the province depend on it.
+    finance = models.CharField("财政供给", max_length=10, choices=Finance.choices, default=Finance.COUNTY)
     notice_phone = models.CharField("监督电话", max_length=20, blank=True)
     notice_contact = models.CharField("意见受理人", max_length=40, blank=True)
     notice_place = models.CharField("公示地点", max_length=80, blank=True)
 
     class Meta:
         ordering = ["unit__path"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ownership__in=["public", "inclusive", "private"]), name="school_ownership_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(finance__in=["county", "city", "province"]), name="school_finance_known"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.unit.name
@@ -68,9 +108,15 @@ class SchoolClass(models.Model):
     unit = models.OneToOneField(Unit, models.PROTECT, primary_key=True, related_name="school_class")
     stage = models.CharField("学段", max_length=10, choices=Stage.choices)
     grade = models.CharField("年级", max_length=20)  # 七年级
+    major = models.CharField("专业类别", max_length=12, choices=Major.choices, blank=True)  # of vocational classes
 
     class Meta:
         ordering = ["unit__path"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(major="") | Q(major__in=Major.values, stage="vocational"), name="class_major_known"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.unit.name
@@ -88,12 +134,18 @@ class Pupil(models.Model):
         PERMIT = "permit", "港澳台居民居住证"
         OTHER = "other", "其他证件"
 
+    class Registration(models.TextChoices):
+        RURAL = "rural", "农村（含县镇）"
+        URBAN = "urban", "城市"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     county = models.ForeignKey(Unit, models.PROTECT, related_name="+")
     name = models.CharField("姓名", max_length=60)
     sex = models.CharField("性别", max_length=6, choices=Sex.choices)
     birth_date = models.DateField("出生日期", null=True, blank=True)
     ethnicity = models.CharField("民族", max_length=20, blank=True)
+    registration = models.CharField("户口性质", max_length=6, choices=Registration.choices, blank=True)
+    region = models.CharField("户籍所在地行政区划", max_length=6, blank=True)  # GB/T 2260, six digits
     id_kind = models.CharField("证件类型", max_length=10, choices=IdKind.choices, default=IdKind.RESIDENT)
     id_sealed = models.TextField(editable=False)
     id_index = models.CharField(max_length=64, editable=False)
@@ -121,6 +173,12 @@ class Pupil(models.Model):
             models.UniqueConstraint(fields=["county", "id_index"], name="pupil_id_unique_in_county"),
             models.UniqueConstraint(
                 fields=["county", "roll_index"], condition=~Q(roll_index=""), name="pupil_roll_unique_in_county"
+            ),
+            models.CheckConstraint(
+                condition=Q(registration__in=["", "rural", "urban"]), name="pupil_registration_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(region="") | Q(Exact(Length("region"), 6)), name="pupil_region_six_digits"
             ),
         ]
         indexes = [
@@ -194,6 +252,7 @@ class Enrolment(models.Model):
     grade = models.CharField("年级", max_length=20)
     stage = models.CharField("学段", max_length=10, choices=Stage.choices)
     boarding = models.CharField("就读方式", max_length=10, choices=Boarding.choices)  # the day it changed: StatusChange
+    schooling = models.CharField("就学方式", max_length=10, choices=Schooling.choices, default=Schooling.ORDINARY)
     standing = models.CharField("在读情况", max_length=12, choices=Standing.choices, default=Standing.PRESENT)
     starts_on = models.DateField("入班日期")
     ends_on = models.DateField("离班日期", null=True, blank=True)  # the last day here
@@ -210,7 +269,8 @@ class Enrolment(models.Model):
                 condition=Q(standing__in=[s.value for s in OPEN_STANDINGS]),
                 name="enrolment_one_open_per_pupil_and_term",
             ),
-            models.CheckConstraint(condition=Q(boarding__in=["boarding", "day"]), name="enrolment_boarding_known"),
+            models.CheckConstraint(condition=Q(boarding__in=Boarding.values), name="enrolment_boarding_known"),
+            models.CheckConstraint(condition=Q(schooling__in=Schooling.values), name="enrolment_schooling_known"),
             models.CheckConstraint(
                 condition=Q(standing__in=[s.value for s in OPEN_STANDINGS], ends_on__isnull=True)
                 | Q(

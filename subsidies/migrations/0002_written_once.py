@@ -19,6 +19,10 @@ class Migration(migrations.Migration):
             "subsidies_paymentbatch",
             "subsidies_paymentline",
             "subsidies_settlement",
+            "subsidies_quotaversion",
+            "subsidies_sheetsplit",
+            "subsidies_lineshare",
+            "subsidies_packrow",
             # The duty of a draft nobody ever submitted goes with the draft (a roll-over that is undone).
             deletable={
                 "subsidies_dutyholder": "COALESCE((SELECT state FROM subsidies_application"

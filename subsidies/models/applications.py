@@ -9,7 +9,7 @@ from django.db.models import Q
 from accounts.models import AppendOnlyQuerySet, Unit, User
 from students.models import Enrolment, Pupil, Term
 
-from ..states import ENDED_WITHOUT_AID, Duty, State, Step
+from ..states import ENDED_WITHOUT_AID, Duty, Place, State, Step
 from .programmes import Programme, Standard
 from .rounds import Round
 
@@ -30,12 +30,15 @@ class Application(models.Model):
     school = models.ForeignKey(Unit, models.PROTECT, related_name="+", verbose_name="学校")
     school_class = models.ForeignKey(Unit, models.PROTECT, related_name="+", verbose_name="班级")
     state = models.CharField("状态", max_length=16, choices=State.choices, default=State.DRAFT)
-    grade = models.CharField("困难等级", max_length=20, blank=True)
+    tier = models.CharField("困难等级", max_length=20, blank=True)
     reason = models.TextField("申请理由", max_length=500, blank=True)
     facts = models.JSONField(default=dict)
     amount = models.DecimalField("金额（元）", max_digits=9, decimal_places=2, null=True)
     explanation = models.TextField("金额依据", blank=True)
     standard = models.ForeignKey(Standard, models.PROTECT, null=True, related_name="+", verbose_name="标准")
+    # Whether the school's decision gave it one of the places of its class (subsidies.places); it keeps the place while
+    # it comes back for correction, until it ends without aid or the pupil changes class.
+    place = models.CharField("名额", max_length=7, choices=Place.choices, blank=True)
     # Last day of the notice it stands on; set when published, so that the workflow can ask "is it over?".
     notice_ends_on = models.DateField("公示截止", null=True, blank=True)
     filed_at = models.DateTimeField("填报时间")
@@ -52,6 +55,7 @@ class Application(models.Model):
                 name="application_one_per_pupil_programme_term",
             ),
             models.CheckConstraint(condition=Q(state__in=State.values), name="application_state_known"),
+            models.CheckConstraint(condition=Q(place__in=["", *Place.values]), name="application_place_known"),
             models.CheckConstraint(
                 # A draft, too, may be on its way to another school.
                 condition=Q(state__in=["draft", "returned", "withdrawn", "moving"])

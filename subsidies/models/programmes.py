@@ -1,14 +1,20 @@
 """Programmes, their dated standards, the categories they accept, and the rules of their procedure."""
 
+import hashlib
+import json
 from decimal import Decimal
+from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
 from accounts import clock
 from accounts.models import User
-from students.models import Boarding, Stage
+from students.models import Boarding
+
+from ..rule_checks import channel_fault
 
 term_key = RegexValidator(r"^\d{4}-\d{4}-[12]$", "学期代码形如 2026-2027-1（1 为秋季，2 为春季）。")
 
@@ -16,55 +22,148 @@ term_key = RegexValidator(r"^\d{4}-\d{4}-[12]$", "学期代码形如 2026-2027-1
 class Programme(models.Model):
     """资助项目. What it pays stands in its standards; whom, in its accepted categories."""
 
+    class Unit(models.TextChoices):
+        """What an amount of its standards is for; see `Standard.amount`."""
+
+        TERM = "term", "学期"
+        YEAR = "year", "学年"
+        MONTH = "month", "月"
+        DAY = "day", "天"
+        ONCE = "once", "人（一次性）"
+
+    class Applied(models.TextChoices):
+        TERM = "term", "每学期申请"
+        YEAR = "year", "每学年申请，春季复核"
+
+    class Paid(models.TextChoices):
+        TERM = "term", "按学期发放"
+        MONTH = "month", "按月发放"
+
+    class Form(models.TextChoices):
+        CASH = "cash", "发放资金"
+        WAIVER = "waiver", "减免费用"
+        MEALS = "meals", "供餐"
+
+    class Funding(models.TextChoices):
+        STATE = "state", "财政资金"
+        SCHOOL = "school", "校内资助"
+        SOCIAL = "social", "社会资助"
+
+    class Channel(models.TextChoices):
+        CARD = "card", "学生或监护人的银行卡、社会保障卡"
+        SCHOOL = "school", "学校直接减免"
+        CANTEEN = "canteen", "食堂供餐"
+        CASH = "cash", "现金"
+        MEAL_CARD = "meal_card", "饭卡"
+
+    class Recipients(models.TextChoices):
+        ALL = "all", "全体学生"
+        LISTED = "listed", "属于所列困难类别的学生"
+        PERCENTAGE = "percentage", "属于所列困难类别的学生，按比例确定名额"
+
     code = models.SlugField("代码", max_length=30, unique=True)
     name = models.CharField("项目", max_length=60, unique=True)
     stages = models.JSONField("学段", default=list)
+    unit = models.CharField("标准按什么计算", max_length=5, choices=Unit.choices, default=Unit.TERM)
+    applied = models.CharField("申请", max_length=4, choices=Applied.choices, default=Applied.TERM)
+    paid = models.CharField("发放", max_length=5, choices=Paid.choices, default=Paid.TERM)
+    form = models.CharField("资助形式", max_length=6, choices=Form.choices, default=Form.CASH)
+    funding = models.CharField("资金来源", max_length=6, choices=Funding.choices, default=Funding.STATE)
+    channels = models.JSONField("发放渠道", default=list)  # Channel values; `rule_checks.channel_fault` on what may be
+    recipients = models.CharField("受助对象", max_length=10, choices=Recipients.choices, default=Recipients.LISTED)
     tiers = models.JSONField("困难等级", default=list, blank=True)  # names in order; empty: no tiers
+    # 就高不就低: of several standards that fit a child the highest counts. Without it two such standards are refused.
+    highest_wins = models.BooleanField("同时符合几条标准时就高", default=False)
+    pro_rata = models.BooleanField("按实际在校时间计算", default=False)  # only by month or day
     basis = models.CharField("政策依据", max_length=200)
     is_active = models.BooleanField("启用", default=True)
 
     class Meta:
         ordering = ["code"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(unit__in=["term", "year", "month", "day", "once"]), name="programme_unit_known"
+            ),
+            models.CheckConstraint(condition=Q(form__in=["cash", "waiver", "meals"]), name="programme_form_known"),
+            models.CheckConstraint(
+                condition=Q(recipients__in=["all", "listed", "percentage"]), name="programme_recipients_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(pro_rata=False) | Q(unit__in=["month", "day"]), name="programme_pro_rata_by_month_or_day"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        fault = channel_fault(self.name, form=self.form, channels=self.channels, funding=self.funding)
+        if fault:
+            raise ValidationError({fault.where: fault.words})
+
 
 class Standard(models.Model):
-    """元 per term for a stage, boarding status and tier, from a term on (chosen by the term paid for)."""
+    """An amount for whoever fits all conditions, in the terms from first to last (by the term paid for).
+
+    `conditions` is {fact: [values]}; the facts are those of `policy_words.CONDITIONS`. The categories are codes of
+    students.Category: at least one of `any_of`, every one of `all_of`, not one of `none_of`. `flags` is a list of
+    {category, name, values}: what the category's list must say of the child. `amount` is 元 for one unit of the
+    programme: a term, a school year (half of it for each term), a month or a day (times `periods`), or once.
+    """
 
     programme = models.ForeignKey(Programme, models.PROTECT, related_name="standards", verbose_name="项目")
-    stage = models.CharField("学段", max_length=10, choices=Stage.choices)
-    boarding = models.CharField("就读方式", max_length=10, choices=Boarding.choices, blank=True)
-    tier = models.CharField("困难等级", max_length=20, blank=True)
+    conditions = models.JSONField("条件", default=dict, blank=True)
+    any_of = models.JSONField("困难类别（任一）", default=list, blank=True)
+    all_of = models.JSONField("困难类别（全部）", default=list, blank=True)
+    none_of = models.JSONField("困难类别（不含）", default=list, blank=True)
+    flags = models.JSONField("名单标识", default=list, blank=True)
+    # SHA-256 over the five above: rows with the same case follow one another in time.
+    case = models.CharField(max_length=64, editable=False)
     amount = models.DecimalField(
-        "标准（元/学期）",
+        "标准（元）",
         max_digits=9,
         decimal_places=2,
         validators=[MinValueValidator(Decimal("0.01"), "金额必须大于零。")],
     )
-    document = models.CharField("文件（文号）", max_length=120)
+    periods = models.DecimalField("每学期的月数或天数", max_digits=5, decimal_places=1, default=Decimal(1))
+    document = models.CharField("文件名称和文号", max_length=120)
+    document_date = models.DateField("文件日期", null=True, blank=True)
     first_term = models.CharField("执行学期", max_length=11, validators=[term_key])
     last_term = models.CharField("截止学期", max_length=11, blank=True, validators=[term_key])
     recorded_at = models.DateTimeField(default=clock.now)
     recorded_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: shipped with the system
 
     class Meta:
-        ordering = ["programme", "stage", "boarding", "tier", "-first_term"]
+        ordering = ["programme", "pk"]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="standard_amount_positive"),
+            models.CheckConstraint(condition=Q(periods__gt=0), name="standard_periods_positive"),
+            models.CheckConstraint(condition=~Q(case=""), name="standard_case_reckoned"),
+            models.CheckConstraint(condition=~Q(document=""), name="standard_names_its_document"),
             models.CheckConstraint(
                 condition=Q(last_term="") | Q(last_term__gte=F("first_term")), name="standard_ends_after_start"
             ),
             models.UniqueConstraint(
-                fields=["programme", "stage", "boarding", "tier", "first_term"],
+                fields=["programme", "case", "first_term"],
                 name="standard_one_per_case_and_term",
-                violation_error_message="同一学段、就读方式和等级在这个学期已经有标准。",
+                violation_error_message="同样条件的学生在这个学期已经有标准。",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.programme} {self.get_stage_display()} {self.first_term}"
+        return f"{self.programme} {self.amount} {self.first_term}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.reckon_case()
+        super().save(*args, **kwargs)
+
+    def reckon_case(self) -> str:
+        """Set (and return) the digest of whom the row is for; `bulk_create` does not do it by itself."""
+        flags = sorted([f["category"], f["name"], sorted(f["values"])] for f in self.flags)
+        conditions = sorted([fact, sorted(values)] for fact, values in self.conditions.items())
+        said = [conditions, sorted(self.any_of), sorted(self.all_of), sorted(self.none_of), flags]
+        self.case = hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+        return self.case
 
 
 class AcceptedCategory(models.Model):

@@ -19,8 +19,8 @@ from accounts.roles import Permission
 from documents import issuing, uploads
 from documents.models import IssuedDocument
 
+from .. import funding, payout_sheets, tasks
 from .. import payments as verbs
-from .. import payout_sheets, tasks
 from ..forms import BatchForm, PaymentForm, SignedCopyForm
 from ..models import Application, PaymentBatch, PayoutSheet
 from ..states import State
@@ -57,14 +57,23 @@ def batch_make(request: HttpRequest, pk: UUID) -> HttpResponse:
             messages.success(request, f"已编制发放批次 {batch.number}，正在生成各校发放花名册。")
             transaction.on_commit(tasks.nudge)
             return redirect("batch", pk=batch.pk)
-    context = {"round": round_, "form": form, "schools": schools, **seen}
+    without_shares = funding.schools_without(round_, rows.values("school"))
+    context = {"round": round_, "form": form, "schools": schools, "without_shares": without_shares, **seen}
+    context["may_register"] = bool(scopes.reach(request.user, Permission.EDIT_STANDARDS))
     return render(request, "subsidies/batch_make.html", context)
 
 
 @require_safe
 @desk(Permission.VIEW_BATCHES)
 def batch_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
-    return render(request, "subsidies/batch_detail.html", _batch_context(request, pk))
+    context = _batch_context(request, pk)
+    batch, bearing = context["batch"], funding.bearing_of(context["sheets"])
+    context |= {
+        "bearing": bearing,
+        "may_register": bool(scopes.reach(request.user, Permission.EDIT_STANDARDS)),
+        "may_split": bearing.missing and context["may_retry"] and funding.can_split(batch),
+    }
+    return render(request, "subsidies/batch_detail.html", context)
 
 
 @require_safe
@@ -110,6 +119,8 @@ def sheet_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "may_pay": sheet.state == states.SIGNED
         and scopes.allows(request.user, Permission.RECORD_PAYMENT, sheet.school),
         "acted_before": verbs.acted_before(sheet, request.user),
+        "bearing": funding.bearing_of([sheet]),
+        "may_register": bool(scopes.reach(request.user, Permission.EDIT_STANDARDS)),
     }
     return render(request, "subsidies/sheet_detail.html", context)
 

@@ -18,7 +18,7 @@ from accounts.roles import Permission as P
 from accounts.templatetags.aid import cn_date
 from students import changes as register
 from students import confirmations, enrolment, privacy, terms
-from students.models import OPEN_STANDINGS, Enrolment, Pupil, StatusChange, Term
+from students.models import OPEN_STANDINGS, Boarding, Enrolment, Pupil, StatusChange, Term
 
 from .. import changes as verbs
 from ..change_forms import (
@@ -192,7 +192,7 @@ def _told(wanted: register.Request) -> list[tuple[str, str]]:
     if wanted.school_class:
         pairs.append(("班级", wanted.school_class.unit.name))
     if wanted.boarding:
-        pairs.append(("就读方式", {"boarding": "寄宿", "day": "走读"}.get(wanted.boarding, "")))
+        pairs.append(("就读方式", dict(Boarding.choices).get(wanted.boarding, "")))
     if wanted.reason:
         pairs.append(("原因", wanted.reason))
     return pairs

@@ -14,7 +14,7 @@ from accounts.models import Unit
 from accounts.roles import Permission
 
 from .. import applications as verbs
-from .. import programmes, rollovers
+from .. import programmes, quota_words, rollovers
 from ..forms import FilingForm
 from ..models import Round
 from .desks import find_round, find_unit, show_refusal
@@ -53,6 +53,9 @@ def class_file(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
         "last": last,
         "rows": rows,
         "open_count": len(form.open),
+        "places": quota_words.for_class(
+            round_.programme, round_.term, school_class, [c.facts for c in candidates if c.may_file]
+        ),
         "accepted": programmes.accepted_categories(round_.programme, round_.term),
         "is_open": round_.opens_on <= clock.today() <= round_.closes_on,
     }

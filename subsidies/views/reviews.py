@@ -10,13 +10,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import access
 from accounts.access import desk
+from accounts.models import Unit
 from accounts.roles import Permission
 from documents import uploads
 
-from .. import programmes
+from .. import programmes, quota_words
 from .. import reviews as verbs
 from ..forms import MeetingForm
-from ..models import Decision, Meeting
+from ..models import Application, Decision, Meeting, Round
 from .desks import find_round, find_unit, name_in, show_refusal
 
 
@@ -57,8 +58,16 @@ def meeting_hold(request: HttpRequest, pk: UUID, level: str, unit: int) -> HttpR
         "form": form,
         "rows": list(form.rows()),
         "open_count": len(waiting) - len(form.barred),
+        "places": _places(round_, place, waiting),
     }
     return render(request, "subsidies/meeting_hold.html", context)
+
+
+def _places(round_: Round, unit: Unit, waiting: list[Application]) -> quota_words.Told:
+    if unit.level == Unit.Level.CLASS:
+        return quota_words.for_class(round_.programme, round_.term, unit)
+    classes = {row.school_class: row.class_name for row in waiting}
+    return quota_words.for_meeting(round_.programme, round_.term, unit, classes)
 
 
 def _summary(meeting: Meeting) -> str:

@@ -113,9 +113,17 @@ def round_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "approved": next((row for row in counted if row["state"] == State.APPROVED), None),
         "may_batch": scopes.allows(request.user, Permission.MAKE_BATCH, round_.unit),
         "may_move_window": scopes.allows(request.user, Permission.OPEN_ROUND, round_.unit),
+        "quota_county": _county_of(round_, request),
         "batches": round_.batches.filter(pk__in=visible_sheets(request.user).values("batch")),
     }
     return render(request, "subsidies/round_detail.html", context)
+
+
+def _county_of(round_: Round, request: HttpRequest) -> int | None:
+    """The key of the county whose places the person may look at."""
+    key = int(round_.unit.path.split("/", 1)[0])
+    whole = f"{round_.unit.path.split('/', 1)[0]}/" in scopes.reach(request.user, Permission.VIEW_CASES)
+    return key if whole else None
 
 
 def _road_order(row: dict[str, Any]) -> int:
@@ -153,6 +161,7 @@ def _standing(request: HttpRequest, school: Unit, counts: Counter) -> dict[str, 
         "counts": counts,
         "groups": _groups(counts),
         "desks": _school_desks(request, school, counts),
+        "quotas": scopes.allows(request.user, Permission.VIEW_CASES, school),
         "total": counts.total(),
     }
 

@@ -26,11 +26,21 @@ from students import (
     staff_accounts,
 )
 from students.models import Category, Enrolment, ListMatch, ListProfile, Recheck, RosterImport, Term
-from subsidies import concerns, payout_sheets, reviews, rollovers
-from subsidies.models import Application, Concern, ConcernReason, Decision, Meeting, ProgrammeExclusion
+from subsidies import concerns, funding, payout_sheets, quotas, reviews, rollovers
+from subsidies.models import (
+    Application,
+    Concern,
+    ConcernReason,
+    Decision,
+    FundShare,
+    Meeting,
+    ProgrammeExclusion,
+    Round,
+)
 from subsidies.states import State
 from tests import cast as casting
 from tests.students import list_files
+from tests.subsidies import quota_hands
 
 # Columns of the matrix, in order.
 ROLES = (
@@ -95,6 +105,7 @@ def build() -> County:
         by=cast.officer_a,
     )
     subjects |= _concerns(cast)
+    subjects |= _quotas(cast, round_)
     subjects["id_correction"] = identity.correct_id(
         pupils[0].pupil,
         id_kind="resident",
@@ -127,6 +138,22 @@ def _rolled_over(cast: casting.Cast) -> dict[str, Any]:
     return {"rollover": rollovers.undo(done, by=cast.officer_a), "term": spring}
 
 
+def _quotas(cast: casting.Cast, round_: Round) -> dict[str, Any]:
+    """Places from the county to the first class, and a category that needs none."""
+    quota_hands.receive(cast, round_, 120)
+    quota_hands.allot(cast, round_, {cast.school_a: 90})
+    quota_hands.pass_on(cast, round_, {cast.class_a1: 40})
+    outside = quotas.add_outside(
+        round_.programme,
+        Category.objects.get(code="tekun"),
+        first_term=cast.term.key,
+        source="应助尽助",
+        county=cast.county,
+        by=cast.clerk,
+    )
+    return {"quota": quota_hands.held(round_, cast.class_a1), "outside_quota": outside}
+
+
 def _far_clerk() -> User:
     far = Unit.objects.create(level="county", name="平川县")
     return casting.person("far_clerk", "外县经办", "county_clerk", far)
@@ -137,6 +164,9 @@ def _paid_and_payable(cast: casting.Cast, cases: dict, other_cases: list) -> dic
     paid = casting.walk(cast, [cases["甲子"]], State.PAID)[0]
     payable = casting.walk(cast, [cases["甲丑"]], State.APPROVED)
     casting.walk(cast, other_cases, State.APPROVED)
+    share = FundShare(programme=payable[0].round.programme, levels={"centre": "1/2", "county": "1/2"})
+    share.remainder, share.document, share.first_term = "county", "×财教〔2026〕9号", cast.term.key
+    funding.record_share(share, county=cast.county, by=cast.clerk)
     batch = casting.batch(cast, payable[0].round)
     for sheet in batch.sheets.all():
         payout_sheets.produce(sheet.pk)
@@ -146,6 +176,7 @@ def _paid_and_payable(cast: casting.Cast, cases: dict, other_cases: list) -> dic
         "sheet": payable[0].lines.get().sheet,
         "paid_sheet": paid.lines.get().sheet,
         "batch": batch,
+        "share": share,
         "meeting": paid.decisions.first().meeting,
         "dossier": dossiers.compile_dossier(paid, by=cast.officer_a),
     }

@@ -28,13 +28,14 @@ HUBS = {
     *("home", "pupils", "pupil", "rounds", "round", "applications", "application", "batches", "batch", "sheet"),
     *("notices", "notice", "roster_imports", "programmes", "programme", "schools", "calendar", "dossiers"),
     *("people", "person", "changes", "change_choose", "rollovers", "concerns", "lists"),
+    *("quotas", "outside_quota"),
 }
 # How many of one kind are opened to find what they lead to: rounds and cases stand at different desks.
 SAME_KIND = {"round": 2, "application": 2, "notice": 2, "pupil": 2}
 # Addresses that hand over a file.
 FILES = {
     *("roster_template", "roster_findings", "roster_marked", "circumstance_evidence"),
-    *("sheet_pdf", "sheet_xlsx", "sheet_signed_copy"),
+    *("sheet_pdf", "sheet_xlsx", "sheet_shares_xlsx", "sheet_signed_copy"),
     *("notice_pdf", "notice_photo", "meeting_photo"),
     *("unaided_sheet", "rollover_report", "concern_proof", "id_evidence"),
 }
@@ -48,6 +49,9 @@ PAGES = {
     *("concerns", "concern", "concern_schools", "concern_reasons", "staff_accounts", "terms"),
     *("boarding_change", "circumstance_add", "circumstance_end", "roster_imports", "roster_import_new"),
     *("roster_import", "programmes", "programme", "standard_add", "rounds", "round_open", "round", "round_window"),
+    *("standard_end", "differences"),
+    *("share_add", "share_end"),
+    *("quotas", "quota", "quota_reduce", "quota_receive", "outside_quota", "outside_quota_end"),
     *("class_file", "class_review", "school_review", "school_verify"),
     *("meeting", "applications", "application", "application_withdraw", "batches", "batch", "sheet"),
     *("notices", "notice", "objection_settle", "calendar", "calendar_record", "dossiers", "dossier"),

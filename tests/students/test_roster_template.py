@@ -52,7 +52,7 @@ def test_template_of_a_school_offers_its_own_classes_and_grades(cast: Cast) -> N
     assert "学校名称*" not in headers
     assert words_of(content, lists["班级*"]) == ["七年级1班", "七年级2班"]
     assert words_of(content, lists["年级"]) == ["七年级", "八年级", "九年级"]
-    assert words_of(content, lists["就读方式*"]) == ["寄宿", "走读"]
+    assert words_of(content, lists["就读方式*"]) == ["寄宿", "走读", "半寄宿"]
 
 
 def test_template_offers_the_kinds_of_hardship_in_force_today(cast: Cast) -> None:

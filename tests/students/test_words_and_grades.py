@@ -120,19 +120,44 @@ def test_grade_of_class_where_the_class_says_it(text: str, name: str) -> None:
     assert grade.name == name
 
 
+@pytest.mark.parametrize(
+    "text", ["中职一年级", "中职1年级", "职一", "职高一", "职高一年级", "中专一年级", "技校一年级", "中职一"]
+)
+def test_vocational_grades_under_their_usual_names(text: str) -> None:
+    grade, findings = grades.read_grade(text)
+    assert (grade, findings) == (grades.Grade("中职一年级", "vocational"), [])
+
+
+@pytest.mark.parametrize("text", ["一年级", "1年级", "高一", "一", "1", "2026级", "26级"])
+def test_where_all_are_of_a_vocational_school_its_first_grade_is_the_first(text: str) -> None:
+    short = grades.short_forms(["vocational"], 2026)
+    assert grades.read_grade(text, short)[0] == grades.Grade("中职一年级", "vocational")
+
+
+def test_the_last_vocational_grade_ends_and_none_follows_senior_school() -> None:
+    one, two, three = (grades.GRADES[f"中职{numeral}年级"] for numeral in "一二三")
+    assert [grades.next_grades(grade) for grade in (one, two, three)] == [(two,), (three,), ()]
+    assert grades.next_grades(grades.GRADES["高三"]) == ()
+    assert grades.promoted_name("中职一年级2班", one, two) == "中职二年级2班"
+
+
 @pytest.mark.parametrize("text", ["1班", "七1班", "小一班", "育才班", ""])
 def test_grade_of_class_is_not_guessed(text: str) -> None:
     assert grades.grade_of_class(text) is None
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("住校", "boarding"), ("2", "boarding"), ("走读", "day"), ("1", "day"), ("１", "day"), ("", "")]
+    ("text", "value"),
+    [
+        *(("住校", "boarding"), ("2", "boarding"), ("走读", "day"), ("1", "day"), ("１", "day"), ("", "")),
+        *(("半寄宿", "half"), ("半寄宿生", "half"), ("半住校", "half")),
+    ],
 )
 def test_boarding_words_and_codes(text: str, value: str) -> None:
     assert words.read_boarding(text) == (value, [])
 
 
-@pytest.mark.parametrize("text", ["9", "其他", "半寄宿", "是"])
+@pytest.mark.parametrize("text", ["9", "其他", "是"])
 def test_boarding_that_decides_nothing_is_refused(text: str) -> None:
     assert words.read_boarding(text)[1][0].level == "error"
 

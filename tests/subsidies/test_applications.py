@@ -64,12 +64,12 @@ def test_a_tiered_programme_shows_what_each_grade_would_give(cast) -> None:
     round_ = open_round(cast, "senior-grant")
     row = enrol(cast, cast.class_a1)
     (found,) = candidates(round_, cast.class_a1)
-    assert {grade: e.amount for grade, e in found.entitlements.items()} == {
+    assert {tier: e.amount for tier, e in found.entitlements.items()} == {
         "特别困难": Decimal("1650.00"),
         "困难": Decimal("1150.00"),
         "一般困难": Decimal("650.00"),
     }
-    draft(cast, round_, row, grade="困难")
+    draft(cast, round_, row, tier="困难")
     (found,) = candidates(round_, cast.class_a1)
     assert found.entitlement.amount == Decimal("1150.00")
 
@@ -130,7 +130,7 @@ def test_a_round_of_another_school_is_not_for_this_class(cast) -> None:
 
 def test_a_grade_the_programme_does_not_have(cast, round_) -> None:
     with pytest.raises(ValidationError) as refused:
-        draft(cast, round_, enrol(cast, cast.class_a1), grade="特别困难")
+        draft(cast, round_, enrol(cast, cast.class_a1), tier="特别困难")
     assert refused.value.messages == ["“特别困难”不是义务教育家庭经济困难学生生活补助的困难等级。"]
 
 
@@ -301,4 +301,4 @@ def test_the_database_knows_the_states(cast, round_) -> None:
 
 def test_the_round_is_named_as_people_say_it(cast, round_) -> None:
     assert str(Round.objects.get()) == "2026—2027学年秋季学期 义务教育家庭经济困难学生生活补助"
-    assert applications.Wish(enrol(cast, cast.class_a1)).grade == ""
+    assert applications.Wish(enrol(cast, cast.class_a1)).tier == ""

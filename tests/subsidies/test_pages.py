@@ -149,16 +149,6 @@ def test_maker_of_the_batch_is_refused_the_payment(cast: Cast, round_: Round) ->
     assert answer.status_code == 403
 
 
-def test_new_standard_is_recorded_by_the_clerk_only(cast: Cast) -> None:
-    address = reverse("standard_add", args=["living-aid"])
-    raised = {"stage": "junior", "boarding": "boarding", "amount": "800.00", "document": "云财教〔2027〕1号"}
-    assert open_as(cast.head).get(address).status_code == 403
-    answer = open_as(cast.clerk).post(address, raised | {"first_term": "2026-2027-2"})
-    assert answer.status_code == 302
-    page = text_of(open_as(cast.teacher_a1).get(reverse("programme", args=["living-aid"])))
-    assert "800.00" in page
-
-
 def test_round_is_opened_and_its_window_moved(cast: Cast) -> None:
     clerk = open_as(cast.clerk)
     programme = casting.Programme.objects.get(code="senior-grant")

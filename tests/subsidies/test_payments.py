@@ -182,7 +182,7 @@ def test_a_line_cannot_be_changed_by_model_queryset_or_sql(cast, round_) -> None
     line.amount = Decimal("7500.00")
     for deed in (line.save, line.delete, lambda: _sql("UPDATE subsidies_paymentline SET amount = 7500"),
                  lambda: _sql("DELETE FROM subsidies_paymentline")):  # fmt: skip
-        with pytest.raises(Exception, match="written once"), transaction.atomic():
+        with pytest.raises(Exception, match=r"written once|protected foreign keys"), transaction.atomic():
             deed()
     assert row.lines.get().amount == Decimal("750.00")
 
