@@ -40,8 +40,7 @@ def record(
 def record_all(entries: Iterable[Entry], *, by: User | None) -> None:
     """Append rows in order, all or none."""
     with transaction.atomic():
-        # The lock on the head makes appending one at a time, so the chain cannot fork.
-        head, _ = AuditHead.objects.select_for_update().get_or_create(pk=1)
+        head = hold()
         rows = []
         at = clock.now()
         for entry in entries:
@@ -61,6 +60,12 @@ def record_all(entries: Iterable[Entry], *, by: User | None) -> None:
             rows.append(row)
         AuditRow.objects.bulk_create(rows, batch_size=500)
         head.save()
+
+
+def hold() -> AuditHead:
+    """Lock the end of the trail: until the transaction is over nobody else appends, so the chain cannot fork."""
+    head, _ = AuditHead.objects.select_for_update().get_or_create(pk=1)
+    return head
 
 
 def last_number() -> int:
@@ -104,6 +109,25 @@ def digest_of(row: AuditRow, before: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+# --- the chain ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in the chain: the number of a row and its digest."""
+
+    number: int = 0
+    digest: str = "0" * 64
+
+
+@dataclass(frozen=True)
+class End:
+    """The end of the chain at one moment: where its head says that it is, and the last row there is."""
+
+    head: Mark
+    last: int
+
+
 @dataclass(frozen=True)
 class ChainReport:
     rows: int
@@ -111,16 +135,42 @@ class ChainReport:
     reason: str = ""
 
 
+def end_of_chain() -> End:
+    """Both in one question: rows that are appended while the chain is walked are no part of that walk."""
+    last = AuditRow.objects.order_by("-number").values("number")[:1]
+    found = AuditHead.objects.filter(pk=1).values_list("number", "digest", models.Subquery(last)).first()
+    if found is None:
+        return End(Mark(), AuditRow.objects.aggregate(last=models.Max("number"))["last"] or 0)
+    return End(Mark(found[0], found[1]), found[2] or 0)
+
+
+def walk_on(start: Mark, end: End, *, rows: int) -> Mark | ChainReport:
+    """Go on by so many rows: where the walk then stands, or its report when it has come to the end or a fault."""
+    before = start
+    ahead = AuditRow.objects.filter(number__gt=start.number, number__lte=end.head.number).order_by("number")
+    for row in ahead[:rows].iterator(chunk_size=1000):
+        if row.number != before.number + 1:
+            return _broken(before, f"第 {before.number + 1} 行缺失。")
+        if row.digest != digest_of(row, before.digest):
+            return _broken(before, f"第 {row.number} 行的内容或校验值被改动。")
+        before = Mark(row.number, row.digest)
+    if before.number - start.number == rows and before.number < end.head.number:
+        return before
+    if (before, end.last) != (end.head, end.head.number):
+        reached = end.last if before.number == end.head.number else before.number
+        return _broken(before, f"链尾应为第 {end.head.number} 行，实际到第 {reached} 行。")
+    return ChainReport(before.number, None)
+
+
+def _broken(before: Mark, reason: str) -> ChainReport:
+    return ChainReport(before.number, before.number + 1, reason)
+
+
 def verify_chain() -> ChainReport:
     """Walk the whole chain from the first row; name the first that was changed, removed or put in."""
-    before, expected = "0" * 64, 1
-    for row in AuditRow.objects.order_by("number").iterator(chunk_size=1000):
-        if row.number != expected:
-            return ChainReport(expected - 1, expected, f"第 {expected} 行缺失。")
-        if row.digest != digest_of(row, before):
-            return ChainReport(expected - 1, expected, f"第 {expected} 行的内容或校验值被改动。")
-        before, expected = row.digest, expected + 1
-    head = AuditHead.objects.filter(pk=1).first() or AuditHead()
-    if (head.number, head.digest) != (expected - 1, before):
-        return ChainReport(expected - 1, expected, f"链尾应为第 {head.number} 行，实际到第 {expected - 1} 行。")
-    return ChainReport(expected - 1, None)
+    end, stand = end_of_chain(), Mark()
+    while True:
+        found = walk_on(stand, end, rows=20_000)
+        if isinstance(found, ChainReport):
+            return found
+        stand = found

@@ -1,6 +1,7 @@
 """What people type about accounts, cleaned into domain values; and how every form of the house is drawn."""
 
 import datetime as dt
+from typing import Self
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
@@ -27,6 +28,19 @@ class DayInput(forms.DateInput):
 
     def __init__(self, attrs: dict | None = None) -> None:
         super().__init__(attrs, format="%Y-%m-%d")
+
+
+class SeenForm(forms.Form):
+    """A form beside something that was shown: `seen` says what the person was looking at when they pressed."""
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput, max_length=64)
+
+    def looking_at(self, digest: str) -> Self:
+        """The same form, shown again beside what is there now."""
+        data = self.data.copy()
+        data["seen"] = digest
+        self.data = data
+        return self
 
 
 def a_day_of_work(day: dt.date) -> None:

@@ -207,3 +207,29 @@ class AuditHead(models.Model):
 
     def __str__(self) -> str:
         return f"audit chain up to {self.number}"
+
+
+class AuditCheck(models.Model):
+    """One walk over the whole audit chain, from its first row to the one that was its last when it was asked for.
+
+    The row is the job: `reached` and `digest` say where the walk stands. What it found is told in the trail.
+    """
+
+    asked_at = models.DateTimeField("提出时间")
+    asked_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="提出人")
+    # The end of the chain at that moment: as its head says, and as the rows are.
+    head = models.PositiveBigIntegerField("链尾")
+    head_digest = models.CharField(max_length=64)
+    last = models.PositiveBigIntegerField("最后一行")
+    reached = models.PositiveBigIntegerField("已核验", default=0)
+    digest = models.CharField(max_length=64, default="0" * 64)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    broken_at = models.PositiveBigIntegerField("第一处不符", null=True, blank=True)
+    reason = models.CharField("原因", max_length=120, blank=True)
+    finished_at = models.DateTimeField("完成时间", null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.reached} / {self.head}"

@@ -19,4 +19,5 @@ urlpatterns = [
     path("appointments/<int:pk>/end/", views.appointment_end, name="appointment_end"),
     path("audit/", views.audit_trail, name="audit"),
     path("audit/verify/", views.audit_verify, name="audit_verify"),
+    path("audit/checks/<int:pk>/", views.audit_check, name="audit_check"),
 ]

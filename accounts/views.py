@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
@@ -14,12 +15,12 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from . import appointments, audit, clock, paging, people, scopes, words
+from . import appointments, audit_checks, clock, paging, people, scopes, tasks, words
 from .access import desk, fetch, open_to_all
 from .forms import AccountForm, AppointmentForm, AuditFilter, EndForm, OwnPasswordForm, PeopleFilter, SignInForm
-from .models import Appointment, AuditRow, Unit, User
+from .models import Appointment, AuditCheck, AuditRow, Unit, User
 from .paging import MOST_PAGED, NewestFirst
 from .roles import ROLES, Permission
 from .tables import AuditTable, PeopleTable, last_key
@@ -197,20 +198,39 @@ def audit_trail(request: HttpRequest) -> HttpResponse:
     shown = {last_key(row.record.unit_path) for row in table.paginated_rows}
     table.unit_names = dict(Unit.objects.filter(pk__in=shown).values_list("pk", "name"))
     last_check = AuditRow.objects.filter(action="audit.verify").first()
-    context = {"table": table, "filter": form, "last_check": last_check, "most_shown": MOST_PAGED * rows.has_more}
+    context = {
+        "table": table,
+        "filter": form,
+        "last_check": last_check,
+        "check": AuditCheck.objects.filter(finished_at=None).first(),
+        "most_shown": MOST_PAGED * rows.has_more,
+    }
     return render(request, "accounts/audit_trail.html", context)
 
 
 @require_POST
 @desk(Permission.VIEW_AUDIT)
 def audit_verify(request: HttpRequest) -> HttpResponse:
-    report = audit.verify_chain()
-    audit.record("audit.verify", "accounts.auditrow", by=request.user, rows=report.rows, broken_at=report.broken_at)
-    if report.broken_at is None:
-        messages.success(request, f"核验通过：{report.rows} 行操作记录前后相连，没有改动、缺失或插入。")
+    check = audit_checks.ask(by=request.user)
+    if check.finished_at is None:
+        transaction.on_commit(tasks.nudge_audit_checks)
+        messages.info(request, "操作记录较多，正在后台核验，完成后这里会更新。可以离开这一页。")
+    elif check.broken_at is None:
+        messages.success(request, f"核验通过：{check.reached} 行操作记录前后相连，没有改动、缺失或插入。")
     else:
-        messages.error(request, f"核验不通过：{report.reason}请保留现场，立即报告县资助中心负责人。")
+        messages.error(request, f"核验不通过：{check.reason}请保留现场，立即报告县资助中心负责人。")
     return redirect("audit")
+
+
+@require_safe
+@desk(Permission.VIEW_AUDIT)
+def audit_check(request: HttpRequest, pk: int) -> HttpResponse:
+    """The line that tells how far a check has come; asked for again every two seconds."""
+    check = get_object_or_404(AuditCheck, pk=pk)
+    response = render(request, "accounts/_audit_check.html", {"check": check})
+    if check.finished_at is not None:
+        response["HX-Refresh"] = "true"  # what was found stands on the page
+    return response
 
 
 # --- small parts ----------------------------------------------------------------------------------

@@ -19,10 +19,9 @@ from django.core.management.base import OutputWrapper
 from accounts import clock
 from accounts.models import Appointment, Unit, User
 from documents import issuing, signing, xlsx
-from publicity import notices, objections, periods
-from publicity import reference as publicity_reference
+from publicity import notices, objections
 from publicity.models import Notice
-from students import circumstances, confirmations, fictitious, list_profiles, list_versions, rosters
+from students import circumstances, confirmations, fictitious, list_profiles, list_versions, rosters, working_calendar
 from students import reference as students_reference
 from students.changes import Kind, Request
 from students.models import Category, ListProfile, Pupil, School, SchoolClass, Term
@@ -34,6 +33,7 @@ from subsidies import (
     funding,
     payments,
     payout_sheets,
+    percentages,
     quotas,
     reviews,
     rounds,
@@ -49,6 +49,7 @@ from subsidies.models import (
     Meeting,
     PayoutSheet,
     Programme,
+    QuotaPercentage,
     Round,
 )
 from subsidies.states import State, Step
@@ -100,7 +101,6 @@ def build(*, out: OutputWrapper) -> None:
     signing.make_county_key("云岭县学生资助中心", replace=True)
     students_reference.load()
     subsidies_reference.load()
-    publicity_reference.load()
     here = _people(_units())
     out.write("  学校、人员、名册……\n")
     _rosters(here)
@@ -382,6 +382,14 @@ def _quotas(here: _County, round_: Round) -> None:
     tekun = Category.objects.get(code="tekun")
     quotas.add_outside(programme, tekun, first_term=_TERM, source="应助尽助（演示文件）", county=here.unit, by=clerk)
     quotas.receive(quotas.Wish(here.unit, 60), programme=programme, term=term, document=document, by=clerk)
+    grant = QuotaPercentage(
+        programme=Programme.objects.get(code="senior-grant"),
+        percent=Decimal(20),
+        rounding="down",
+        document=document,
+        first_term=_TERM,
+    )
+    percentages.record(grant, county=here.unit, by=clerk)
     shares = [
         quotas.Wish(here.schools["chuzhong"], percent=Decimal(40), rounding="down"),
         quotas.Wish(here.schools["erzhong"], 5),
@@ -440,7 +448,7 @@ def _through_notice(here: _County, round_: Round, school: str, *, dispute: bool 
         objections.receive(
             line, received_on=clock.today(), channel="来电", content="反映该生家庭近期购置了车辆，请核实。", by=officer
         )
-    clock.set_demo_day(periods.next_working_day(notice.ends_on))
+    clock.set_demo_day(working_calendar.working_days().next_from(notice.ends_on + dt.timedelta(days=1)))
     notices.close(notice, by=officer)
     return notice
 

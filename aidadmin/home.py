@@ -2,9 +2,10 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib import messages
 from django.db.models import Count, Exists, F, OuterRef, QuerySet, Sum
@@ -18,15 +19,16 @@ from accounts.access import open_to_all
 from accounts.models import Unit, User
 from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date, yuan
-from publicity import periods
-from publicity.models import CalendarYear, Notice, Objection
-from students import changes, confirmations, list_versions, rosters, terms
+from publicity.models import Notice, Objection
+from students import changes, confirmations, list_versions, rosters, terms, working_calendar
 from students import rollovers as register_rollovers
-from students.models import ListVersion, Recheck, RosterImport, SchoolClass, Standing
-from students.terms import name_of
-from subsidies import rounds
-from subsidies.models import Application, Concern, DutyHolder, FollowUp, PayoutSheet, Round
-from subsidies.states import TURN, Duty, State
+from students.models import CalendarYear, ListVersion, Recheck, RosterImport, SchoolClass, Standing
+from students.term_keys import term_name
+from students.working_days import CalendarMissing
+from subsidies import deadlines, places, quota_words, rounds
+from subsidies.deadline_plans import countdown
+from subsidies.models import Application, Concern, DutyHolder, FollowUp, PayoutSheet, Quota, Round
+from subsidies.states import TURN, WORK, Duty, State
 
 P = Permission
 # Named one by one; the desk of rosters, and that of batches, has them all.
@@ -44,6 +46,16 @@ class Waiting:
     detail: str
     url: str
     is_urgent: bool = False
+    due_on: dt.date | None = None
+
+    @property
+    def countdown(self) -> str:
+        """逾期 3 天, 今天到期, 还有 5 天; "" without a last day."""
+        return countdown(self.due_on, clock.today())
+
+    @property
+    def is_late(self) -> bool:
+        return self.due_on is not None and self.due_on < clock.today()
 
 
 @require_safe
@@ -65,7 +77,11 @@ def home(request: HttpRequest) -> HttpResponse:
 @open_to_all
 def demo_clock_advance(request: HttpRequest) -> HttpResponse:
     """Demo county only: let a working day pass."""
-    day = periods.next_working_day(clock.today())
+    day = clock.today() + dt.timedelta(days=1)
+    try:
+        day = working_calendar.working_days().next_from(day)
+    except CalendarMissing as missing:
+        messages.warning(request, f"{missing.messages[0]}这里只前进一天。")
     clock.set_demo_day(day)
     messages.info(request, f"演示县的日期已前进到{cn_date(day)}。")
     return redirect(_back(request))
@@ -83,13 +99,12 @@ def _waiting(user: User) -> Iterator[Waiting]:
     yield from _rosters(user)
     yield from _rollovers(user)
     yield from _filing(user)
-    yield from _by_class(user)
-    yield from _by_school(user)
+    yield from _by_round(user)
+    yield from _over_quota(user)
     yield from _notices(user)
     yield from _concerns(user)
     yield from _changes(user)
     yield from _lists(user)
-    yield from _batches(user)
     yield from _sheets(user)
     yield from _calendar(user)
 
@@ -147,7 +162,7 @@ def _rollovers(user: User) -> Iterator[Waiting]:
         yield Waiting(len(here), "所", "学校待学期结转", detail, url, is_urgent=begun)
     if turns and turns[0].target is None and turns[0].source.ends_on <= near and scopes.reach(user, P.EDIT_CALENDAR):
         detail = "登记起止日期后，各校才能办理学期结转"
-        yield Waiting(1, "个", f"{name_of(turns[0].target_key)}待登记", detail, reverse("term_add"))
+        yield Waiting(1, "个", f"{term_name(turns[0].target_key)}待登记", detail, reverse("term_add"))
 
 
 def _filing(user: User) -> Iterator[Waiting]:
@@ -188,21 +203,39 @@ def _returned_to(classes: QuerySet[Unit]) -> dict[tuple[Any, int, str], int]:
 
 def _class_work(round_: Round, unit: Unit, by_state: dict, url: str, *, is_open: bool) -> Iterator[Waiting]:
     where = f"{unit} · {round_}"
-    until = f"{cn_date(round_.closes_on)}截止"
+    until = round_.closes_on
     if returned := by_state.get(State.RETURNED):
-        yield Waiting(returned, "份", "申请被退回，请补正后重新提交", where, url, is_urgent=True)
+        yield Waiting(returned, "份", "申请被退回，请补正后重新提交", where, url, is_urgent=True, due_on=until)
     if drafts := by_state.get(State.DRAFT):
-        yield Waiting(drafts, "份", "草稿还没有提交", f"{where}，{until}", url)
+        late = "" if until >= clock.today() else "，填报已截止；还要提交的，请联系开启批次的人员延长"
+        yield Waiting(drafts, "份", "草稿还没有提交", where + late, url, due_on=until)
     if is_open and not by_state:
-        yield Waiting(0, "份", "本班还没有填报", f"{where}，{until}", url)
+        yield Waiting(0, "份", "本班还没有填报", where, url, due_on=until)
 
 
-def _by_class(user: User) -> Iterator[Waiting]:
+def _by_round(user: User) -> Iterator[Waiting]:
+    """What waits at the desks of the rounds, by class, school or round; what is late longest comes first."""
+    found = [*_by_class(user), *_by_school(user), *_batches(user)]
+    due = deadlines.of_keys({key for key, _, _ in found})
+    dated = [
+        replace(waiting, due_on=due[key].get(work) if (work := WORK[state]) else None) for key, state, waiting in found
+    ]
+    yield from sorted(
+        dated, key=lambda waiting: (not waiting.is_late, waiting.due_on if waiting.is_late else dt.date.max)
+    )
+
+
+# A thing to do, with the round and the state its deadline goes by.
+_Dated = tuple[UUID, State, Waiting]
+
+
+def _by_class(user: User) -> Iterator[_Dated]:
     for group in _grouped(user, P.HOLD_CLASS_REVIEW, State.SUBMITTED, "school_class"):
         # A class by its name in the application's own term.
         unit = f"{group['school_class__parent__name']} {group['enrolment__class_name']}"
         url = reverse("class_review", args=[group["round"], group["school_class"]])
-        yield Waiting(group["n"], "份", "待班级评议", f"{unit} · {_round_name(group)}", url)
+        waiting = Waiting(group["n"], "份", "待班级评议", f"{unit} · {_round_name(group)}", url)
+        yield group["round"], State.SUBMITTED, waiting
 
 
 _SCHOOL_DESKS = (
@@ -213,15 +246,32 @@ _SCHOOL_DESKS = (
 )
 
 
-def _by_school(user: User) -> Iterator[Waiting]:
+def _by_school(user: User) -> Iterator[_Dated]:
     for permission, state, title, page in _SCHOOL_DESKS:
         for group in _grouped(user, permission, state, "school"):
             url = reverse(page, args=[group["round"], group["school"]])
-            yield Waiting(group["n"], "人", title, f"{group['school__name']} · {_round_name(group)}", url)
+            waiting = Waiting(group["n"], "人", title, f"{group['school__name']} · {_round_name(group)}", url)
+            yield group["round"], state, waiting
     for group in _grouped(user, P.PUBLISH_NOTICE, State.SCHOOL_REVIEWED, "school"):
         query = urlencode({"round": group["round"], "school": group["school"]})
         detail = f"{group['school__name']} · {_round_name(group)}"
-        yield Waiting(group["n"], "人", "待发布公示", detail, f"{reverse('notice_new')}?{query}")
+        waiting = Waiting(group["n"], "人", "待发布公示", detail, f"{reverse('notice_new')}?{query}")
+        yield group["round"], State.SCHOOL_REVIEWED, waiting
+
+
+def _over_quota(user: User) -> Iterator[Waiting]:
+    """Schools that use more places than they have: until that is settled they report nobody more who uses one."""
+    if not scopes.reach(user, P.DIVIDE_QUOTAS) or (term := terms.current()) is None:
+        return
+    schools = list(scopes.within(Unit.objects.filter(level=Unit.Level.SCHOOL), user, P.DIVIDE_QUOTAS, unit=""))
+    limited = Quota.objects.filter(term=term).exclude(places=None).order_by().values("programme")
+    for round_ in rounds.visible_to(user, P.DIVIDE_QUOTAS).filter(term=term, programme__in=limited):
+        found = places.overs_in(round_.programme, term, schools)
+        for school in (school for school in schools if school.pk in found):
+            overs = found[school.pk]
+            detail = f"{school} · {round_}：{quota_words.over_where(overs)}；处理以前不能上报"
+            url = reverse("quota_over", args=[round_.pk, school.pk])
+            yield Waiting(quota_words.over_count(overs), "人", "超出名额，待处理", detail, url, is_urgent=True)
 
 
 _GROUPS = {
@@ -300,13 +350,14 @@ def _concerns(user: User) -> Iterator[Waiting]:
         yield Waiting(row["n"], "件", f"清查：{kind.label}", detail, f"{reverse('concerns')}?{query}")
 
 
-def _batches(user: User) -> Iterator[Waiting]:
+def _batches(user: User) -> Iterator[_Dated]:
     rows = _cases(user, P.MAKE_BATCH, State.APPROVED).order_by("round")
     for group in rows.values("round", "round__programme__name", "round__term__name").annotate(
         n=Count("*"), total=Sum("amount")
     ):
         detail = f"{group['round__term__name']} {group['round__programme__name']}，合计 {yuan(group['total'])} 元"
-        yield Waiting(group["n"], "人", "待编制发放批次", detail, reverse("batch_make", args=[group["round"]]))
+        waiting = Waiting(group["n"], "人", "待编制发放批次", detail, reverse("batch_make", args=[group["round"]]))
+        yield group["round"], State.APPROVED, waiting
 
 
 def _sheets(user: User) -> Iterator[Waiting]:

@@ -32,6 +32,7 @@ DOORS: tuple[tuple[str, str, str, Permission | None], ...] = (
     ("资助", "学生档案", "dossiers", P.VIEW_CASES),
     ("规则", "学校", "schools", P.VIEW_CASES),
     ("规则", "项目与标准", "programmes", P.VIEW_CASES),
+    ("规则", "困难类别", "categories", P.VIEW_CASES),
     ("规则", "异动规定", "change_rules", P.VIEW_CASES),
     ("规则", "学期", "terms", P.EDIT_CALENDAR),
     ("规则", "工作日历", "calendar", P.VIEW_CASES),

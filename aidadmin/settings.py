@@ -246,6 +246,7 @@ CELERY_BEAT_SCHEDULE = {
     "screen every county": {"task": "subsidies.tasks.screen_every_county", "schedule": crontab(hour=2, minute=30)},
     "sweep rosters": {"task": "students.tasks.sweep_rosters", "schedule": SWEEP_SECONDS},
     "sweep lists": {"task": "students.tasks.sweep_lists", "schedule": SWEEP_SECONDS},
+    "sweep audit checks": {"task": "accounts.tasks.sweep_audit_checks", "schedule": SWEEP_SECONDS},
     "sweep list files": {"task": "students.tasks.sweep_list_files", "schedule": 24 * 3600},
     "sweep roster files": {"task": "students.tasks.sweep_roster_files", "schedule": 24 * 3600},
     "sweep orphan files": {"task": "documents.tasks.sweep_orphan_files", "schedule": 24 * 3600},

@@ -18,6 +18,7 @@ from accounts.templatetags.aid import cn_date
 from documents import amounts, issuing, pdf
 from documents.models import IssuedDocument
 from publicity.models import NoticeLine
+from subsidies import explanations
 from subsidies.models import Application, Decision, PaymentLine, StepTaken
 
 from .models import Dossier
@@ -74,6 +75,7 @@ def contents(application: Application) -> dict[str, Any]:
             .select_related("sheet__batch", "sheet__document", "sheet__paid_by")
             .order_by("sheet__batch__made_at", "position")
         ),
+        "reckonings": list(application.reckonings.select_related("by", "standard").order_by("pk")),
         "steps": list(StepTaken.objects.filter(application=application).select_related("by").order_by("pk")),
     }
 
@@ -144,6 +146,10 @@ def _printed(found: dict[str, Any]) -> dict[str, Any]:
         "amount_in_words": amounts.in_words(found["application"].amount),
         "categories": categories,
         "facts_on": _date(found["facts"]["on"]),
+        "reckoned": found["reckonings"][-1] if found["reckonings"] else None,
+        "rests_on": explanations.words_of(found["reckonings"][-1].rests_on, found["facts"])
+        if found["reckonings"]
+        else [],
     }
 
 
@@ -156,6 +162,7 @@ def _digest(found: dict[str, Any]) -> str:
     application = found["application"]
     told = [
         [s.pk for s in found["steps"]],
+        [r.pk for r in found["reckonings"]],
         [d.pk for d in found["decisions"]],
         [[x.pk, x.notice.state, [[o.pk, o.state] for o in x.objections.all()]] for x in found["notice_lines"]],
         [[p.pk, p.sheet.state] for p in found["payments"]],

@@ -15,7 +15,6 @@ from django.db import connection, transaction
 from accounts import audit, clock
 from accounts.models import Appointment, AuditHead, AuditRow, Unit, User
 from documents.models import IssuedDocument
-from publicity import reference as publicity_reference
 from publicity.models import Notice, NoticeLine
 from students import enrolment, fictitious, names, privacy
 from students import reference as students_reference
@@ -69,7 +68,6 @@ class _Case:
 def build() -> County:
     students_reference.load()
     subsidies_reference.load()
-    publicity_reference.load()
     chance = random.Random(20260901)
     with transaction.atomic():
         county = Unit.objects.create(level="county", name="云岭县")

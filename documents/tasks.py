@@ -1,22 +1,9 @@
-"""Jobs about files, and how every job is woken."""
+"""Jobs about files."""
 
-import logging
-
-from celery import Task, shared_task
+from celery import shared_task
 from celery.signals import worker_init
-from kombu.exceptions import OperationalError
 
 from . import fonts, uploads
-
-logger = logging.getLogger(__name__)
-
-
-def wake(sweep: Task) -> None:
-    """Let a worker look for work now rather than at the next sweep. A queue that is down costs only the wait."""
-    try:
-        sweep.apply_async(retry=False)
-    except OperationalError:
-        logger.warning("the queue does not answer; the next %s will find the work", sweep.name)
 
 
 @worker_init.connect

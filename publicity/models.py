@@ -1,4 +1,4 @@
-"""The working calendar, notices with their frozen lines, objections."""
+"""Notices with their frozen lines, objections."""
 
 import secrets
 import uuid
@@ -6,43 +6,9 @@ import uuid
 from django.db import models
 from django.db.models import F, Q
 
-from accounts import clock
 from accounts.models import AppendOnlyQuerySet, Unit, User
 from documents.models import IssuedDocument, Upload
-from subsidies.models import Application, Round
-
-
-class CalendarYear(models.Model):
-    """A year whose holidays are known: without it no notice may run into that year."""
-
-    year = models.PositiveSmallIntegerField("年份", primary_key=True)
-    document = models.CharField("依据（通知名称和文号）", max_length=120)
-    recorded_at = models.DateTimeField(default=clock.now)
-    recorded_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: shipped
-
-    class Meta:
-        ordering = ["-year"]
-
-    def __str__(self) -> str:
-        return str(self.year)
-
-
-class SpecialDay(models.Model):
-    """A day that is not what its weekday says: a holiday on a weekday, or a weekend day worked (调休)."""
-
-    class Kind(models.TextChoices):
-        REST = "rest", "放假"
-        WORK = "work", "调休上班"
-
-    day = models.DateField("日期", primary_key=True)
-    kind = models.CharField("安排", max_length=4, choices=Kind.choices)
-    name = models.CharField("节日", max_length=20)
-
-    class Meta:
-        ordering = ["day"]
-
-    def __str__(self) -> str:
-        return f"{self.day} {self.get_kind_display()}"
+from subsidies.models import Application, ProcessRule, Round
 
 
 def new_notice_code() -> str:
@@ -69,6 +35,10 @@ class Notice(models.Model):
     published_on = models.DateField("发布日期")
     ends_on = models.DateField("公示截止")  # last full day of the notice
     counted_days = models.JSONField("计入的公示日")  # ISO dates, as counted when published
+    # Which days those are; a rule recorded later changes no notice that hangs.
+    day_kind = models.CharField(
+        "公示日", max_length=10, choices=ProcessRule.DayKind.choices, default=ProcessRule.DayKind.WORKING
+    )
     digest = models.CharField(max_length=64)  # SHA-256 over title, body and lines
     state = models.CharField("状态", max_length=8, choices=State.choices, default=State.RUNNING)
     document = models.OneToOneField(IssuedDocument, models.PROTECT, related_name="+")

@@ -27,12 +27,13 @@ from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date
 from documents import amounts, issuing, pdf, uploads
 from documents.models import IssuedDocument, Upload
+from students import working_calendar
 from students.models import School
 from subsidies import programmes, workflow
 from subsidies.models import Application, ProcessRule, Round
 from subsidies.states import State, Step
 
-from . import periods, wording
+from . import wording
 from .models import Notice, NoticeLine, Objection
 
 _SCHOOL_DEPTH = 2  # slashes in the path of a school; a class has one more
@@ -108,11 +109,8 @@ def with_counts(rows: QuerySet[Notice]) -> QuerySet[Notice]:
     """Notices of one page of a list, with `line_count`."""
     # Lines are numbered from 1 and never taken away: the last number, which an index tells, is how many there are.
     lines = NoticeLine.objects.filter(notice=OuterRef("pk")).order_by("-position").values("position")[:1]
-    return (
-        rows.annotate(line_count=Coalesce(Subquery(lines), 0))
-        .select_related("school", "round__programme", "round__term")
-        .prefetch_related("round__programme__process_rules")
-    )
+    rows = rows.annotate(line_count=Coalesce(Subquery(lines), 0))
+    return rows.select_related("school", "round__programme", "round__term")
 
 
 def open_counts() -> dict[UUID, int]:
@@ -173,7 +171,7 @@ def propose(round_: Round, school: Unit) -> Draft:
 def counted_days(round_: Round) -> list[dt.date]:
     """The days a notice published today would run. Raises CalendarMissing."""
     rule = programmes.process_rule(round_.programme, round_.term)
-    return periods.notice_days(
+    return working_calendar.days_after(
         clock.today(), count=rule.notice_days, working=rule.notice_day_kind == rule.DayKind.WORKING
     )
 
@@ -197,7 +195,7 @@ def publish(round_: Round, school: Unit, draft: Draft, *, by: User, seen: str | 
     check_list(lines)
     notice = _drawn_up(round_, school, draft, lines, rule, by=by)
     # Printed before the transaction: hundreds of lines take seconds, in which nobody else could write.
-    paper = pdf.render("publicity/print/notice.html", _context(notice, lines, rule))
+    paper = pdf.render("publicity/print/notice.html", _context(notice, lines))
     with transaction.atomic():
         locked = list(awaiting(round_, school).select_for_update(of=("self",)))
         if list_digest(_lines(locked, shows_amount=rule.notice_shows_amount)) != list_digest(lines):
@@ -302,13 +300,6 @@ def days_left(notice: Notice) -> int:
     return sum(day >= clock.today().isoformat() for day in notice.counted_days)
 
 
-def day_word(notice: Notice) -> str:
-    """Which days are counted: 工作日 or 自然日. Asks nothing where the programme's rules are prefetched."""
-    term = notice.round.term.key
-    rules = [rule for rule in notice.round.programme.process_rules.all() if rule.first_term <= term]
-    return max(rules, key=lambda rule: rule.first_term).get_notice_day_kind_display() if rules else "公示日"
-
-
 def day_marks(notice: Notice) -> list[tuple[dt.date, bool]]:
     """The counted days, each with whether it is over."""
     days = [dt.date.fromisoformat(day) for day in notice.counted_days]
@@ -373,6 +364,7 @@ def _drawn_up(
         published_on=clock.today(),
         ends_on=days[-1],
         counted_days=[day.isoformat() for day in days],
+        day_kind=rule.notice_day_kind,
         digest=digest_of(draft, lines),
         document=issuing.reserve(IssuedDocument.Kind.NOTICE, unit=school),
         published_at=clock.now(),
@@ -399,7 +391,7 @@ def _put_up(notice: Notice, lines: list[NoticeLine], rows: list[Application], pa
     issuing.fulfil(notice.document, pdf=paper, xlsx=None, facts=_facts(notice, len(lines)), by=by)
 
 
-def _context(notice: Notice, lines: list[NoticeLine], rule: ProcessRule) -> dict[str, Any]:
+def _context(notice: Notice, lines: list[NoticeLine]) -> dict[str, Any]:
     total = sum((line.amount for line in lines if line.amount is not None), Decimal("0.00"))
     round_ = notice.round
     return {
@@ -407,7 +399,7 @@ def _context(notice: Notice, lines: list[NoticeLine], rule: ProcessRule) -> dict
         "title_parts": title_parts(notice.title, [notice.school.name, round_.term.name, round_.programme.name]),
         "lines": lines,
         "day_count": len(notice.counted_days),
-        "day_word": rule.get_notice_day_kind_display(),
+        "day_word": notice.get_day_kind_display(),
         "total": total if notice.shows_amount else None,
         "total_in_words": amounts.in_words(total) if notice.shows_amount else "",
         "number": notice.document.number,

@@ -42,7 +42,7 @@ def standing(notice: Notice, *, open_count: int) -> Standing:
         return Standing(
             "wait", "期满待结束", f"{cn_date(notice.ends_on)}已满", "；".join(filter(None, [checking, done]))
         )
-    word = notices.day_word(notice)
+    word = notice.get_day_kind_display()
     from_day = cn_date(notice.ends_on + dt.timedelta(days=1))
     return Standing("go", "公示中", f"还需 {left} 个{word}，{from_day}起可以结束", checking or "等待期满")
 

@@ -1,9 +1,9 @@
-"""Addresses of notices, objections and the working calendar; `notice/<code>/` is the one without sign-in."""
+"""Addresses of notices and objections; `notice/<code>/` is the one without sign-in."""
 
 from django.urls import path
 
 from . import public_views
-from .views import calendar, notices, objections
+from .views import notices, objections
 
 urlpatterns = [
     path("notice/<slug:code>/", public_views.notice_public, name="notice_public"),
@@ -15,6 +15,4 @@ urlpatterns = [
     path("notices/<uuid:pk>/photo/", notices.notice_photo, name="notice_photo"),
     path("notices/lines/<int:line>/objections/new/", objections.objection_new, name="objection_new"),
     path("objections/<uuid:pk>/settle/", objections.objection_settle, name="objection_settle"),
-    path("calendar/", calendar.calendar, name="calendar"),
-    path("calendar/record/", calendar.calendar_record, name="calendar_record"),
 ]

@@ -11,6 +11,7 @@ from accounts.redaction import refuse_numbers
 from accounts.roles import Permission
 
 from . import terms
+from .changes import OF_CLASS
 from .confirmations import Row, Seen
 from .models import StatusChange, Term
 
@@ -18,7 +19,7 @@ from .models import StatusChange, Term
 REPORTED = [
     (kind.value, kind.label)
     for kind in StatusChange.Kind
-    if kind not in (StatusChange.Kind.TRANSFER_IN, StatusChange.Kind.BOARDING)
+    if kind not in (StatusChange.Kind.TRANSFER_IN, StatusChange.Kind.UNIT, *OF_CLASS)
 ]
 
 

@@ -16,6 +16,9 @@ _TONES = {
     StatusChange.Kind.RETURN: "done",
     StatusChange.Kind.CHANGE_CLASS: "go",
     StatusChange.Kind.BOARDING: "go",
+    StatusChange.Kind.SCHOOLING: "go",
+    StatusChange.Kind.HOUSEHOLD: "go",
+    StatusChange.Kind.UNIT: "go",
     StatusChange.Kind.SUSPEND: "wait",
 }
 

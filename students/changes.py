@@ -8,6 +8,7 @@ change of class is written into the one enrolment, while a change of school open
 """
 
 import datetime as dt
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,7 @@ from .models import (
     Pupil,
     School,
     SchoolClass,
+    Schooling,
     Stage,
     Standing,
     StatusChange,
@@ -49,6 +51,8 @@ PLACE_MAX = 60
 ALLOWED: dict[str, tuple[Kind, ...]] = {
     Standing.PRESENT: (
         Kind.BOARDING,
+        Kind.SCHOOLING,
+        Kind.HOUSEHOLD,
         Kind.CHANGE_CLASS,
         Kind.TRANSFER_OUT,
         Kind.SUSPEND,
@@ -65,6 +69,10 @@ ENDING: dict[str, Standing] = {
     Kind.GRADUATE: Standing.GRADUATED,
     Kind.DECEASE: Standing.DECEASED,
 }
+# What the class teacher may record too: nobody comes or goes by it.
+OF_CLASS = (Kind.BOARDING, Kind.SCHOOLING, Kind.HOUSEHOLD)
+# These say nothing of where the pupil is: a change of that may have happened before them and be recorded after.
+_ELSEWHERE = (Kind.HOUSEHOLD, Kind.UNIT)
 # After these the pupil may be taken in again; nobody comes back from the other two.
 _MAY_COME = (Standing.TRANSFERRED, Standing.WITHDRAWN, Standing.GRADUATED)
 NEEDS_REASON = (Kind.SUSPEND, Kind.WITHDRAW)
@@ -72,6 +80,7 @@ NEEDS_REASON = (Kind.SUSPEND, Kind.WITHDRAW)
 CLASS_FIELDS = ("school_class", "path", "class_name", "grade", "stage")
 _CLASS_COLUMNS = ("school_class_id", *CLASS_FIELDS[1:])
 _AT_ONCE = 900  # keys in one query
+_REGION = re.compile(r"[1-9][0-9]{5}")
 
 
 class ChangeRefused(ValidationError):
@@ -92,6 +101,9 @@ class Request:
     reason: str = ""
     school_class: SchoolClass | None = None  # CHANGE_CLASS, RETURN, TRANSFER_IN: the class the pupil comes to
     boarding: str = ""  # BOARDING, and for a pupil who is taken in
+    schooling: str = ""  # SCHOOLING
+    registration: str = ""  # HOUSEHOLD: 户口性质, and six digits of where it is registered; "": not known
+    region: str = ""
     to_school: Unit | None = None
     to_place: str = ""
 
@@ -115,7 +127,7 @@ def kinds_for(place: Enrolment, *, by: User) -> list[Kind]:
     if scopes.allows(by, P.RECORD_CHANGES, place.school_class):
         return allowed
     if scopes.allows(by, P.EDIT_PUPILS, place.school_class):
-        return [kind for kind in allowed if kind == Kind.BOARDING]
+        return [kind for kind in allowed if kind in OF_CLASS]
     return []
 
 
@@ -239,7 +251,7 @@ def check(request: Request, place: Enrolment | None, *, by: User) -> None:
     if place is None:
         raise ChangeRefused("这名学生本学期没有在读登记，或刚刚已由他人登记离校，请刷新页面。")
     needed = P.RECORD_CHANGES
-    if request.kind == Kind.BOARDING and not scopes.allows(by, P.RECORD_CHANGES, place.school_class):
+    if request.kind in OF_CLASS and not scopes.allows(by, P.RECORD_CHANGES, place.school_class):
         needed = P.EDIT_PUPILS
     access.require(by, needed, place.school_class)
     if refusal := why_not(request.kind, place):
@@ -263,7 +275,7 @@ def _check_text(request: Request) -> None:
 def _check_day(request: Request, place: Enrolment) -> None:
     if request.on < place.starts_on:
         raise ChangeRefused({"on": f"发生日期不能早于学生到这里就读的日期（{place.starts_on:%Y-%m-%d}）。"})
-    last = place.changes.order_by("-on", "-at").first()
+    last = place.changes.exclude(kind__in=_ELSEWHERE).order_by("-on", "-at").first()
     if last is not None and request.on < last.on:
         raise ChangeRefused({"on": f"{last.on:%Y-%m-%d} 已登记{last.get_kind_display()}，新的异动不能早于这一天。"})
 
@@ -281,8 +293,24 @@ def _check_target(request: Request, place: Enrolment, *, by: User) -> None:
                 raise ChangeRefused({"boarding": "就读方式只能是寄宿、半寄宿或走读。"})
             if request.boarding == place.boarding:
                 raise ChangeRefused({"boarding": f"现在已经登记为{place.get_boarding_display()}，没有变化。"})
+        case Kind.SCHOOLING:
+            if request.schooling not in Schooling.values:
+                raise ChangeRefused({"schooling": "就学方式只能是普通教育或特殊教育。"})
+            if request.schooling == place.schooling:
+                raise ChangeRefused({"schooling": f"现在已经登记为{place.get_schooling_display()}，没有变化。"})
+        case Kind.HOUSEHOLD:
+            _check_household(request, place.pupil)
         case Kind.TRANSFER_OUT:
             _check_destination(request, place, by=by)
+
+
+def _check_household(request: Request, pupil: Pupil) -> None:
+    if request.registration not in ("", *Pupil.Registration.values):
+        raise ChangeRefused({"registration": "户口性质只能是农村或城市，还不清楚的选“没有登记”。"})
+    if request.region and not _REGION.fullmatch(request.region):
+        raise ChangeRefused({"region": "行政区划代码是 6 位数字，例如 530103。"})
+    if (request.registration, request.region) == (pupil.registration, pupil.region):
+        raise ChangeRefused("户口性质和户籍所在地与现在登记的相同，没有变化。")
 
 
 def _check_destination(request: Request, place: Enrolment, *, by: User) -> None:
@@ -348,13 +376,22 @@ def write(request: Request, place: Enrolment | None, *, by: User) -> list[Status
     if request.takes_in:
         written.append(_take_in(request, by=by))
     for change in written:
-        unit = change.enrolment.school_class
-        audit.record("pupil.status_change", change, by=by, unit=unit, change=change.get_kind_display(), on=change.on)
+        audit.record_all([entry_of(change)], by=by)
     return written
+
+
+def entry_of(change: StatusChange) -> audit.Entry:
+    """What the trail says of a change: for a fact of the pupil or the class also what it was and what it is."""
+    detail: dict[str, Any] = {"change": change.get_kind_display(), "on": change.on}
+    if told := fact_of(change):
+        detail |= {"was": told[0], "after": told[1]}
+    return audit.Entry("pupil.status_change", change, change.enrolment.school_class, detail)
 
 
 def _change(request: Request, place: Enrolment, *, by: User) -> StatusChange:
     change = _turn(place, request.kind, request.on, _target(request, place), by=by)
+    if request.kind == Kind.HOUSEHOLD:
+        _change_household(change, request)
     if request.kind == Kind.TRANSFER_OUT:
         there = request.to_school
         change.after |= {"to": there.name, "to_school": there.pk} if there else {"to": request.to_place.strip()}
@@ -367,6 +404,23 @@ def _change(request: Request, place: Enrolment, *, by: User) -> StatusChange:
     return change
 
 
+def _change_household(change: StatusChange, request: Request) -> None:
+    """What the pupil's household is registered as stands with the pupil, not with the place."""
+    pupil = Pupil.objects.select_for_update(of=("self",)).get(pk=change.pupil_id)
+    change.before |= _household_words(pupil)
+    pupil.registration, pupil.region = request.registration, request.region
+    pupil.save(update_fields=["registration", "region"])
+    change.after |= _household_words(pupil)
+
+
+def _household_words(pupil: Pupil) -> dict[str, str]:
+    return {
+        "registration": pupil.registration,
+        "registration_label": pupil.get_registration_display(),
+        "region": pupil.region,
+    }
+
+
 def _target(request: Request, place: Enrolment) -> dict[str, Any]:
     """What becomes of the enrolment, by field."""
     if ending := ENDING.get(request.kind):
@@ -376,6 +430,10 @@ def _target(request: Request, place: Enrolment) -> dict[str, Any]:
             return {"standing": Standing.SUSPENDED}
         case Kind.RETURN | Kind.CHANGE_CLASS:
             return {"standing": Standing.PRESENT, **_class_fields(place, request.school_class)}
+        case Kind.SCHOOLING:
+            return {"schooling": request.schooling}
+        case Kind.HOUSEHOLD:
+            return {}
     assert request.kind == Kind.BOARDING
     return {"boarding": request.boarding}
 
@@ -458,7 +516,25 @@ def _words(place: Enrolment) -> dict[str, Any]:
         "class_name": place.class_name,
         "boarding": place.boarding,
         "boarding_label": place.get_boarding_display(),
+        "schooling": place.schooling,
+        "schooling_label": place.get_schooling_display(),
     }
+
+
+def note_unit(touched: Iterable[Enrolment], *, before: str, after: str, by: User) -> dict[UUID, StatusChange]:
+    """A row for each of the places whose class or school was corrected today, by their keys; `before`, `after`: words.
+
+    The correction itself is in the trail: here stands what it meant for these pupils.
+    """
+    written = {}
+    for place in touched:
+        change = _turn(place, Kind.UNIT, clock.today(), {}, by=by)
+        change.before |= {"told": before}
+        change.after |= {"told": after}
+        written[place.pk] = change
+    for some in pieces(list(written.values()), _AT_ONCE):
+        _insert(some)
+    return written
 
 
 # --- what a roster brings -------------------------------------------------------------------------------
@@ -503,6 +579,7 @@ def facts_of(term: Term, pupils: Iterable[UUID]) -> dict[UUID, Facts]:
         rows = places.open_only(Enrolment.objects.filter(term=term, pupil__in=some)).order_by()
         last = dict(
             StatusChange.objects.filter(term=term, pupil__in=some)
+            .exclude(kind__in=_ELSEWHERE)
             .order_by()
             .values_list("enrolment")
             .annotate(last=Max("on"))
@@ -621,20 +698,39 @@ def _let_follow(held: Mapping[UUID, Enrolment], moved: Collection[UUID]) -> None
         rollovers.keep_up_all({row.pupil_id: row for row in rows}, moved=moved)
 
 
+def fact_of(change: StatusChange) -> tuple[str, str] | None:
+    """What the one fact was and is, in words, of a change that is of one; None where somebody came, went or moved."""
+    match change.kind:
+        case Kind.BOARDING | Kind.SCHOOLING:
+            label = f"{change.kind}_label"
+            return change.before[label], change.after[label]
+        case Kind.HOUSEHOLD:
+            return _household(change.before), _household(change.after)
+        case Kind.UNIT:
+            return change.before["told"], change.after["told"]
+    return None
+
+
 def sentence(change: StatusChange) -> str:
     """What changed, in a few words: 七年级1班 → 七年级2班; 寄宿 → 走读; 转往云岭县城关小学."""
+    if told := fact_of(change):
+        return " → ".join(told)
     match change.kind:
         case Kind.TRANSFER_OUT:
             return f"转往{change.after.get('to', '')}"
         case Kind.TRANSFER_IN:
             return f"转入{change.after['class_name']}，{change.after['boarding_label']}"
-        case Kind.BOARDING:
-            return f"{change.before['boarding_label']} → {change.after['boarding_label']}"
         case Kind.CHANGE_CLASS:
             return f"{change.before['class_name']} → {change.after['class_name']}"
         case Kind.RETURN:
             return f"回到{change.after['class_name']}"
     return f"{change.before['standing_label']} → {change.after['standing_label']}"
+
+
+def _household(words: Mapping[str, Any]) -> str:
+    """农村（含县镇），行政区划 530103."""
+    region = f"行政区划 {words['region']}" if words["region"] else ""
+    return "，".join(filter(None, [words["registration_label"], region])) or "没有登记"
 
 
 def arriving(user: User) -> QuerySet[StatusChange]:

@@ -443,10 +443,15 @@ class TemplateForm(forms.Form):
 
 
 class TermForm(forms.Form):
-    """First and last day of a term to come."""
+    """First and last day of a term, and what says so."""
 
     starts_on = forms.DateField(label="开始日期", widget=DayInput, help_text="学生开学的第一天。")
     ends_on = forms.DateField(label="结束日期", widget=DayInput, help_text="放假前的最后一天；毕业生从这天起毕业。")
+    document = forms.CharField(
+        label="依据（校历或通知的名称和文号）",
+        max_length=120,
+        help_text="例如“云岭教体〔2026〕31号 2026—2027学年校历”。",
+    )
 
     @staticmethod
     def usual_days(key: str) -> dict[str, Any]:

@@ -562,9 +562,11 @@ class _Comparer:
                 coming.add(known.key)
             else:
                 new_here.add(known.key)
-        register.with_case = cases.standing(register.term, differing | coming)
-        register.facts = changes.facts_of(register.term, differing - register.with_case)
         _read_before(register, new_here)
+        last = register.before
+        left = {pupil for pupil in new_here & last.keys() if last[pupil].standing == Standing.TRANSFERRED}
+        register.with_case = cases.standing(register.term, differing | coming | left)
+        register.facts = changes.facts_of(register.term, differing - register.with_case)
         now = enrolment.current_only(Enrolment.objects.all())
         self._now = dict(_values(now, ("pupil_id", "school_id"), "pupil__in", sorted(renamed)))
 
@@ -725,8 +727,9 @@ class _Comparer:
         elif own is not None:
             sentence = f"这名学生本学期在本校{Standing(own.standing).label}，名册不会重新编入。"
             self._say(row, "name", error(sentence, "如果学生又回来了，请在“异动”中办理转入或复学。"))
-        elif left and known.key in self.register.with_case:
-            sentence = "这名学生从别的学校转来，本学期的资助申请要随学生接收，名册没有编入。"
+        elif known.key in self.register.with_case:
+            since = "本学期" if left else "以前学期"
+            sentence = f"这名学生从别的学校转来，{since}的资助申请要随学生接收，名册没有编入。"
             self._say(row, "name", error(sentence, "请在“异动”中办理转入，申请随学生转来；办完后这一行就是“无变化”。"))
         elif before is not None and not left and facts is not None and school is not None:
             self._comes_from(row, before, school, facts)

@@ -1,4 +1,6 @@
-"""The first rows of the register: terms and kinds of hardship. Data, not code: an officer may change them later.
+"""The first rows of the register: terms, the working calendar and kinds of hardship.
+
+Data, not code: an officer may change them later.
 
 Kinds come from the documents named in `source`; the order (`rank`) is the one used for reports that count a
 child once. Kinds named here begin no earlier than the document that names them.
@@ -11,6 +13,7 @@ from django.db import transaction
 
 from accounts import audit
 
+from . import working_calendar
 from .models import Category, Term
 
 _FIRST_YEAR, _LAST_YEAR = 2023, 2026  # school years, by their autumn
@@ -78,11 +81,11 @@ KINDS: tuple[_Kind, ...] = (
 
 @transaction.atomic
 def load() -> dict[str, int]:
-    """Add the terms and kinds that are not there yet; those that are stay as an officer left them.
+    """Add the terms, calendars and kinds that are not there yet; those that are stay as an officer left them.
 
     Returns how many of each were added.
     """
-    added = {"terms": _add_terms(), "categories": _add_kinds()}
+    added = {"terms": _add_terms(), "categories": _add_kinds(), "years": len(working_calendar.load(_FIRST_YEAR))}
     if any(added.values()):
         audit.record(
             "reference.load", "students.reference", by=None, terms=added["terms"], categories=added["categories"]

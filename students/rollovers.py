@@ -23,7 +23,7 @@ from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date
 
 from . import enrolment as register
-from . import terms
+from . import term_keys, terms
 from .grades import Grade, next_grades, promoted_name
 from .models import (
     OPEN_STANDINGS,
@@ -166,7 +166,7 @@ class Turn:
     @property
     def is_early(self) -> bool:
         """Whether the school year is still running: classes move up when it is over."""
-        return terms.key_begins_school_year(self.target_key) and clock.today() <= self.source.ends_on
+        return term_keys.is_autumn(self.target_key) and clock.today() <= self.source.ends_on
 
     @property
     def is_done(self) -> bool:
@@ -231,7 +231,7 @@ def _turn(
     is_left_out = not on_roll(now) and not (done_ and done_.target.key >= now.key)
     if before and is_left_out and on_roll(before):
         return Turn(unit, before, now, now.key, on_roll(before), 0, done_)
-    return Turn(unit, now, after, terms.key_after(now.key), on_roll(now), on_roll(after), done_)
+    return Turn(unit, now, after, term_keys.term_after(now.key), on_roll(now), on_roll(after), done_)
 
 
 def done(school: Unit, target: Term) -> RollOver | None:
@@ -292,7 +292,9 @@ def plan(school: Unit, target: Term) -> Plan:
 def _source_of(target: Term) -> Term:
     source = terms.preceding(target)
     if source is None:
-        raise RollOverRefused(f"系统里没有{terms.name_of(terms.key_before(target.key))}，不能结转到{target}。")
+        raise RollOverRefused(
+            f"系统里没有{term_keys.term_name(term_keys.term_before(target.key))}，不能结转到{target}。"
+        )
     return source
 
 
@@ -856,7 +858,7 @@ def keep_up_all(places: Mapping[UUID, Enrolment], *, moved: Collection[UUID]) ->
         for later in rows:
             _follow(later, places[later.pupil_id], is_moved=later.pupil_id in moved, names=names)
         Enrolment.objects.bulk_update(
-            rows, ["standing", "boarding", "school_class", "path", "class_name", "grade", "stage"]
+            rows, ["standing", "boarding", "schooling", "school_class", "path", "class_name", "grade", "stage"]
         )
 
 
@@ -864,7 +866,7 @@ def _follow(
     later: Enrolment, place: Enrolment, *, is_moved: bool, names: dict[tuple[int, int], Enrolment] | None = None
 ) -> None:
     """Fill in what the later place takes over; `names` keeps what classes are called in which term."""
-    later.standing, later.boarding = place.standing, place.boarding
+    later.standing, later.boarding, later.schooling = place.standing, place.boarding, place.schooling
     if not is_moved or not place.school_class.is_active:
         return
     unit = place.school_class

@@ -32,7 +32,7 @@ class SchoolFacts:
 def add(county: Unit, facts: SchoolFacts, *, by: User) -> School:
     """Register a school. Raises ValidationError for a code that is malformed or taken, or a name taken."""
     access.require(by, Permission.EDIT_SCHOOLS, county)
-    _check(facts)
+    check(facts)
     try:
         with transaction.atomic():
             unit = Unit.objects.create(level=Unit.Level.SCHOOL, name=facts.name, parent=county)
@@ -46,7 +46,7 @@ def add(county: Unit, facts: SchoolFacts, *, by: User) -> School:
 def change(school: School, facts: SchoolFacts, *, by: User) -> None:
     """Correct what is recorded. A stage that still has classes cannot be taken away."""
     access.require(by, Permission.EDIT_SCHOOLS, school.unit)
-    _check(facts)
+    check(facts)
     taught = SchoolClass.objects.filter(unit__parent=school.unit, unit__is_active=True)
     left = set(taught.exclude(stage__in=facts.stages).values_list("stage", flat=True))
     if left:
@@ -63,7 +63,7 @@ def change(school: School, facts: SchoolFacts, *, by: User) -> None:
                 unit=school.unit,
                 code=facts.code,
                 stages=facts.stages,
-                was=f"{school.get_ownership_display()}、{school.get_finance_display()}",
+                was=_words(school),
                 ownership=School.Ownership(facts.ownership).label,
                 finance=School.Finance(facts.finance).label,
             )
@@ -71,11 +71,18 @@ def change(school: School, facts: SchoolFacts, *, by: User) -> None:
         raise ValidationError("已有同名或同一标识码的学校，请核对后再保存。") from None
 
 
+def _words(school: School) -> str:
+    stages = "、".join(Stage(stage).label for stage in school.stages)
+    kind = f"{school.get_ownership_display()}，{school.get_finance_display()}"
+    return f"{school.unit.name}（{school.code}），{stages}，{kind}"
+
+
 def _fields(facts: SchoolFacts) -> dict[str, object]:
     return {name: value for name, value in facts.__dict__.items() if name != "name"}
 
 
-def _check(facts: SchoolFacts) -> None:
+def check(facts: SchoolFacts) -> None:
+    """Raises ValidationError for what cannot be recorded of any school."""
     if not _CODE.fullmatch(facts.code):
         raise ValidationError({"code": "学校标识码是 10 位数字，请核对。"})
     if facts.ownership not in School.Ownership.values:

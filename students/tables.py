@@ -1,6 +1,7 @@
 """Lists of the register: pupils, roster imports, findings."""
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,17 @@ from accounts.models import User
 from accounts.templatetags.aid import badge, cn_date, cn_time
 
 from . import roster_files
-from .models import Enrolment, RosterFinding, RosterImport, School, StaffAccount, Stage, Standing, Term
+from .models import (
+    Enrolment,
+    RosterFinding,
+    RosterImport,
+    School,
+    SchoolClass,
+    StaffAccount,
+    Stage,
+    Standing,
+    Term,
+)
 
 _STATE_BADGES = {
     **{"uploaded": "go", "checking": "go", "applying": "go", "needs_mapping": "wait", "checked": "wait"},
@@ -195,13 +206,60 @@ class SchoolTable(tables.Table):
         fields = ("name", "code", "stages", "class_count", "notice_phone", "notice_contact", "edit")
         empty_text = "还没有登记学校。由县资助中心经办点右上角“登记学校”。"
 
+    def __init__(self, *args: Any, reach: Iterable[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.reach = tuple(reach)
+
     def render_stages(self, value: list[str]) -> str:
         return "、".join(Stage(stage).label for stage in value)
+
+    def render_class_count(self, record: School, value: int) -> str | SafeString:
+        if not record.unit.path.startswith(self.reach):
+            return str(value)
+        return format_html(
+            '<a href="{}">{}<span class="visually-hidden"> 个班，{}</span></a>',
+            reverse("classes", args=[record.pk]),
+            value,
+            record.unit.name,
+        )
 
     def render_edit(self, record: School) -> SafeString:
         return format_html(
             '<a class="button button-small" href="{}">修改<span class="visually-hidden">{}</span></a>',
             reverse("school_edit", args=[record.pk]),
+            record.unit.name,
+        )
+
+
+class ClassTable(tables.Table):
+    """Rows are classes with `pupils`."""
+
+    name = tables.Column("班级", accessor="unit__name", order_by="unit__path")
+    stage = tables.Column("学段", orderable=False)
+    grade = tables.Column("年级", orderable=False)
+    major = tables.Column("专业类别", empty_values=(), orderable=False)
+    pupils = tables.Column("在读人数", orderable=False, attrs={"td": {"class": "num"}, "th": {"class": "num"}})
+    edit = tables.Column("更正", empty_values=(), orderable=False, attrs={"td": {"class": "actions-cell"}})
+
+    class Meta:
+        model = SchoolClass
+        fields = ("name", "stage", "grade", "major", "pupils", "edit")
+        empty_text = "还没有班级。导入本学期名册后，这里会列出全校班级。"
+
+    def __init__(self, *args: Any, has_majors: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not has_majors:
+            self.exclude = ("major",)
+
+    def render_major(self, record: SchoolClass) -> str:
+        if record.stage != Stage.VOCATIONAL:
+            return "—"
+        return record.get_major_display() or "没有登记"
+
+    def render_edit(self, record: SchoolClass) -> SafeString:
+        return format_html(
+            '<a class="button button-small" href="{}">更正<span class="visually-hidden">{}</span></a>',
+            reverse("class_edit", args=[record.pk]),
             record.unit.name,
         )
 
@@ -233,7 +291,7 @@ class TermTable(tables.Table):
         return badge("wait", "还没有开始") if record.starts_on > self.today else badge("note", "已过去")
 
     def render_edit(self, record: Term) -> SafeString | str:
-        if record.starts_on <= self.today:
+        if record.ends_on < self.today:
             return ""
         return format_html(
             '<a class="button button-small" href="{}">更改日期<span class="visually-hidden">{}</span></a>',

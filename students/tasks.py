@@ -8,7 +8,7 @@ from celery.signals import worker_ready
 from django.conf import settings
 
 from accounts import clock
-from documents.tasks import wake
+from accounts.tasks import wake
 
 from . import list_versions, roster_jobs, rosters
 

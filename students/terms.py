@@ -11,6 +11,7 @@ from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date
 
 from .models import Enrolment, Term
+from .term_keys import is_autumn, term_after, term_before, term_name
 
 _LONGEST = dt.timedelta(days=250)  # a longer "term" is a year typed wrongly
 
@@ -24,42 +25,19 @@ def current(on: dt.date | None = None) -> Term | None:
     return begun or Term.objects.order_by("key").first()
 
 
-def key_after(key: str) -> str:
-    """2026-2027-1 → 2026-2027-2; 2026-2027-2 → 2027-2028-1."""
-    first, second, half = key.split("-")
-    return f"{first}-{second}-2" if half == "1" else f"{second}-{int(second) + 1}-1"
-
-
-def key_before(key: str) -> str:
-    """2026-2027-2 → 2026-2027-1; 2026-2027-1 → 2025-2026-2."""
-    first, second, half = key.split("-")
-    return f"{first}-{second}-1" if half == "2" else f"{int(first) - 1}-{first}-2"
-
-
 def following(term: Term) -> Term | None:
     """The term right after, if it is on record."""
-    return Term.objects.filter(key=key_after(term.key)).first()
+    return Term.objects.filter(key=term_after(term.key)).first()
 
 
 def preceding(term: Term) -> Term | None:
     """The term right before, if it is on record."""
-    return Term.objects.filter(key=key_before(term.key)).first()
+    return Term.objects.filter(key=term_before(term.key)).first()
 
 
 def begins_school_year(term: Term) -> bool:
     """Whether classes are promoted when this term begins: it is an autumn term."""
-    return key_begins_school_year(term.key)
-
-
-def key_begins_school_year(key: str) -> bool:
-    """The same, of a term's key."""
-    return key.endswith("-1")
-
-
-def name_of(key: str) -> str:
-    """2026-2027-1 → 2026—2027学年秋季学期."""
-    first, second, half = key.split("-")
-    return f"{first}—{second}学年{'秋季' if half == '1' else '春季'}学期"
+    return is_autumn(term.key)
 
 
 # --- planning --------------------------------------------------------------------------------------
@@ -69,43 +47,60 @@ def next_key() -> str:
     """The key of the term that comes after the last on record."""
     last = Term.objects.order_by("-key").first()
     year = clock.today().year
-    return key_after(last.key) if last else f"{year}-{year + 1}-1"
+    return term_after(last.key) if last else f"{year}-{year + 1}-1"
 
 
-def add_next(*, starts_on: dt.date, ends_on: dt.date, county: Unit, by: User) -> Term:
-    """Put the term after the last one on record. Raises ValidationError for days that cannot be."""
+def add_next(*, starts_on: dt.date, ends_on: dt.date, document: str, county: Unit, by: User) -> Term:
+    """Put the term after the last one on record, by the document that says its days (校历).
+
+    Raises ValidationError for days that cannot be.
+    """
     access.require(by, Permission.EDIT_CALENDAR, county)
     key = next_key()
-    term = Term(key=key, name=name_of(key), starts_on=starts_on, ends_on=ends_on)
+    term = Term(key=key, name=term_name(key), starts_on=starts_on, ends_on=ends_on)
     _check_days(term)
     try:
         with transaction.atomic():
             term.save(force_insert=True)
-            audit.record("term.add", term, by=by, unit=county, term=key, starts_on=starts_on, ends_on=ends_on)
+            audit.record("term.add", term, by=by, unit=county, term=key, after=_told(term), basis=document)
     except IntegrityError:
         raise ValidationError(f"{term}刚刚已有人登记，请刷新页面。") from None
     return term
 
 
-def change_days(term: Term, *, starts_on: dt.date, ends_on: dt.date, county: Unit, by: User) -> Term:
-    """Other days for a term that has not begun; pupils entered for its first day move with it."""
+def change_days(term: Term, *, starts_on: dt.date, ends_on: dt.date, document: str, county: Unit, by: User) -> Term:
+    """Other days for a term that is not over; pupils entered for its first day move with it.
+
+    Of the term that is running only the last day can be another, from today on. Raises ValidationError for days that
+    cannot be.
+    """
     access.require(by, Permission.EDIT_CALENDAR, county)
     with transaction.atomic():
         term = Term.objects.select_for_update().get(pk=term.pk)
-        if term.starts_on <= clock.today():
-            raise ValidationError(f"{term}已经开始，日期不能再改。")
-        before = term.starts_on
+        if term.ends_on < clock.today():
+            raise ValidationError(f"{term}已经结束，日期不能再改。")
+        before, was = term.starts_on, _told(term)
+        if before <= clock.today() and starts_on != before:
+            raise ValidationError({"starts_on": f"{term}已经开始，开始日期不能再改，只能更改结束日期。"})
         term.starts_on, term.ends_on = starts_on, ends_on
-        _check_days(term)
+        _check_days(term, has_begun=before <= clock.today())
         term.save(update_fields=["starts_on", "ends_on"])
         Enrolment.objects.filter(term=term, starts_on=before).update(starts_on=starts_on)
-        audit.record("term.change", term, by=by, unit=county, term=term.key, starts_on=starts_on, ends_on=ends_on)
+        audit.record(
+            "term.change", term, by=by, unit=county, term=term.key, before=was, after=_told(term), basis=document
+        )
     return term
 
 
-def _check_days(term: Term) -> None:
-    if term.starts_on <= clock.today():
-        raise ValidationError({"starts_on": "开始日期要在今天以后：已经开始的学期不能再登记或更改。"})
+def _told(term: Term) -> str:
+    return f"{term.starts_on} 至 {term.ends_on}"
+
+
+def _check_days(term: Term, *, has_begun: bool = False) -> None:
+    if has_begun and term.ends_on < clock.today():
+        raise ValidationError({"ends_on": "结束日期不能早于今天。"})
+    if not has_begun and term.starts_on <= clock.today():
+        raise ValidationError({"starts_on": "开始日期要在今天以后：已经开始的学期不能再登记。"})
     if term.ends_on <= term.starts_on:
         raise ValidationError({"ends_on": "结束日期要晚于开始日期。"})
     if term.ends_on - term.starts_on > _LONGEST:

@@ -2,15 +2,31 @@
 
 from django.urls import path
 
-from .views import changes, circumstances, identity, lists, pupils, rosters, schools, staff_accounts, terms
+from .views import (
+    calendar,
+    categories,
+    changes,
+    circumstances,
+    identity,
+    lists,
+    pupils,
+    rosters,
+    schools,
+    staff_accounts,
+    terms,
+)
 
 urlpatterns = [
     path("schools/", schools.school_list, name="schools"),
     path("schools/add/", schools.school_add, name="school_add"),
-    path("schools/<int:pk>/", schools.school_edit, name="school_edit"),
+    path("categories/", categories.category_list, name="categories"),
+    path("categories/add/", categories.category_add, name="category_add"),
+    path("categories/<int:pk>/end/", categories.category_end, name="category_end"),
     path("terms/", terms.term_list, name="terms"),
     path("terms/add/", terms.term_add, name="term_add"),
     path("terms/<int:pk>/", terms.term_edit, name="term_edit"),
+    path("calendar/", calendar.calendar, name="calendar"),
+    path("calendar/record/", calendar.calendar_record, name="calendar_record"),
     path("pupils/", pupils.pupils, name="pupils"),
     path("pupils/find/", pupils.pupil_find, name="pupil_find"),
     path("pupils/<uuid:pk>/", pupils.pupil, name="pupil"),

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -15,9 +16,9 @@ from accounts.roles import Permission
 from students import enrolment as register
 from students.models import Circumstance, Enrolment, Standing, Term
 
-from . import programmes, workflow
+from . import attendance, programmes, workflow
 from .entitlement import Entitlement, Facts, Hardship, entitlement
-from .models import Application, Programme, Round, StepTaken
+from .models import Application, FollowUp, Programme, Reckoning, Round, StepTaken
 from .states import ENDED_WITHOUT_AID, Duty, State, Step
 
 
@@ -94,7 +95,7 @@ def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
         for key, a in held.items()
         if a.round_id == round_.pk and (a.school_class_id == school_class.pk or _may_take_over(a, round_))
     }
-    facts = _known(round_, enrolments, on=clock.today())
+    facts = known(round_.programme, round_.term, enrolments, on=clock.today())
     remarks = _remarks(round_, school_class, standing)
     rules = programmes.rules_of(round_.programme)
     tiers = round_.programme.tiers or [""]
@@ -177,31 +178,72 @@ def submit(applications: Iterable[Application], *, by: User) -> int:
             access.require(by, Permission.FILE_APPLICATION, row.school_class)
         _refuse_moved(rows)
         # What was submitted before stays as it was frozen; the workflow says that it is too late.
-        _freeze([row for row in rows if row.state in (State.DRAFT, State.RETURNED)])
+        _freeze([row for row in rows if row.state in (State.DRAFT, State.RETURNED)], by=by)
         return workflow.advance_all(rows, Step.SUBMIT, by=by)
 
 
-def _freeze(rows: list[Application]) -> None:
+def _freeze(rows: list[Application], *, by: User) -> None:
     today = clock.today()
     rounds = {row.round for row in rows}
     rules = {round_.pk: programmes.rules_of(round_.programme) for round_ in rounds}
     facts = {
-        round_.pk: _known(round_, [row.enrolment for row in rows if row.round_id == round_.pk], on=today)
+        round_.pk: known(
+            round_.programme,
+            round_.term,
+            [row.enrolment for row in rows if row.round_id == round_.pk],
+            on=today,
+        )
         for round_ in rounds
     }
+    at, reckonings = clock.now(), []
     for row in rows:
         row.facts = facts[row.round_id][row.enrolment_id]
         found = _entitled(row.facts, rules[row.round_id], row.round, tier=row.tier, on=today)
         row.amount, row.explanation, row.standard_id = found.amount, found.sentence, found.standard
+        if found.amount is not None and found.standard is not None:
+            reckonings.append(
+                Reckoning(
+                    application=row,
+                    at=at,
+                    by=by,
+                    amount=found.amount,
+                    sentence=found.sentence,
+                    rests_on=sorted(found.rests_on),
+                    standard_id=found.standard,
+                    document=found.document,
+                )
+            )
     Application.objects.bulk_update(rows, ["facts", "amount", "explanation", "standard"], batch_size=200)
+    Reckoning.objects.bulk_create(reckonings, batch_size=200)
+    _replace_differences(rows, by=by)
 
 
-def _known(round_: Round, enrolments: list[Enrolment], *, on: dt.date) -> dict[UUID, dict]:
+def _replace_differences(rows: list[Application], *, by: User) -> None:
+    """What changes left for the payment desk of an amount that has just been reckoned anew is part of it now."""
+    waiting = FollowUp.objects.filter(effect__application__in=[row.pk for row in rows], settled_at__isnull=True)
+    held = list(waiting.select_related("effect__application__school").order_by("pk"))
+    result = FollowUp.Result.REPLACED
+    FollowUp.objects.filter(pk__in=[each.pk for each in held]).update(
+        result=result, settled_at=clock.now(), settled_by=by
+    )
+    entries = [
+        audit.Entry("change.settle_payment", each, each.effect.application.school, {"result": result.label})
+        for each in held
+    ]
+    if entries:
+        audit.record_all(entries, by=by)
+
+
+def known(programme: Programme, term: Term, enrolments: list[Enrolment], *, on: dt.date) -> dict[UUID, dict]:
     """The facts of the enrolments, with what the programme wants to know beside them."""
     facts = register.facts_of(enrolments, on=on)
-    if had := had_before(round_.programme, [row.pupil_id for row in enrolments], round_.term):
+    pupils = [row.pupil_id for row in enrolments]
+    if had := had_before(programme, pupils, term):
         for row in enrolments:
             facts[row.pk]["had_before"] = row.pupil_id in had
+    if counted := attendance.attended(programme, term, pupils):
+        for row in enrolments:
+            facts[row.pk] |= attendance.as_facts(counted[row.pupil_id])
     return facts
 
 
@@ -317,6 +359,8 @@ def facts_for_rules(facts: dict, tier: str) -> Facts:
         major=facts.get("major", ""),
         schooling=facts.get("schooling", ""),
         boarding_since=dt.date.fromisoformat(since) if (since := facts.get("boarding_since")) else None,
+        attended=Decimal(count) if (count := facts.get("attended")) else None,
+        presence=facts.get("presence", ""),
         had_before=facts.get("had_before", False),
         hardships=tuple(
             Hardship(

@@ -27,6 +27,11 @@ class Tier:
     def fraction(self) -> Fraction:
         return read_fraction(self.centre)
 
+    @property
+    def codes(self) -> list[str]:
+        """Prefixes of its regions; none where it is the whole country."""
+        return sorted(code for code in self.places if code.isdecimal())
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -81,6 +86,28 @@ def choices(programme: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
                 for code, place in tier.places.items()
             ],
         )
+
+
+def origin_choices(programme: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Groups of choices for a form: the rule's name, then each of its tiers with its provinces."""
+    for rule in rules_for(programme):
+        tiers = [tier for tier in rule.tiers if tier.codes]
+        if tiers:
+            named = [
+                (
+                    f"{rule.code}:{tier.codes[0]}",
+                    f"{tier.name}，中央 {fraction_words(tier.fraction)}（{'、'.join(tier.places.values())}）",
+                )
+                for tier in tiers
+            ]
+            yield f"{rule.name}（{rule.document}）", named
+
+
+def place_name(region: str) -> str:
+    """贵州（520100), by the province or the city with a plan of its own; the code where it is not known."""
+    known = {code: name for rule in rules() for tier in rule.tiers for code, name in tier.places.items()}
+    name = next((known[region[:length]] for length in (4, 2) if region[:length] in known), "")
+    return f"{name}（{region}）" if name else region
 
 
 def find(choice: str) -> tuple[Rule, Tier] | None:

@@ -11,9 +11,9 @@ from accounts.forms import DayInput, a_day_of_work
 from accounts.models import Unit
 from accounts.redaction import refuse_numbers
 from students import changes as register
-from students import numbers
+from students import numbers, words
 from students.changes import Request
-from students.models import Boarding, Enrolment, Pupil, SchoolClass, StatusChange, Term
+from students.models import Boarding, Enrolment, Pupil, SchoolClass, Schooling, StatusChange, Term
 
 from .changes import DESK_RESULTS
 from .models import ChangeRule, Programme
@@ -30,6 +30,8 @@ _DAYS = {
     Kind.DECEASE: ("日期", ""),
     Kind.GRADUATE: ("毕业日期", ""),
     Kind.BOARDING: ("变化日期", "从这一天起按新的方式就读。"),
+    Kind.SCHOOLING: ("变化日期", "从这一天起按新的方式就学；以前登记错的，填今天。"),
+    Kind.HOUSEHOLD: ("变化日期", "户口迁移的日期；以前没有登记或登记错的，填今天。"),
 }
 
 
@@ -102,6 +104,43 @@ class ChangeForm(forms.Form):
                 initial=other if self.kind == Kind.BOARDING else now,
             )
 
+        if self.kind == Kind.SCHOOLING:
+            assert self.place is not None
+            now = self.place.schooling
+            self.fields["schooling"] = forms.ChoiceField(
+                label="就学方式",
+                choices=Schooling.choices,
+                widget=forms.RadioSelect,
+                initial=next(value for value in Schooling.values if value != now),
+                help_text="特殊教育指在特殊教育学校就读、随班就读或送教上门。",
+            )
+        if self.kind == Kind.HOUSEHOLD:
+            self._add_household()
+
+    def _add_household(self) -> None:
+        self.fields["registration"] = forms.ChoiceField(
+            label="户口性质",
+            required=False,
+            choices=[("", "没有登记"), *Pupil.Registration.choices],
+            widget=forms.RadioSelect,
+            initial=self.pupil.registration,
+        )
+        self.fields["region"] = forms.CharField(
+            label="户籍所在地行政区划代码",
+            required=False,
+            max_length=12,
+            initial=self.pupil.region,
+            help_text="6 位数字，例如 530103；户口簿上的地址在哪个县（区），就填哪个县（区）的代码。不清楚的不填。",
+            widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+        )
+
+    def clean_region(self) -> str:
+        code = self.cleaned_data["region"].strip()
+        region, wrong = words.read_region(code) if code else ("", [])
+        if wrong:
+            raise ValidationError("这不像行政区划代码：户籍所在县（市、区）的代码是 6 位数字，例如 530103。")
+        return region
+
     @property
     def _goes_on(self) -> bool:
         """Out of one school and into another at once."""
@@ -119,6 +158,9 @@ class ChangeForm(forms.Form):
             reason=data.get("reason", ""),
             school_class=data.get("school_class"),
             boarding=data.get("boarding", ""),
+            schooling=data.get("schooling", ""),
+            registration=data.get("registration", ""),
+            region=data.get("region", ""),
             to_school=self.school if self._goes_on else data.get("to_school"),
             to_place=data.get("to_place", ""),
         )

@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -31,12 +32,14 @@ from accounts.templatetags.aid import cn_date
 from students import changes as register
 from students import terms
 from students.changes import Request
-from students.models import Boarding, Enrolment, StatusChange, Term
+from students.models import Boarding, Enrolment, Schooling, StatusChange, Term
 
-from . import programmes, workflow
+from . import attendance, programmes, workflow
 from .applications import facts_for_rules
+from .attendance import Attended
 from .entitlement import Entitlement, entitlement
-from .models import Application, ChangeEffect, ChangeRule, FollowUp, PaymentLine, Programme
+from .models import Application, ChangeEffect, ChangeRule, FollowUp, PaymentLine, Programme, Reckoning
+from .policy_words import PERIODS
 from .states import ENDED_WITHOUT_AID, State, Step, transition
 
 Kind = StatusChange.Kind
@@ -48,6 +51,7 @@ WITH_CLASS = (S.SUBMITTED, S.CLASS_REVIEWED)
 WITH_SCHOOL = (*WITH_CLASS, S.SCHOOL_REVIEWED, S.ON_NOTICE, S.HELD, S.CLEARED)
 WITH_COUNTY = (S.REPORTED, S.VERIFIED, S.APPROVED)
 LISTED = (S.IN_BATCH, S.PAID)
+DECIDED = (*WITH_COUNTY, *LISTED)  # the school has decided for the term
 
 # What the payment desk may answer; and after which answers the difference was made, or is sure to be.
 DESK_RESULTS = tuple(result for result in FollowUp.Result if result != FollowUp.Result.REPLACED)
@@ -57,6 +61,10 @@ _MADE = (
     FollowUp.Result.PAID_DIFFERENCE,
     FollowUp.Result.NEXT_TERM,
 )
+
+_NOTHING = Decimal("0.00")
+COMES_BACK = "；退回班主任核对后重新提交。"
+_GOES_ON = "转出学校已上报县中心，本学期由县中心继续办理，不用再填报。"
 
 _STEPS = {
     Outcome.WAITS: Step.MOVE_OUT,
@@ -98,11 +106,12 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class _Case:
+class Case:
     """One application with what the rules ask about it."""
 
     application: Application
     line: PaymentLine | None  # how it is paid, once it is in a batch
+    attended: Attended | None  # how much of the term counts once the change is recorded; None: not paid pro rata
     differences: tuple[FollowUp, ...]  # what earlier changes made of the listed amount: made, or still open
     on_leaving: str
     on_suspension: str
@@ -114,10 +123,8 @@ class _Case:
     @property
     def made(self) -> Decimal:
         """元 paid or to be paid, the differences the desk has dealt with counted in."""
-        assert self.line is not None
-        return self.line.amount + sum(
-            (each.effect.difference or 0 for each in self.differences if each.settled_at), Decimal()
-        )
+        listed = self.line.amount if self.line else self.application.amount_due
+        return listed + sum((each.effect.difference or 0 for each in self.differences if each.settled_at), Decimal())
 
     @property
     def open(self) -> tuple[FollowUp, ...]:
@@ -152,13 +159,16 @@ def _standing(request: Request) -> QuerySet[Application]:
 
 
 def pupils_with_cases(term: Term, pupils: Collection[UUID]) -> set[UUID]:
-    """Those of the pupils for whom a change in the term has an effect to be looked at first; see students.cases."""
-    rows = Application.objects.filter(term=term, pupil__in=pupils).exclude(state__in=ENDED_WITHOUT_AID)
-    return set(rows.order_by().values_list("pupil_id", flat=True))
+    """Those of the pupils for whom a change in the term has an effect to be looked at first; see students.cases.
+
+    Also those whose case has been waiting since an earlier term for the school that takes them in.
+    """
+    rows = Application.objects.filter(Q(term=term) | Q(state=S.MOVING), pupil__in=pupils)
+    return set(rows.exclude(state__in=ENDED_WITHOUT_AID).order_by().values_list("pupil_id", flat=True))
 
 
 def _plan(request: Request, place: Enrolment | None, rows: Iterable[Application], *, by: User) -> Plan:
-    effects = [_effect(request, place, case) for case in _cases(rows)]
+    effects = [_effect(request, place, case) for case in cases_of(rows, upon=request)]
     effects.sort(key=lambda effect: (effect.application.programme_id, str(effect.application.pk)))
     _refuse_beyond_class(effects, request, place, by)
     return Plan(request, place, effects, _digest(request, place, effects))
@@ -175,7 +185,8 @@ def _refuse_beyond_class(effects: list[Effect], request: Request, place: Enrolme
             )
 
 
-def _cases(rows: Iterable[Application]) -> list[_Case]:
+def cases_of(rows: Iterable[Application], *, upon: Request | None = None) -> list[Case]:
+    """The applications with what the rules of a change ask about them; `upon`: the change about to be recorded."""
     rows = list(rows)
     lines = {
         line.application_id: line
@@ -186,13 +197,19 @@ def _cases(rows: Iterable[Application]) -> list[_Case]:
     differences: dict[UUID, list[FollowUp]] = defaultdict(list)
     asked = FollowUp.objects.filter(effect__application__in=rows, effect__difference__isnull=False)
     asked = asked.filter(Q(settled_at__isnull=True) | Q(result__in=_MADE)).select_related("effect__change")
+    reckoned = dict(Reckoning.objects.filter(application__in=rows).order_by("pk").values_list("application_id", "at"))
     for each in asked.order_by("effect__at", "pk"):
-        differences[each.effect.application_id].append(each)
+        key = each.effect.application_id
+        # What went before the amount was reckoned anew is part of that amount.
+        if key not in reckoned or each.effect.at >= reckoned[key]:
+            differences[key].append(each)
     rules = {row.programme_id: rule_of(row.round.programme, row.round.term) for row in rows}
+    counted = _attended(rows, upon)
     return [
-        _Case(
+        Case(
             row,
             lines.get(row.pk),
+            counted.get(row.pk),
             tuple(differences[row.pk]),
             rules[row.programme_id].on_leaving,
             rules[row.programme_id].on_suspension,
@@ -201,10 +218,23 @@ def _cases(rows: Iterable[Application]) -> list[_Case]:
     ]
 
 
+def _attended(rows: list[Application], upon: Request | None) -> dict[UUID, Attended]:
+    by_programme: dict[tuple[int, int], list[Application]] = defaultdict(list)
+    for row in rows:
+        by_programme[row.programme_id, row.term_id].append(row)
+    found: dict[UUID, Attended] = {}
+    for some in by_programme.values():
+        round_ = some[0].round
+        counted = attendance.attended(round_.programme, round_.term, [row.pupil_id for row in some], upon=upon)
+        found |= {row.pk: counted[row.pupil_id] for row in some if row.pupil_id in counted}
+    return found
+
+
 def _digest(request: Request, place: Enrolment | None, effects: list[Effect]) -> str:
-    here = [place.pk, place.standing, place.boarding, place.school_class_id] if place else []
+    here = [place.pk, place.standing, place.boarding, place.schooling, place.school_class_id] if place else []
     asked = [
         request.kind, request.on, request.reason, request.boarding, request.to_place,
+        request.schooling, request.registration, request.region,
         request.school_class.pk if request.school_class else "", request.to_school.pk if request.to_school else "",
     ]  # fmt: skip
     told = [[e.application.pk, e.application.state, e.outcome, e.sentence, e.difference] for e in effects]
@@ -215,7 +245,7 @@ def _digest(request: Request, place: Enrolment | None, effects: list[Effect]) ->
 # --- the rules: one function a kind, each in the order of the road ----------------------------------------
 
 
-def _effect(request: Request, place: Enrolment | None, case: _Case) -> Effect:
+def _effect(request: Request, place: Enrolment | None, case: Case) -> Effect:
     match request.kind:
         case Kind.TRANSFER_IN:
             return _arrives(request, case)
@@ -230,21 +260,29 @@ def _effect(request: Request, place: Enrolment | None, case: _Case) -> Effect:
         case Kind.CHANGE_CLASS:
             return _changes_class(request, case)
         case Kind.BOARDING:
-            return _boards(request, case)
+            told, facts = Boarding(request.boarding).label, {"boarding": request.boarding, "boarding_since": None}
+            return with_facts(case, told, **facts)
+        case Kind.SCHOOLING:
+            return with_facts(case, Schooling(request.schooling).label, schooling=request.schooling)
+        case Kind.HOUSEHOLD:
+            return with_facts(case, "新的户口信息", registration=request.registration, region=request.region)
     assert request.kind == Kind.RETURN
     assert place is not None
     return _comes_back(request, place, case)
 
 
-def _comes_back(request: Request, place: Enrolment, case: _Case) -> Effect:
+def _comes_back(request: Request, place: Enrolment, case: Case) -> Effect:
     application, target = case.application, request.school_class
     if application.state in UNSUBMITTED and target and target.unit.pk != application.school_class_id:
         return Effect(application, Outcome.MOVES, f"转到{target.unit}，由班主任核对后提交。")
     if application.state in UNSUBMITTED:
         return Effect(application, Outcome.STAYS, "复学后由班主任核对后提交。")
-    if application.state in LISTED and any(each.effect.change.kind == Kind.SUSPEND for each in case.differences):
-        due = _entitled_with(application, place.boarding).amount or Decimal("0.00")
-        return _makes_due(case, due, "复学后", stays="照常办理。")
+    was_stopped = any(each.effect.change.kind == Kind.SUSPEND for each in case.differences)
+    by_attendance = case.on_suspension == ChangeRule.OnSuspension.PRO_RATA and application.state in DECIDED
+    if by_attendance or (application.state in LISTED and was_stopped):
+        due = _entitled_with(case, boarding=place.boarding, boarding_since=None).amount or _NOTHING
+        why = f"复学后按{_actually(case)}" if by_attendance else "复学后"
+        return _makes_due(case, due, why, stays="照常办理。")
     return Effect(application, Outcome.STAYS, "照常办理。")
 
 
@@ -253,7 +291,7 @@ def _fits(application: Application, school: Unit, stages: Iterable[str]) -> bool
     return application.round.unit.contains(school) and bool(set(stages) & set(application.round.programme.stages))
 
 
-def _goes_to_school(request: Request, case: _Case) -> Effect:
+def _goes_to_school(request: Request, case: Case) -> Effect:
     application, there = case.application, request.to_school
     assert there is not None
     stages = [request.school_class.stage] if request.school_class else there.school.stages
@@ -273,14 +311,17 @@ def _goes_to_school(request: Request, case: _Case) -> Effect:
     return Effect(application, Outcome.STAYS, "本学期已发放，不变。")
 
 
-def _arrives(request: Request, case: _Case) -> Effect:
+def _arrives(request: Request, case: Case) -> Effect:
     # The new school reads these before it takes the pupil in: nothing in them tells where the pupil came from. A case
     # that came along does, afterwards: its history cannot be told without those who decided on it.
     application, target = case.application, request.school_class
     assert target is not None
     assert target.unit.parent is not None
+    if application.state in DECIDED and case.on_leaving == ChangeRule.OnLeaving.PRO_RATA:
+        due = _entitled_with(case).amount or _NOTHING
+        return _makes_due(case, due, f"按{_actually(case)}", stays=_GOES_ON)
     if application.state not in (*UNSUBMITTED, S.MOVING):
-        return Effect(application, Outcome.STAYS, "转出学校已上报县中心，本学期由县中心继续办理，不用再填报。")
+        return Effect(application, Outcome.STAYS, _GOES_ON)
     term = terms.current()
     if term is None or application.term_id != term.pk:
         return Effect(application, Outcome.ENDS, "上学期随转的申请没有学校接收，终止；本学期符合条件的另行填报。")
@@ -289,12 +330,14 @@ def _arrives(request: Request, case: _Case) -> Effect:
     return Effect(application, Outcome.MOVES, f"转到{target.unit}，退回补正，由班主任核对后提交本班评议。")
 
 
-def _leaves(request: Request, case: _Case) -> Effect:
+def _leaves(request: Request, case: Case) -> Effect:
     application, in_full = case.application, case.on_leaving == ChangeRule.OnLeaving.PAY_IN_FULL
     if application.state in (*UNSUBMITTED, *WITH_SCHOOL):
         return Effect(application, Outcome.ENDS, f"学生{_gone(request)}，申请终止。")
     if in_full:
         return Effect(application, Outcome.STAYS, "按县的规定，已上报县中心的照发全学期。")
+    if case.on_leaving == ChangeRule.OnLeaving.PRO_RATA:
+        return _for_time_there(case, f"学生{_gone(request)}，本学期没有实际在校，申请终止。")
     if application.state in WITH_COUNTY:
         return Effect(application, Outcome.ENDS, f"学生{_gone(request)}，还没有列入发放批次，申请终止，不再发放。")
     return _already_listed(request, case)
@@ -304,15 +347,17 @@ def _gone(request: Request) -> str:
     return {Kind.TRANSFER_OUT: "转出本县", Kind.DECEASE: "去世"}.get(request.kind, request.kind.label)
 
 
-def _graduates(case: _Case) -> Effect:
+def _graduates(case: Case) -> Effect:
     application = case.application
     if application.state in (*UNSUBMITTED, *WITH_SCHOOL):
         return Effect(application, Outcome.ENDS, "学生毕业，还没有上报县中心，申请终止。")
     return Effect(application, Outcome.STAYS, "已上报县中心，毕业生照发本学期。")
 
 
-def _suspended(request: Request, case: _Case) -> Effect:
-    application, waits = case.application, case.on_suspension == ChangeRule.OnSuspension.WAIT
+def _suspended(request: Request, case: Case) -> Effect:
+    application, waits = case.application, case.on_suspension != ChangeRule.OnSuspension.END
+    if case.on_suspension == ChangeRule.OnSuspension.PRO_RATA and application.state in DECIDED:
+        return _for_time_there(case, "学生休学，本学期没有实际在校，申请终止。")
     if application.state in (*UNSUBMITTED, *WITH_SCHOOL, *WITH_COUNTY):
         if not waits:
             return Effect(application, Outcome.ENDS, "学生休学，申请终止；复学后可以重新填报。")
@@ -322,7 +367,7 @@ def _suspended(request: Request, case: _Case) -> Effect:
     return _already_listed(request, case)
 
 
-def _already_listed(request: Request, case: _Case) -> Effect:
+def _already_listed(request: Request, case: Case) -> Effect:
     """In a batch or paid: the list is never edited. Money that reached a pupil who was still here is theirs."""
     application, paid_on = case.application, case.paid_before
     if application.state == S.PAID and paid_on is not None and paid_on < request.on:
@@ -334,7 +379,7 @@ def _already_listed(request: Request, case: _Case) -> Effect:
     return _for_desk(case, -case.made, asked, stays="款项已经停发或收回，不变。")
 
 
-def _changes_class(request: Request, case: _Case) -> Effect:
+def _changes_class(request: Request, case: Case) -> Effect:
     application, target = case.application, request.school_class
     assert target is not None
     if application.state in (*UNSUBMITTED, *WITH_CLASS):
@@ -348,30 +393,52 @@ def _changes_class(request: Request, case: _Case) -> Effect:
     return Effect(application, Outcome.STAYS, "已上报县中心，按上报时的班级办理。")
 
 
-def _boards(request: Request, case: _Case) -> Effect:
-    application, label = case.application, Boarding(request.boarding).label
+def with_facts(case: Case, told: str, **facts: object) -> Effect:
+    """What other facts than those frozen with the case do to it. `told`: what the case is then reckoned by."""
+    application = case.application
     if application.state in UNSUBMITTED:
-        return Effect(application, Outcome.STAYS, f"还没有提交；提交时按{label}计算金额。")
-    found = _entitled_with(application, request.boarding)
-    new, old = found.amount or Decimal("0.00"), application.amount_due
+        return Effect(application, Outcome.STAYS, f"还没有提交；提交时按{told}计算金额。")
+    if application.state == S.MOVING:
+        return Effect(application, Outcome.STAYS, "正在等新学校接收，由新班级按那时的情况重新提交。")
+    found = _entitled_with(case, **facts)
+    new, old = found.amount or _NOTHING, application.amount_due
     if application.state in LISTED:
-        return _makes_due(case, new, f"按{label}", stays=f"金额不变，仍为 {new:.2f} 元。")
+        return _makes_due(case, new, f"按{told}", stays=f"金额不变，仍为 {new:.2f} 元。")
     if new == old:
         return Effect(application, Outcome.STAYS, f"金额不变，仍为 {old:.2f} 元。")
-    amount = f"金额将由 {old:.2f} 元变为 {new:.2f} 元" if new else f"改为{label}后不再符合条件：{found.sentence}"
-    return Effect(application, Outcome.RETURNS, f"{amount[:220]}；退回班主任核对后重新提交。")
+    amount = f"金额将由 {old:.2f} 元变为 {new:.2f} 元" if new else f"按{told}不再符合条件：{found.sentence}"
+    return Effect(application, Outcome.RETURNS, f"{amount[:220]}{COMES_BACK}")
 
 
-def _makes_due(case: _Case, due: Decimal, why: str, *, stays: str) -> Effect:
+def _for_time_there(case: Case, sentence: str) -> Effect:
+    """Reported or listed, of a programme that pays for time in school: what was there is paid, the rest is not."""
+    due = _entitled_with(case).amount or _NOTHING
+    if not due and case.state in WITH_COUNTY:
+        return Effect(case.application, Outcome.ENDS, sentence)
+    return _makes_due(case, due, f"按{_actually(case)}", stays=f"按{_actually(case)}，金额不变，仍为 {due:.2f} 元。")
+
+
+def _actually(case: Case) -> str:
+    """实际在校4个月."""
+    if case.attended is None or case.attended.count is None:
+        return "全学期在校"
+    unit = PERIODS[case.application.round.programme.unit]
+    return f"实际在校{case.attended.count.normalize():f}{unit}"
+
+
+def _makes_due(case: Case, due: Decimal, why: str, *, stays: str) -> Effect:
     """Another amount is due than was listed."""
     difference = due - case.made
     word = "补发" if difference > 0 else "扣减"
-    listed = _in_batch(case) if case.state == S.IN_BATCH else f"已发放 {case.made:.2f} 元"
+    if case.state in WITH_COUNTY:
+        listed = f"已上报县中心，上报 {case.application.amount_due:.2f} 元"
+    else:
+        listed = _in_batch(case) if case.state == S.IN_BATCH else f"已发放 {case.made:.2f} 元"
     asked = f"{listed}，名单不改；{why}应为 {due:.2f} 元，差额 {abs(difference):.2f} 元，请发放环节{word}。"
     return _for_desk(case, difference, asked, stays=stays)
 
 
-def _for_desk(case: _Case, difference: Decimal, asked: str, *, stays: str) -> Effect:
+def _for_desk(case: Case, difference: Decimal, asked: str, *, stays: str) -> Effect:
     """One open difference a listed case: what an earlier change left open is part of the new one, or falls away."""
     earlier = sum((each.effect.difference or 0 for each in case.open), Decimal())
     before = f"前面异动的差额 {earlier:+.2f} 元还没有处理，" if case.open else ""
@@ -382,15 +449,21 @@ def _for_desk(case: _Case, difference: Decimal, asked: str, *, stays: str) -> Ef
     return Effect(case.application, Outcome.STAYS, sentence, replaces=case.open)
 
 
-def _entitled_with(application: Application, boarding: str) -> Entitlement:
-    """What the facts frozen at submitting would give with the other boarding status, in the case's term."""
-    facts = replace(facts_for_rules(application.facts, application.tier), boarding=boarding, boarding_since=None)
+def _entitled_with(case: Case, **other: Any) -> Entitlement:
+    """What the facts frozen at submitting would give with these others in their place, in the case's term.
+
+    Where time in school is paid for, with the time there is after the change.
+    """
+    application = case.application
+    facts = replace(facts_for_rules(application.facts, application.tier), **other)
+    if case.attended is not None:
+        facts = replace(facts, attended=case.attended.count, presence=case.attended.words)
     term, day = application.round.term, dt.date.fromisoformat(application.facts["on"])
     rules = programmes.rules_of(application.round.programme)
     return entitlement(facts, rules, term=term.key, term_name=term.name, on=day)
 
 
-def _in_batch(case: _Case) -> str:
+def _in_batch(case: Case) -> str:
     assert case.line is not None
     since = f"，处理差额后为 {case.made:.2f} 元" if case.made != case.line.amount else ""
     return f"已列入发放批次 {case.line.sheet.batch.number}（{case.line.amount:.2f} 元{since}）"
@@ -428,25 +501,27 @@ def _apply(found: Plan, written: list[StatusChange], *, by: User) -> None:
         application, outcome = effect.application, effect.outcome
         if outcome == Outcome.MOVES and out_and_in:
             _bring_along(application, written[0].enrolment)
-            _note(written[0], replace(effect, outcome=Outcome.WAITS, sentence="随学生转出。"), by=by)
-            workflow.advance(application, Step.MOVE_OUT, by=by, note=_remark(written[0], "随学生转出"))
+            note_effect(written[0], replace(effect, outcome=Outcome.WAITS, sentence="随学生转出。"), by=by)
+            workflow.advance(application, Step.MOVE_OUT, by=by, note=remark(written[0], "随学生转出"))
         change = written[-1] if outcome == Outcome.MOVES else written[0]
-        _note(change, effect, by=by)
+        note_effect(change, effect, by=by)
         step = _move(change) if outcome == Outcome.MOVES else _STEPS.get(outcome)
         if step is not None:
             _bring_along(application, change.enrolment)
-            workflow.advance(application, step, by=by, note=_remark(change, effect.sentence))
+            workflow.advance(application, step, by=by, note=remark(change, effect.sentence))
 
 
 def _move(change: StatusChange) -> Step:
     return Step.MOVE_IN if change.kind == Kind.TRANSFER_IN else Step.MOVE_CLASS
 
 
-def _remark(change: StatusChange, sentence: str) -> str:
+def remark(change: StatusChange, sentence: str) -> str:
+    """What stands beside the step the application takes."""
     return f"{change.on:%Y-%m-%d} {change.get_kind_display()}：{sentence}"
 
 
-def _note(change: StatusChange, effect: Effect, *, by: User) -> ChangeEffect:
+def note_effect(change: StatusChange, effect: Effect, *, by: User) -> ChangeEffect:
+    """Write down what the change does to the application; with a difference, leave it to the payment desk."""
     written = ChangeEffect.objects.create(
         change=change,
         application=effect.application,
@@ -484,8 +559,8 @@ def end_waiting(change: StatusChange, *, by: User) -> int:
             raise ValidationError("没有等待接收的申请，可能学生已被接收或已由他人办理，请刷新页面。")
         sentence = "没有学校接收，随转的申请终止。"
         for row in rows:
-            _note(change, Effect(row, Outcome.ENDS, sentence), by=by)
-            workflow.advance(row, Step.LEAVE, by=by, note=_remark(change, sentence))
+            note_effect(change, Effect(row, Outcome.ENDS, sentence), by=by)
+            workflow.advance(row, Step.LEAVE, by=by, note=remark(change, sentence))
     return len(rows)
 
 
@@ -537,14 +612,22 @@ def _close(follow_up: FollowUp, result: FollowUp.Result, note: str, *, by: User)
 
 # --- the county's rules ---------------------------------------------------------------------------------
 
-# Until the county records its own: nothing more is paid for somebody who is not there.
+# Until the county records its own: nothing more is paid for somebody who is not there, and where time in school is paid
+# for, what was there is paid.
 _NO_RULE = ChangeRule(on_leaving=ChangeRule.OnLeaving.END, on_suspension=ChangeRule.OnSuspension.END)
+_NO_RULE_PRO_RATA = ChangeRule(on_leaving=ChangeRule.OnLeaving.PRO_RATA, on_suspension=ChangeRule.OnSuspension.PRO_RATA)
 
 
 def rule_of(programme: Programme, term: Term) -> ChangeRule:
     """The programme's rule in force in the term; an unsaved one that ends cases where none is recorded."""
     held = programme.change_rules.filter(first_term__lte=term.key).order_by("-first_term").first()
-    return held or _NO_RULE
+    return held or (_NO_RULE_PRO_RATA if programme.pro_rata else _NO_RULE)
+
+
+def _refuse_pro_rata(rule: ChangeRule) -> None:
+    for name in ("on_leaving", "on_suspension"):
+        if getattr(rule, name) == ChangeRule.OnLeaving.PRO_RATA:
+            raise ValidationError({name: f"{rule.programme}不按实际在校时间计算，请选另一项。"})
 
 
 def set_rule(rule: ChangeRule, *, county: Unit, by: User) -> ChangeRule:
@@ -558,6 +641,8 @@ def set_rule(rule: ChangeRule, *, county: Unit, by: User) -> ChangeRule:
             held.on_leaving, held.on_suspension, held.source = rule.on_leaving, rule.on_suspension, rule.source
             rule, held.recorded_at, held.recorded_by = held, rule.recorded_at, by
         rule.full_clean()
+        if not rule.programme.pro_rata:
+            _refuse_pro_rata(rule)
         rule.save()
         audit.record(
             "change.rule", rule, by=by, unit=county, programme=rule.programme.code, first_term=rule.first_term,

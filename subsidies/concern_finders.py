@@ -139,10 +139,7 @@ def season(county: Unit, term: Term) -> Season:
     rounds = Round.objects.filter(
         term=term, unit__path__startswith=county.path, programme__is_active=True, opens_on__lte=today
     )
-    ages: dict[str, StageAges] = {}
-    for row in StageAges.objects.filter(first_term__lte=term.key).order_by("first_term"):
-        if not row.last_term or term.key <= row.last_term:
-            ages[row.stage] = row
+    ages = {row.stage: row for row in StageAges.objects.in_force(term.key).order_by("first_term")}
     kinds = {category.pk: category for category in Category.objects.all()}
     known = Programme.objects.prefetch_related("standards", "accepted")
     return Season(
@@ -542,11 +539,7 @@ class _Case:
 
 def excluded_twice(now: Season, persons: Iterable[Suspect]) -> Iterator[Found]:
     """One child with two programmes that exclude each other; or with one programme twice, under two numbers."""
-    apart = {
-        frozenset((row.programme_id, row.other_id))
-        for row in ProgrammeExclusion.objects.filter(first_term__lte=now.term.key)
-        if not row.last_term or now.term.key <= row.last_term
-    }
+    apart = {frozenset((row.programme_id, row.other_id)) for row in ProgrammeExclusion.objects.in_force(now.term.key)}
     child = {place.pupil: person.key for person in persons for place in person.places}
     cases = Application.objects.filter(
         term=now.term, school__path__startswith=now.county.path, state__in=ON_THE_ROAD

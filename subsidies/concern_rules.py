@@ -9,8 +9,8 @@ from django.db.models import Q
 from accounts import access, audit, clock
 from accounts.models import Unit, User
 from accounts.roles import Permission
+from students.term_keys import term_before, term_label
 
-from .entitlement import term_before, term_label
 from .models import ConcernReason, Programme, ProgrammeExclusion, StageAges
 
 
@@ -76,7 +76,7 @@ def set_ages(ages: StageAges, *, county: Unit, by: User) -> StageAges:
             dt.date(2024, ages.on_month, ages.on_day)
         except ValueError:
             raise ValidationError({"on_day": f"{ages.on_month} 月没有 {ages.on_day} 日。"}) from None
-        running = same.filter(Q(last_term="") | Q(last_term__gte=ages.first_term), first_term__lt=ages.first_term)
+        running = same.in_force_from(ages.first_term).filter(first_term__lt=ages.first_term)
         running.update(last_term=term_before(ages.first_term))
         present = same.filter(first_term=ages.first_term).first()
         action, was = ("stage_ages.correct", str(present)) if present else ("stage_ages.add", "")
@@ -101,7 +101,7 @@ def add_exclusion(
     with transaction.atomic():
         list(Programme.objects.select_for_update().filter(pk__in=[first.pk, second.pk]).order_by("pk"))
         same = ProgrammeExclusion.objects.filter(programme=first, other=second)
-        if same.filter(Q(last_term="") | Q(last_term__gte=first_term)).exists():
+        if same.in_force_from(first_term).exists():
             raise ValidationError("这两个项目在这个学期已经登记为不能兼得。")
         pair = ProgrammeExclusion(programme=first, other=second, first_term=first_term, source=source, recorded_by=by)
         pair.full_clean()
@@ -116,13 +116,6 @@ def end_exclusion(pair: ProgrammeExclusion, *, last_term: str, county: Unit, by:
     """From the term after `last_term` on, a child may have both."""
     access.require(by, Permission.EDIT_STANDARDS, county)
     with transaction.atomic():
-        held = ProgrammeExclusion.objects.select_for_update().get(pk=pair.pk)
-        if held.last_term:
-            raise ValidationError("这条规定已经登记了截止学期。")
-        if last_term < held.first_term:
-            raise ValidationError({"last_term": "截止学期不能早于执行学期。"})
-        held.last_term = last_term
-        held.full_clean(exclude=["recorded_by"])  # nobody, of a pair that was shipped
-        held.save(update_fields=["last_term"])
+        held = ProgrammeExclusion.objects.end(pair, last_term)
         audit.record("exclusion.end", held, by=by, unit=county, last_term=last_term)
     return held

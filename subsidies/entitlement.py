@@ -7,13 +7,16 @@ mattered: changing any other leaves the amount as it is.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from accounts.templatetags.aid import cn_date
+from students.term_keys import is_autumn
 
+from .dated_terms import is_in_force, span_label
 from .policy_words import STANDING_NAMES, condition_name, condition_value
 
 _FEN = Decimal("0.01")
@@ -49,6 +52,7 @@ class Facts:
     schooling: str = ""  # ordinary, special
     boarding_since: dt.date | None = None
     attended: Decimal | None = None  # months or days of the term; None: all of them
+    presence: str = ""  # in words, from when to when that was
     had_before: bool = False  # a one-time aid was paid already
 
 
@@ -137,7 +141,12 @@ class Check(NamedTuple):
 
     facts: frozenset[str]
     is_met: bool
-    words: str = ""
+    words: Callable[[], str] = str  # put together when they are read: of most checks nobody reads them
+
+
+def amount_of(facts: Facts, rules: ProgrammeRules, *, term: str, on: dt.date) -> Decimal | None:
+    """元 for one term as `entitlement` has it, without the words."""
+    return _Case(facts, rules, term, on).amount
 
 
 def entitlement(facts: Facts, rules: ProgrammeRules, *, term: str, term_name: str, on: dt.date) -> Entitlement:
@@ -146,33 +155,50 @@ def entitlement(facts: Facts, rules: ProgrammeRules, *, term: str, term_name: st
     `term` is the key of the term paid for (the rule is chosen by term, not by today: a raise published in
     May that counts from spring applies to spring); `on` is the day on which hardship must be valid.
     """
-    held = held_on(facts, on)
-    gates = list(_gates(facts, rules, held, term, on))
-    rests_on = _facts_of(gates)
-    if refused := next((gate for gate in gates if not gate.is_met), None):
-        return Entitlement(None, refused.words, refused.facts)
-    rows = [_Row(row, facts, rules, held, term) for row in rules.standards if _covers(row, term)]
-    fitting = [row for row in rows if row.fits]
-    if not fitting:
-        rests_on |= _turned_away(rows, rests_on)
-        return Entitlement(None, _why_no_standard(facts, rules, rows, term_name), rests_on)
-    best = max(fitting, key=lambda row: (row.amount, -row.rule.key))
-    if not rules.highest_wins and any(row.amount != best.amount for row in fitting):
-        # The table's own check refuses such rows, and so do we.
-        sentence = f"{rules.name}有{len(fitting)}条标准同时适用且金额不同，请县资助中心先更正标准。"
-        return Entitlement(None, sentence, rests_on.union(*(_facts_of(row.checks) for row in fitting)))
-    if not best.amount:
+    case = _Case(facts, rules, term, on)
+    rests_on = _facts_of(case.gates)
+    if case.refused:
+        return Entitlement(None, case.refused.words(), case.refused.facts)
+    best = case.best
+    if best is None:
+        rests_on |= _turned_away(case.rows, rests_on)
+        return Entitlement(None, _why_no_standard(facts, rules, case.rows, term_name), rests_on)
+    if case.is_torn:
+        sentence = f"{rules.name}有{len(case.fitting)}条标准同时适用且金额不同，请县资助中心先更正标准。"
+        return Entitlement(None, sentence, rests_on.union(*(_facts_of(row.checks) for row in case.fitting)))
+    if case.amount is None and facts.attended is not None and facts.attended <= 0:
         return Entitlement(None, f"{term_name}该生没有实际在校，{rules.name}没有应发金额。", rests_on | {"attended"})
-    rivals = [row for row in rows if not row.fits and _would_change(row.amount, best.amount, rules)]
+    rivals = [row for row in case.rows if not row.fits and _would_change(row.amount, best.amount, rules)]
     rests_on |= _facts_of(best.checks)
     rests_on |= _turned_away(rivals, rests_on)
+    if case.amount is None:
+        return Entitlement(None, f"{term_name}按{best.rule.document}折算不足一分，{rules.name}没有应发金额。", rests_on)
     return Entitlement(
         best.amount,
-        _sentence(facts, rules, best, _named(facts, rules, held, term, rests_on), rests_on, term_name),
+        _sentence(facts, rules, best, _named(facts, rules, case.held, term, rests_on), rests_on, term_name),
         rests_on,
         best.rule.key,
         best.rule.document,
     )
+
+
+class _Case:
+    """Facts held against the rules of a term: which gate refuses, which rows fit, which of them is paid."""
+
+    def __init__(self, facts: Facts, rules: ProgrammeRules, term: str, on: dt.date) -> None:
+        self.held = held_on(facts, on)
+        self.gates = tuple(_gates(facts, rules, self.held, term, on))
+        self.refused = next((gate for gate in self.gates if not gate.is_met), None)
+        rows = () if self.refused else rules.standards
+        self.rows = [_Row(row, facts, rules, self.held, term) for row in rows if is_in_force(row, term)]
+        self.fitting = [row for row in self.rows if row.fits]
+        self.best = max(self.fitting, key=lambda row: (row.amount, -row.rule.key), default=None)
+        # Two amounts for one child: the table's own check refuses such rows, and so do we.
+        self.is_torn = not rules.highest_wins and len({row.amount for row in self.fitting}) > 1
+
+    @property
+    def amount(self) -> Decimal | None:
+        return None if self.best is None or self.is_torn else self.best.amount or None
 
 
 def _would_change(amount: Decimal, paid: Decimal, rules: ProgrammeRules) -> bool:
@@ -190,28 +216,23 @@ def _is_valid(hardship: Hardship, on: dt.date) -> bool:
     return hardship.valid_from <= on and (hardship.valid_to is None or on <= hardship.valid_to)
 
 
-def _covers(rule: StandardRule | Ground, term: str) -> bool:
-    return rule.first_term <= term and (not rule.last_term or term <= rule.last_term)
-
-
 # --- the programme's gates -------------------------------------------------------------------------
 
 
 def _gates(facts: Facts, rules: ProgrammeRules, held: tuple[Hardship, ...], term: str, on: dt.date) -> Iterator[Check]:
     standing = STANDING_NAMES.get(facts.standing, facts.standing)
-    yield Check(frozenset({"standing"}), facts.standing == "present", f"该生{standing}，不能享受{rules.name}。")
-    is_for = facts.stage in rules.stages
+    yield Check(frozenset({"standing"}), facts.standing == "present", lambda: f"该生{standing}，不能享受{rules.name}。")
     stage = condition_value("stage", facts.stage)
-    yield Check(frozenset({"stage"}), is_for, f"{rules.name}不面向{stage}学生。")
+    yield Check(frozenset({"stage"}), facts.stage in rules.stages, lambda: f"{rules.name}不面向{stage}学生。")
     if rules.recipients == "listed":
         yield _ground_check(facts, rules, held, term, on)
     if rules.unit == "once":
         paid = f"该生已经领取过{rules.name}，这一项目每人只发放一次。"
-        yield Check(frozenset({"had_before"}), not facts.had_before, paid)
+        yield Check(frozenset({"had_before"}), not facts.had_before, lambda: paid)
 
 
 def _ground_check(facts: Facts, rules: ProgrammeRules, held: tuple[Hardship, ...], term: str, on: dt.date) -> Check:
-    accepted = [ground for ground in rules.grounds if _covers(ground, term)]
+    accepted = [ground for ground in rules.grounds if is_in_force(ground, term)]
     if grounds := _grounds(facts, rules, held, term):
         codes = {each.code for each in grounds}
         # Of several grounds one is enough; with one for either boarding status, that status is no matter.
@@ -221,14 +242,14 @@ def _ground_check(facts: Facts, rules: ProgrammeRules, held: tuple[Hardship, ...
     looked_at = {_category(ground.code) for ground in accepted}
     if any(ground.boarding for ground in accepted):
         looked_at.add("boarding")
-    return Check(frozenset(looked_at), is_met=False, words=_why_no_ground(facts, rules, held, on))
+    return Check(frozenset(looked_at), False, lambda: _why_no_ground(facts, rules, held, on))
 
 
 def _grounds(facts: Facts, rules: ProgrammeRules, held: tuple[Hardship, ...], term: str) -> tuple[Hardship, ...]:
     if rules.recipients != "listed":
         return ()
     accepted = {
-        ground.code for ground in rules.grounds if ground.boarding in ("", facts.boarding) and _covers(ground, term)
+        ground.code for ground in rules.grounds if ground.boarding in ("", facts.boarding) and is_in_force(ground, term)
     }
     return tuple(each for each in held if each.code in accepted)
 
@@ -273,25 +294,33 @@ def checks(rule: StandardRule, facts: Facts, held: tuple[Hardship, ...]) -> Iter
     """The row's conditions, each held against the facts."""
     for condition in rule.conditions:
         value = getattr(facts, condition.fact)
-        wanted = "、".join(condition_value(condition.fact, each) for each in sorted(condition.values))
-        here = condition_value(condition.fact, value) if value else "没有登记"
-        words = f"{condition_name(condition.fact)}须为{wanted}，该生为{here}"
+        words = functools.partial(_why_not_met, condition, value)
         yield Check(frozenset({condition.fact}), value in condition.values, words)
     codes = {each.code: each for each in held}
     if rule.any_of:
         met = sorted(rule.any_of & codes.keys())
         looked_at = met[:1] or rule.any_of
-        yield Check(frozenset(map(_category, looked_at)), bool(met), "该生不属于这条标准所列的困难类别")
+        yield Check(frozenset(map(_category, looked_at)), bool(met), lambda: "该生不属于这条标准所列的困难类别")
     for code in sorted(rule.all_of):
-        yield Check(frozenset({_category(code)}), code in codes, "该生不同时具备这条标准要求的困难类别")
+        yield Check(frozenset({_category(code)}), code in codes, lambda: "该生不同时具备这条标准要求的困难类别")
     for code in sorted(rule.none_of):
-        named = codes[code].name if code in codes else ""
-        yield Check(frozenset({_category(code)}), code not in codes, f"{named}不适用这条标准")
+        words = functools.partial("{}不适用这条标准".format, codes[code].name if code in codes else "")
+        yield Check(frozenset({_category(code)}), code not in codes, words)
     for flag in rule.flags:
         said = dict(codes[flag.code].flags).get(flag.name, "") if flag.code in codes else ""
-        wanted = "、".join(sorted(flag.values))
-        words = f"名单上“{flag.name}”须为{wanted}，该生为{said or '没有注明'}"
-        yield Check(frozenset({_category(flag.code)}), said in flag.values, words)
+        yield Check(
+            frozenset({_category(flag.code)}), said in flag.values, functools.partial(_why_not_said, flag, said)
+        )
+
+
+def _why_not_met(condition: Condition, value: str) -> str:
+    wanted = "、".join(condition_value(condition.fact, each) for each in sorted(condition.values))
+    here = f"为{condition_value(condition.fact, value)}" if value else "没有登记"
+    return f"{condition_name(condition.fact)}须为{wanted}，该生{here}"
+
+
+def _why_not_said(flag: Flag, said: str) -> str:
+    return f"名单上“{flag.name}”须为{'、'.join(sorted(flag.values))}，该生{f'为{said}' if said else '没有注明'}"
 
 
 def for_term(rule: StandardRule, rules: ProgrammeRules, term: str, *, attended: Decimal | None = None) -> Decimal:
@@ -302,7 +331,7 @@ def for_term(rule: StandardRule, rules: ProgrammeRules, term: str, *, attended: 
     """
     if rules.unit == "year":
         autumn = (rule.amount / 2).quantize(_FEN, ROUND_DOWN)
-        return autumn if term.endswith("-1") else rule.amount - autumn
+        return autumn if is_autumn(term) else rule.amount - autumn
     if rules.unit in ("month", "day"):
         return (rule.amount * _periods(rule, rules, attended)).quantize(_FEN, ROUND_HALF_UP)
     return rule.amount
@@ -340,11 +369,10 @@ def _sentence(
 ) -> str:
     rule = row.rule
     kinds = "；".join(_ground_words(each, rule) for each in named)
-    until = f"至{term_label(rule.last_term)}" if rule.last_term else "起"
     return (
         f"{term_name}：该生为{_who(facts, rules, rests_on)}"
         + (f"，属{kinds}" if kinds else "")
-        + f"，符合{rules.name}条件；按{rule.document}（自{term_label(rule.first_term)}{until}执行），"
+        + f"，符合{rules.name}条件；按{rule.document}（自{span_label(rule)}执行），"
         + f"{_formula(row, rules, facts)}。"
     )
 
@@ -354,12 +382,13 @@ def _who(facts: Facts, rules: ProgrammeRules, rests_on: frozenset[str]) -> str:
     if boarding and facts.boarding_since:
         boarding += f"（{cn_date(facts.boarding_since)}起）"
     words = f"{condition_value('stage', facts.stage)}{boarding}学生"
-    if rules.tiered:
-        words += f"，认定等级为{facts.tier}"
-    shown = ("stage", "boarding", "tier", "standing", "attended", "had_before")
-    for name in sorted(rests_on):
-        if name not in shown and not name.startswith("category:"):
-            words += f"，{condition_name(name)}为{condition_value(name, getattr(facts, name))}"
+    if "tier" in rests_on:
+        words += f"，认定等级为{facts.tier}" if facts.tier else "，没有认定等级"
+    said = {"stage", "tier", "standing", "attended", "had_before"} | ({"boarding"} if facts.boarding else set())
+    for name in sorted(rests_on - said):
+        if not name.startswith("category:"):
+            value = getattr(facts, name)
+            words += f"，{condition_name(name)}{f'为{condition_value(name, value)}' if value else '没有登记'}"
     return words
 
 
@@ -368,7 +397,8 @@ def _ground_words(each: Hardship, rule: StandardRule) -> str:
     until = f"至{cn_date(each.valid_to)}" if each.valid_to else "起有效"
     asked = {flag.name for flag in rule.flags if flag.code == each.code}
     said = "".join(f"，{name}：{value}" for name, value in each.flags if name in asked)
-    return f"{each.name}（{each.source}，{cn_date(each.valid_from)}{until}{said}）"
+    evidence = f"：{each.evidence}" if each.evidence else ""
+    return f"{each.name}（{each.source}{evidence}，{cn_date(each.valid_from)}{until}{said}）"
 
 
 def _formula(row: _Row, rules: ProgrammeRules, facts: Facts) -> str:
@@ -378,8 +408,10 @@ def _formula(row: _Row, rules: ProgrammeRules, facts: Facts) -> str:
     if rules.unit in ("month", "day"):
         unit, count = {"month": ("月", "个月"), "day": ("天", "天")}[rules.unit]
         periods = _periods(rule, rules, facts.attended)
-        actual = "实际在校" if periods != rule.periods else ""
-        return f"每{unit}{rule.amount:.2f}元×{actual}{periods.normalize():f}{count}，本学期{paid}"
+        is_part = periods != rule.periods
+        when = f"（{facts.presence}）" if is_part and facts.presence else ""
+        told = f"{'实际在校' if is_part else ''}{periods.normalize():f}{count}{when}"
+        return f"每{unit}{rule.amount:.2f}元×{told}，本学期{paid}"
     return f"一次性{paid}" if rules.unit == "once" else f"每学期{paid}"
 
 
@@ -392,33 +424,21 @@ def _why_no_ground(facts: Facts, rules: ProgrammeRules, held: tuple[Hardship, ..
     if expired:
         last = max(expired, key=lambda each: each.valid_to or on)
         return f"{last.name}已于{cn_date(last.valid_to)}失效，没有其他有效的困难类别；请先核实并登记新的困难类别。"
+    if to_come := [each for each in facts.hardships if each.valid_from > on]:
+        first = min(to_come, key=lambda each: each.valid_from)
+        return f"{first.name}自{cn_date(first.valid_from)}起才有效，现在没有有效的困难类别。"
     return "没有登记有效的困难类别；请先在学生页登记困难类别和证明。"
 
 
 def _why_no_standard(facts: Facts, rules: ProgrammeRules, rows: list[_Row], term_name: str) -> str:
-    if rules.tiered and not facts.tier:
-        return f"{rules.name}分档资助，请先选择困难等级。"
     here = f"{condition_value('stage', facts.stage)}{condition_value('boarding', facts.boarding)}"
-    here += f"、{facts.tier}" if rules.tiered else ""
-    nearest = min(rows, key=lambda row: len(row.unmet), default=None)
-    reason = f"最接近的一条是“{nearest.rule.document}”：" + "；".join(c.words for c in nearest.unmet) if nearest else ""
-    remedy = f"{reason}。如与实际情况不符，请先更正登记的信息。" if reason else "请县资助中心先维护标准。"
-    return f"{rules.name}在{term_name}没有适用于{here}学生的标准；{remedy}"
-
-
-def term_label(key: str) -> str:
-    """2023-2024-2 → 2024年春季学期."""
-    first, second, half = key.split("-")
-    return f"{first}年秋季学期" if half == "1" else f"{second}年春季学期"
-
-
-def term_after(key: str) -> str:
-    """2023-2024-1 → 2023-2024-2; 2023-2024-2 → 2024-2025-1."""
-    first, second, half = key.split("-")
-    return f"{first}-{second}-2" if half == "1" else f"{second}-{int(second) + 1}-1"
-
-
-def term_before(key: str) -> str:
-    """2023-2024-2 → 2023-2024-1; 2023-2024-1 → 2022-2023-2."""
-    first, second, half = key.split("-")
-    return f"{first}-{second}-1" if half == "2" else f"{int(first) - 1}-{first}-2"
+    here += f"、{facts.tier}" if rules.tiered and facts.tier else ""
+    lacking = f"{rules.name}在{term_name}没有适用于{here}学生的标准"
+    if not rows:
+        return f"{lacking}；请县资助中心先维护标准。"
+    # A row of another stage is not near, however little else it asks for.
+    nearest = min(rows, key=lambda row: (any("stage" in check.facts for check in row.unmet), len(row.unmet)))
+    if not facts.tier and all(check.facts == {"tier"} for check in nearest.unmet):
+        return f"{rules.name}分档资助，请先选择困难等级。"
+    reason = "；".join(check.words() for check in nearest.unmet)
+    return f"{lacking}；最接近的一条是“{nearest.rule.document}”：{reason}。如与实际情况不符，请先更正登记的信息。"

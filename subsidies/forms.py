@@ -24,29 +24,6 @@ from .reviews import Member, Minutes, Verdict
 from .states import State
 
 
-class RoundForm(forms.Form):
-    """Opening a round."""
-
-    programme = forms.ModelChoiceField(Programme.objects.filter(is_active=True), label="资助项目", empty_label="请选择")
-    term = forms.ModelChoiceField(Term.objects.all(), label="学期", empty_label="请选择")
-    unit = forms.ModelChoiceField(Unit.objects.none(), label="范围", empty_label=None)
-    opens_on = forms.DateField(label="填报开始", widget=DayInput)
-    closes_on = forms.DateField(
-        label="填报截止", widget=DayInput, help_text="班主任只能在这段时间内提交申请；以后可以延长。"
-    )
-
-    def __init__(self, *args: Any, units: QuerySet[Unit], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["unit"].queryset = units
-
-
-class WindowForm(forms.Form):
-    """Moving the days in which teachers may file."""
-
-    opens_on = forms.DateField(label="填报开始", widget=DayInput)
-    closes_on = forms.DateField(label="填报截止", widget=DayInput)
-
-
 class FilingForm(forms.Form):
     """One class on one page: who applies, at which tier, why."""
 
@@ -500,12 +477,15 @@ class ExclusionForm(forms.Form):
         self.fields["first_term"].choices = _term_choices()
 
 
-class ExclusionEndForm(forms.Form):
-    last_term = forms.ChoiceField(label="截止学期", help_text="从下一学期起可以兼得。")
+class TermEndForm(forms.Form):
+    """The last term of a dated row; `then` says what comes after it."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    last_term = forms.ChoiceField(label="截止学期")
+
+    def __init__(self, *args: Any, then: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["last_term"].choices = _term_choices()
+        self.fields["last_term"].help_text = then
 
 
 def _term_choices() -> list[tuple[str, str]]:

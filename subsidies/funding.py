@@ -4,35 +4,46 @@ A batch keeps the split it was made with: shares recorded later change no sheet 
 shares were recorded (documents on money come late) is split once, when they are there.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
+from django.db.models.fields.json import KT
 
 from accounts import access, audit, clock
 from accounts.models import Unit, User
 from accounts.roles import Permission
 from students.models import School, Term
 
-from . import shares
-from .entitlement import term_label
-from .models import FundShare, LineShare, PaymentBatch, PaymentLine, PayoutSheet, Programme, Round, SheetSplit
-from .programmes import term_before
+from . import centre_shares, dated_terms, shares
+from .models import (
+    Application,
+    FundShare,
+    LineShare,
+    PaymentBatch,
+    PaymentLine,
+    PayoutSheet,
+    Programme,
+    Round,
+    SheetSplit,
+)
 from .shares import Parts, Plan
 
 # --- the dated rows --------------------------------------------------------------------------------
 
 
 def record_share(share: FundShare, *, county: Unit, by: User) -> FundShare:
-    """Who bears the programme's money for a kind of school from a term on.
+    """Who bears the programme's money for a kind of school (and pupils from some regions) from a term on.
 
     The row before ends with the term before; where a later row is known already, the new one ends before that. A row
     of that very term is put right instead: batches keep the fractions they were split by. Raises ValidationError for
-    fractions that do not sum to one, a level that is not known, or a remainder nobody takes.
+    fractions that do not sum to one, a level that is not known, a remainder nobody takes, or a region that another
+    row of the same kind of school names too.
     """
     access.require(by, Permission.EDIT_STANDARDS, county)
     share.recorded_by, share.recorded_at = by, clock.now()
@@ -42,31 +53,37 @@ def record_share(share: FundShare, *, county: Unit, by: User) -> FundShare:
         raise ValidationError({"document_date": "文件日期不能晚于今天。"})
     with transaction.atomic():
         programme = Programme.objects.select_for_update().get(pk=share.programme_id)
-        same = programme.shares.filter(schools=share.schools)
-        present = same.filter(first_term=share.first_term).first()
-        before = same.filter(first_term__lt=share.first_term).order_by("-first_term").first()
-        if present:
-            share.pk, share.last_term, share._state.adding = present.pk, present.last_term, False
-        else:
-            after = same.filter(first_term__gt=share.first_term).order_by("first_term").first()
-            share.last_term = term_before(after.first_term) if after else ""
-            running = same.filter(Q(last_term="") | Q(last_term__gte=share.first_term), first_term__lt=share.first_term)
-            running.update(last_term=term_before(share.first_term))
+        same = programme.shares.filter(schools=share.schools, origins=share.origins)
+        before, is_correction = same.make_way(share)
+        _refuse_common_origins(share, programme)
         share.full_clean()
         share.save()
         audit.record(
-            "share.correct" if present else "share.record",
+            "share.correct" if is_correction else "share.record",
             share,
             by=by,
             unit=county,
             programme=programme.code,
-            schools=share.get_schools_display(),
+            schools=share.whom,
             first_term=share.first_term,
-            was=_words(present or before),
+            was=_words(before),
             new=_words(share),
             basis=share.document,
         )
     return share
+
+
+def _refuse_common_origins(share: FundShare, programme: Programme) -> None:
+    """A region may not stand in two rows of one kind of school; one within it may, and then counts for its pupils."""
+    others = programme.shares.filter(schools=share.schools).exclude(origins="").exclude(origins=share.origins)
+    for other in others if share.origins else ():
+        both = sorted({*share.origin_codes} & {*other.origin_codes})
+        if both and dated_terms.meet(share, other):
+            raise ValidationError(
+                f"生源地与已登记的“{other.origin_name}”（{dated_terms.span_label(other)}，{other.document}）重叠："
+                f"例如户籍在{centre_shares.place_name(both[0])}的学生，两条都适用。"
+                "请去掉重叠的地区，或先为原来的一条登记截止学期。"
+            )
 
 
 def end_share(share: FundShare, *, last_term: str, county: Unit, by: User) -> FundShare:
@@ -74,21 +91,14 @@ def end_share(share: FundShare, *, last_term: str, county: Unit, by: User) -> Fu
     access.require(by, Permission.EDIT_STANDARDS, county)
     with transaction.atomic():
         programme = Programme.objects.select_for_update().get(pk=share.programme_id)
-        held = FundShare.objects.select_for_update().get(pk=share.pk)
-        if held.last_term:
-            raise ValidationError("这条分担比例已经有截止学期。")
-        if last_term < held.first_term:
-            raise ValidationError({"last_term": "截止学期不能早于执行学期。"})
-        held.last_term = last_term
-        held.full_clean(exclude=["recorded_by"])  # nobody, of a row that came with a pack
-        held.save(update_fields=["last_term"])
+        held = FundShare.objects.end(share, last_term)
         audit.record(
             "share.end",
             held,
             by=by,
             unit=county,
             programme=programme.code,
-            schools=held.get_schools_display(),
+            schools=held.whom,
             last_term=last_term,
             basis=held.document,
         )
@@ -100,37 +110,40 @@ def _words(share: FundShare | None) -> str:
     if share is None:
         return ""
     levels = "、".join(f"{shares.LEVELS[part.level]}{part.fraction}" for part in share.plan.shares)
-    terms = f"自{term_label(share.first_term)}起"
-    return f"{levels}，尾差由{shares.LEVELS[share.remainder]}承担，{terms}（{share.document}）"
+    terms = dated_terms.span_label(share)
+    return f"{levels}，尾差由{shares.LEVELS[share.remainder]}承担，自{terms}（{share.document}）"
 
 
-def share_of(programme: Programme, school: Unit, term: Term) -> FundShare | None:
-    """The shares that count for the school in the term: those of the narrowest kind of school that fits it."""
-    return shares_of(programme, [school], term).get(school.pk)
+@dataclass(frozen=True)
+class Book:
+    """The rows in force in a term, with the kinds of the schools they are asked for."""
+
+    rows: Sequence[FundShare]
+    kinds: Mapping[int, tuple[str, ...]]  # by the school's key
+
+    def share(self, school: int, region: str) -> FundShare | None:
+        """The row that counts for a pupil from the region at the school (`shares.choose`)."""
+        return shares.choose(self.rows, self.kinds.get(school, ("",)), region)
 
 
-def shares_of(programme: Programme, schools: Iterable[Unit], term: Term) -> dict[int, FundShare]:
-    """As `share_of`, for many schools at once, by the school's key; a school without shares is left out."""
-    rows = programme.shares.filter(Q(last_term="") | Q(last_term__gte=term.key), first_term__lte=term.key)
-    by_kind = {row.schools: row for row in rows}
-    keys = [school.pk for school in schools]
-    kinds = {
-        school.pk: shares.kinds_of(school.ownership, school.finance) for school in School.objects.filter(pk__in=keys)
-    }
-    found = {}
-    for key in keys:
-        for kind in kinds.get(key, ("",)):
-            if kind in by_kind:
-                found[key] = by_kind[kind]
-                break
-    return found
+def book_of(programme: Programme, schools: Iterable[int], term: Term) -> Book:
+    """The programme's rows in the term, for the schools of these keys. Two queries."""
+    units = School.objects.filter(pk__in=list(schools))
+    kinds = {unit.pk: shares.kinds_of(unit.ownership, unit.finance) for unit in units}
+    return Book(list(programme.shares.in_force(term.key)), kinds)
+
+
+def share_of(programme: Programme, school: Unit, term: Term, region: str = "") -> FundShare | None:
+    """The row that counts for a pupil from the region at the school in the term."""
+    return book_of(programme, [school.pk], term).share(school.pk, region)
 
 
 def recorded(programme: Programme) -> list[FundShare]:
-    """The programme's rows as its page shows them: what is in force first, by kind of school, the newest first."""
+    """The programme's rows as its page shows them: what is in force first, by kind of school and region, the newest
+    first."""
     order = list(shares.KINDS)
     rows = sorted(programme.shares.all(), key=lambda row: row.first_term, reverse=True)
-    return sorted(rows, key=lambda row: (bool(row.last_term), order.index(row.schools)))
+    return sorted(rows, key=lambda row: (bool(row.last_term), order.index(row.schools), row.origin_name))
 
 
 # --- splitting payments ----------------------------------------------------------------------------
@@ -145,51 +158,68 @@ def split_batch(batch: PaymentBatch, *, by: User) -> int:
     with transaction.atomic():
         # One at a time: what two clerks split at once would be written twice.
         Term.objects.select_for_update().get(pk=batch.round.term_id)
-        waiting = list(batch.sheets.filter(split__isnull=True).select_related("school").order_by("school__path"))
+        waiting = list(batch.sheets.filter(splits=None).select_related("school").order_by("school__path"))
         if not waiting:
             raise ValidationError("这个批次的花名册都已分担，不用重复登记。")
         done = split_sheets(batch, waiting, by=by)
         if not done:
-            raise ValidationError(missing_words(batch.round.programme, batch.round.term))
+            raise ValidationError(_missing_words(batch, waiting))
         told = " / ".join(dict.fromkeys(_snapshot_words(split) for split in done))
-        audit.record("batch.split", batch, by=by, unit=batch.round.unit, sheets=len(done), new=told)
-    return len(done)
+        sheets = len({split.sheet_id for split in done})
+        audit.record("batch.split", batch, by=by, unit=batch.round.unit, sheets=sheets, new=told)
+    return sheets
 
 
 def split_sheets(batch: PaymentBatch, sheets: Collection[PayoutSheet], *, by: User) -> list[SheetSplit]:
     """Write who bears each line of the sheets, by the shares of the batch's term; inside the caller's transaction.
 
-    A sheet whose school has no shares recorded is left as it is. What was written is read back and compared.
+    The lines of a sheet that go by the same shares are split as one list. A sheet is left as it is while there are no
+    shares for one of its lines. What was written is read back and compared.
     """
-    rows = shares_of(batch.round.programme, [sheet.school for sheet in sheets], batch.round.term)
+    book = book_of(batch.round.programme, [sheet.school_id for sheet in sheets], batch.round.term)
     now = clock.now()
     made = []
     for sheet in sheets:
-        share = rows.get(sheet.school_id)
-        if share is None:
-            continue
-        split = SheetSplit.objects.create(
-            sheet=sheet,
-            share=share,
-            levels=share.levels,
-            remainder=share.remainder,
-            document=share.document,
-            made_at=now,
-            made_by=by,
-        )
         lines = list(sheet.lines.order_by("position"))
-        parts = _parts_of(lines, split.plan)
-        LineShare.objects.bulk_create(
-            (
-                LineShare(split=split, line_id=line, level=level, amount=amount)
-                for line, borne in parts.items()
-                for level, amount in borne.items()
-            ),
-            batch_size=500,
-        )
-        _assert_split(split, lines)
-        made.append(split)
+        found = [book.share(sheet.school_id, region_of(line)) for line in lines]
+        by_share: dict[FundShare, list[PaymentLine]] = {}
+        for line, share in zip(lines, found, strict=True):
+            if share is not None:
+                by_share.setdefault(share, []).append(line)
+        if None in found:
+            continue
+        for share, rows in by_share.items():
+            split = SheetSplit.objects.create(
+                sheet=sheet,
+                share=share,
+                whom=share.whom,
+                levels=share.levels,
+                remainder=share.remainder,
+                document=share.document,
+                made_at=now,
+                made_by=by,
+            )
+            _write_parts(split, rows)
+            made.append(split)
     return made
+
+
+def region_of(line: PaymentLine) -> str:
+    """Where the pupil's household was registered when the sheet was made; "" where nothing was recorded."""
+    return line.snapshot.get("region", "")
+
+
+def _write_parts(split: SheetSplit, lines: list[PaymentLine]) -> None:
+    parts = _parts_of(lines, split.plan)
+    LineShare.objects.bulk_create(
+        (
+            LineShare(split=split, line_id=line, level=level, amount=amount)
+            for line, borne in parts.items()
+            for level, amount in borne.items()
+        ),
+        batch_size=500,
+    )
+    _assert_split(split, lines)
 
 
 def _parts_of(lines: list[PaymentLine], plan: Plan) -> dict[UUID, Parts]:
@@ -217,7 +247,7 @@ def _kept_parts(lines: Iterable[UUID]) -> dict[UUID, Parts]:
 
 def _assert_split(split: SheetSplit, lines: list[PaymentLine]) -> None:
     """Read back what was written: every line adds up, and the levels bear the sum of what is paid as it splits."""
-    written = split.sheet.lines.annotate(borne=Sum("shares__amount")).values_list("pk", "borne")
+    written = split.amounts.order_by().values_list("line").annotate(Sum("amount"))
     if dict(written) != {line.pk: line.amount for line in lines}:
         raise IntegrityError(f"sheet {split.sheet_id}: the parts of its lines do not add up")
     paid = [line.amount for line in lines if line.reverses_id is None]
@@ -231,24 +261,74 @@ def _by_level(rows: QuerySet[LineShare]) -> Parts:
 
 
 def can_split(batch: PaymentBatch) -> bool:
-    """Whether shares are recorded by now for a sheet of the batch that has no split."""
-    waiting = batch.sheets.filter(split__isnull=True).select_related("school")
-    return bool(shares_of(batch.round.programme, [sheet.school for sheet in waiting], batch.round.term))
+    """Whether shares are recorded by now for all lines of a sheet of the batch that has no split."""
+    waiting = list(batch.sheets.filter(splits=None))
+    lacking = _lines_without(batch, waiting)
+    return any(not lacking[sheet.pk] for sheet in waiting)
 
 
-def schools_without(round_: Round, schools: QuerySet) -> list[Unit]:
-    """Of these schools (a query of their keys) those for which no shares are recorded in the round's term."""
-    units = list(Unit.objects.filter(pk__in=schools))
-    known = shares_of(round_.programme, units, round_.term)
-    return [unit for unit in units if unit.pk not in known]
+def _lines_without(batch: PaymentBatch, sheets: Collection[PayoutSheet]) -> dict[UUID, Counter[str]]:
+    """By sheet: how many lines have no shares, by the region they come from."""
+    found: dict[UUID, Counter[str]] = {sheet.pk: Counter() for sheet in sheets}
+    if not sheets:
+        return found
+    book = book_of(batch.round.programme, [sheet.school_id for sheet in sheets], batch.round.term)
+    rows = (
+        PaymentLine.objects.filter(sheet__in=list(found))
+        .order_by()
+        .values_list("sheet", "sheet__school", KT("snapshot__region"))
+    )
+    for sheet, school, region, n in rows.annotate(n=Count("pk")):
+        if book.share(school, region or "") is None:
+            found[sheet][region or ""] += n
+    return found
 
 
-def missing_words(programme: Programme, term: Term) -> str:
-    """That there are no shares, and what to do."""
+def schools_without(round_: Round, cases: QuerySet[Application]) -> list[str]:
+    """Names of the schools for which no shares are recorded in the round's term; of one that has some, for how many
+    of the cases there are none. Three queries."""
+    rows = cases.order_by("school__path").values_list("school", "school__name", KT("facts__region"))
+    counted = list(rows.annotate(n=Count("pk")))
+    book = book_of(round_.programme, {row[0] for row in counted}, round_.term)
+    lacking: dict[str, int] = {}
+    all_of: Counter[str] = Counter()
+    for school, name, region, n in counted:
+        all_of[name] += n
+        if book.share(school, region or "") is None:
+            lacking[name] = lacking.get(name, 0) + n
+    return [_lacking_words(name, n, all_of[name]) for name, n in lacking.items()]
+
+
+def _lacking_words(school: str, lacking: int, total: int) -> str:
+    return school if lacking == total else f"{school}（{lacking} 名学生的生源地没有适用的比例）"
+
+
+def _missing_words(batch: PaymentBatch, sheets: Collection[PayoutSheet]) -> str:
+    """That there are no shares, for whom, and what to do."""
+    programme, term = batch.round.programme, batch.round.term
+    lacking = _lines_without(batch, sheets)
+    sheet = next(iter(sheets))
+    regions = lacking[sheet.pk]
+    if regions and regions.total() < sheet.lines.count():
+        region = min(regions)
+        whose = f"户籍在{centre_shares.place_name(region)}的学生" if region else "没有登记户籍所在地的学生"
+        return (
+            f"“{programme}”在{term}的分担比例不适用于{sheet.school}的 {regions.total()} 名学生，例如{whose}；"
+            "请先在“项目与标准”的项目页为其余生源地登记一条。"
+        )
     return f"“{programme}”在{term}没有登记分担比例，请先在“项目与标准”的项目页登记。"
 
 
 # --- what pages show -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Shares a sheet, or some lines of it, were split by: whom for, the fractions in words, the document."""
+
+    whom: str
+    words: str  # 中央 50%、省级 30% …
+    document: str
 
 
 @dataclass(frozen=True)
@@ -257,8 +337,7 @@ class Borne:
 
     title: str
     parts: Mapping[str, Decimal]
-    document: str = ""
-    words: str = ""  # 中央 50%、省级 30% …
+    rules: tuple[Rule, ...] = ()
 
     @property
     def total(self) -> Decimal:
@@ -299,17 +378,18 @@ class Bearing:
 def bearing_of(sheets: Iterable[PayoutSheet]) -> Bearing:
     """Who bears these sheets; each with its school."""
     sheets = list(sheets)
-    splits = {split.sheet_id: split for split in SheetSplit.objects.filter(sheet__in=[sheet.pk for sheet in sheets])}
+    splits: dict[UUID, list[SheetSplit]] = {}
+    for split in SheetSplit.objects.filter(sheet__in=[sheet.pk for sheet in sheets]):
+        splits.setdefault(split.sheet_id, []).append(split)
     parts: dict[UUID, Parts] = {}
-    rows = LineShare.objects.filter(split__in=[split.pk for split in splits.values()]).order_by()
+    rows = LineShare.objects.filter(split__in=[split.pk for made in splits.values() for split in made]).order_by()
     for sheet, level, amount in rows.values_list("split__sheet", "level").annotate(Sum("amount")):
         parts.setdefault(sheet, {})[level] = amount
     borne = tuple(
         Borne(
             sheet.school.name,
             shares.sums([parts.get(sheet.pk, {})]),
-            splits[sheet.pk].document,
-            shares.plan_words(splits[sheet.pk].plan),
+            tuple(Rule(split.whom, str(split), split.document) for split in splits[sheet.pk]),
         )
         for sheet in sheets
         if sheet.pk in splits

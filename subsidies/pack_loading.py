@@ -20,8 +20,9 @@ from accounts.models import Unit, User
 from accounts.roles import Permission
 from students.reference import KINDS
 
-from . import packs, rule_checks, shares, what_if
-from .entitlement import ProgrammeRules, StandardRule, term_label
+from . import packs, percentages, rule_checks, shares, what_if
+from .dated_terms import OPEN, covers, meet, span_label
+from .entitlement import Ground, ProgrammeRules, StandardRule
 from .models import (
     AcceptedCategory,
     FundShare,
@@ -30,10 +31,10 @@ from .models import (
     ProcessRule,
     Programme,
     ProgrammeExclusion,
+    QuotaPercentage,
     Standard,
 )
 from .packs import (
-    DAY_KINDS,
     QUOTA_BASES,
     ExclusionRow,
     GroundRow,
@@ -46,12 +47,14 @@ from .packs import (
     StandardRow,
     wrong_examples,
 )
-from .policy_words import PERIODS, UNITS, VALUES
+from .policy_words import DAY_KINDS, PERIODS, ROUNDINGS, UNITS, VALUES
 from .programmes import category_names, rules_of
 from .what_if import Effect
 
 _Kind = PackRow.Kind
-_OPEN = "9999"
+_PROCESS_FACTS = (
+    "class_review_members", "school_review_members", "notice_days", "notice_day_kind", "notice_shows_amount",
+)  # fmt: skip
 _DECIDING = (_Kind.STANDARD, _Kind.GROUND)  # what amounts are reckoned from
 Row = StandardRow | GroundRow | ProcessRow | ShareRow | QuotaRow | ExclusionRow
 
@@ -182,8 +185,8 @@ def effects(found: Comparison, county: Unit) -> dict[str, Effect]:
     for each in found.programmes:
         if each.present is not None and each.after is not None:
             rows = [item.row for item in each.items if item.state == State.NEW and item.kind in _DECIDING]
-            first = min(_span(row)[0] for row in rows)
-            answers[each.programme.code] = what_if.effect(each.present, each.after, county, first=first, last=_OPEN)
+            first = min(row.first_term for row in rows)
+            answers[each.programme.code] = what_if.effect(each.present, each.after, county, first=first, last=OPEN)
     return answers
 
 
@@ -200,7 +203,7 @@ class County:
 
 def county_rules() -> County:
     """The county's rules as they are now."""
-    related = ("standards", "accepted", "process_rules", "shares", "outside_quota", "exclusions")
+    related = ("standards", "accepted", "process_rules", "shares", "percentages", "outside_quota", "exclusions")
     rows = list(Programme.objects.prefetch_related(*related))
     return County({row.code: row for row in rows}, {row.name: row.code for row in rows})
 
@@ -238,6 +241,8 @@ class _Comparing:
         self._present = county.by_code.get(programme.code)
         self._names = names
         self._state, self._why = self._whole(county.names)
+        # The county's rules, with the categories that were found new so far.
+        self._ours = rules_of(self._present) if self._present and self._state != State.OTHER else None
 
     def result(self) -> ProgrammeItem:
         of_pack = self._of_pack
@@ -249,7 +254,7 @@ class _Comparing:
             *grounds,
             *map(self._process, of_pack.processes),
             *map(self._share, of_pack.shares),
-            *map(self._quota, of_pack.quotas),
+            *(item for row in of_pack.quotas for item in self._quota(row)),
         )
         changes = any(item.state == State.NEW for item in (*standards, *grounds))
         return ProgrammeItem(
@@ -273,7 +278,7 @@ class _Comparing:
     def _item(self, kind: str, row: Row, words: str, state: State, why: str = "", codes: tuple[str, ...] = ()) -> Item:
         if self._state == State.OTHER and state != State.TOLD:
             state, why, codes = State.OTHER, "", ()
-        return Item(kind, row, words, _terms(row), state, why, codes)
+        return Item(kind, row, words, span_label(row), state, why, codes)
 
     # --- rows --------------------------------------------------------------------------------------
 
@@ -301,15 +306,16 @@ class _Comparing:
         return replace(rules, grounds=(*rules.grounds, *added))
 
     def _beside(self, rule: StandardRule, rules: ProgrammeRules, tiers: Iterable[str]) -> tuple[State, str]:
-        same = [each for each in rules.standards if rule_checks.is_same_case(each, rule) and _meet(each, rule)]
+        same = [each for each in rules.standards if rule_checks.is_same_case(each, rule) and meet(each, rule)]
         if same:
             alike = [each for each in same if (each.amount, each.periods) == (rule.amount, rule.periods)]
-            if any(_covers(each, rule) for each in alike):
+            if any(covers(each, rule) for each in alike):
                 return State.THERE, ""
             ours = next((each for each in same if each not in alike), same[0])
-            until = f"至{term_label(ours.last_term)}" if ours.last_term else "起"
-            since = f"{term_label(ours.first_term)}{until}"
-            return State.OTHER, f"本县同样条件的标准自{since}为{ours.amount:.2f}元（{ours.document}），保持不变。"
+            return (
+                State.OTHER,
+                f"本县同样条件的标准自{span_label(ours)}为{ours.amount:.2f}元（{ours.document}），保持不变。",
+            )
         faults = rule_checks.faults(rule, rules, tiers=tiers, categories=self._names)
         if wrong := "".join(fault.words for fault in faults):
             return State.OTHER, wrong
@@ -326,23 +332,45 @@ class _Comparing:
         return f"{rule.amount:.2f} 元/{UNITS[unit]}{periods}，{whom}"
 
     def _ground(self, row: GroundRow) -> Item:
-        ours = [each for each in (self._present.accepted.all() if self._present else ()) if _meet(each, row)]
+        ours = [each for each in (self._present.accepted.all() if self._present else ()) if meet(each, row)]
         whom = f"{VALUES['boarding'][row.boarding]}：" if row.boarding else ""
         words = whom + "、".join(self._names.get(code, code) for code in row.codes)
         new: list[str] = []
         shorter: list[str] = []
+        narrower: list[str] = []
         for code in row.codes:
-            same = [each for each in ours if each.category_code == code and each.boarding in ("", row.boarding)]
-            if not same:
-                new.append(code)
-            elif not any(_covers(each, row) for each in same):
+            theirs = [each for each in ours if each.category_code == code]
+            same = [each for each in theirs if each.boarding in ("", row.boarding)]
+            if same and not any(covers(each, row) for each in same):
                 shorter.append(code)
+            elif theirs and not same and not row.boarding:
+                narrower.append(code)  # beside it a row for all would say the same twice
+            elif not same:
+                new.append(code)
         why = f"新增{len(new)}类，其余{len(row.codes) - len(new)}类本县已有。" if 0 < len(new) < len(row.codes) else ""
-        if shorter:
-            named = "、".join(self._names.get(code, code) for code in shorter)
-            why += f"本县登记的{named}执行学期不同，保持不变。"
-        state = State.NEW if new else State.OTHER if shorter else State.THERE
+        for codes, differs in ((shorter, "执行学期不同"), (narrower, "按就读方式分别列入")):
+            if codes:
+                why += f"本县登记的{'、'.join(self._names.get(code, code) for code in codes)}{differs}，保持不变。"
+        if new and (torn := self._torn_by(new, row)):
+            new, why = [], torn
+        state = State.NEW if new else State.OTHER if why else State.THERE
         return self._item(_Kind.GROUND, row, words, state, why, tuple(new))
+
+    def _torn_by(self, codes: Iterable[str], row: GroundRow) -> str:
+        """Why the county's own standards do not bear these categories: two of them would fit one child. Else ""."""
+        if self._ours is None:
+            return ""
+        added = tuple(Ground(code, row.boarding, row.first_term, row.last_term) for code in codes)
+        after = replace(self._ours, grounds=(*self._ours.grounds, *added))
+        known = {clash[:2] for clash in rule_checks.clashes(self._ours)}
+        for one, other, child in rule_checks.clashes(after):
+            if (one, other) not in known:
+                return (
+                    f"列入以后，本县“{one.document}”的标准（{one.amount:.2f} 元）和“{other.document}”的标准"
+                    f"（{other.amount:.2f} 元）会同时适用于同一名学生，例如{rule_checks.words_of(child, self._names)}。"
+                )
+        self._ours = after
+        return ""
 
     def _process(self, row: ProcessRow) -> Item:
         words = (
@@ -353,35 +381,60 @@ class _Comparing:
         ours = list(self._present.process_rules.all()) if self._present else []
         if not ours:
             return self._item(_Kind.PROCESS, row, words, State.NEW)
-        facts = ("class_review_members", "school_review_members", "notice_days", "notice_day_kind", "first_term")
+        facts = (*_PROCESS_FACTS, "first_term")
         if any(all(getattr(each, fact) == getattr(row, fact) for fact in facts) for each in ours):
             return self._item(_Kind.PROCESS, row, words, State.THERE)
         return self._item(_Kind.PROCESS, row, words, State.OTHER, "本县这个项目已有评审和公示规则，保持不变。")
 
     def _share(self, row: ShareRow) -> Item:
         plan = shares.plan_of(row.levels, row.remainder)
-        words = f"{shares.KINDS[row.schools]}：{shares.plan_words(plan)}，尾差由{shares.LEVELS[row.remainder]}承担"
+        whom = shares.whom_words(row.schools, row.region_name)
+        words = f"{whom}：{shares.plan_words(plan)}，尾差由{shares.LEVELS[row.remainder]}承担"
         ours = [each for each in (self._present.shares.all() if self._present else ()) if each.schools == row.schools]
-        met = [each for each in ours if _meet(each, row)]
+        met = [each for each in ours if shares.share_region(each.origin_codes, row.regions) and meet(each, row)]
         if not met:
             return self._item(_Kind.SHARE, row, words, State.NEW)
-        if any(each.plan == plan and _covers(each, row) for each in met):
+        if any(each.plan == plan and each.origin_codes == row.regions and covers(each, row) for each in met):
             return self._item(_Kind.SHARE, row, words, State.THERE)
         return self._item(
             _Kind.SHARE, row, words, State.OTHER, f"本县已登记{shares.plan_words(met[0].plan)}，保持不变。"
         )
 
-    def _quota(self, row: QuotaRow) -> Item:
-        base = QUOTA_BASES[row.base]
-        words = f"{base}的 {row.percent.normalize():f}%" if row.percent is not None else f"按{base}"
-        if not row.outside:
-            return self._item("quota", row, words, State.TOLD, "名额数由县资助中心在“名额”页登记。")
-        words += f"；不占名额：{'、'.join(self._names.get(code, code) for code in row.outside)}"
-        ours = self._present.outside_quota.all() if self._present else ()
-        have = {each.category_code for each in ours if _meet(each, row)}
-        new = tuple(code for code in row.outside if code not in have)
-        why = "不占名额的类别随政策包登记，名额数由县资助中心在“名额”页登记。" if new else ""
-        return self._item(_Kind.OUTSIDE, row, words, State.NEW if new else State.THERE, why, new)
+    def _quota(self, row: QuotaRow) -> Iterator[Item]:
+        """The percentage and who stands outside are two things; where places are handed down it is only told."""
+        if row.percent is None:
+            words = f"按{QUOTA_BASES[row.base]}"
+            yield self._item("quota", row, words, State.TOLD, "名额数由县资助中心在“名额”页登记。")
+        else:
+            yield self._percentage(row)
+        if row.outside:
+            words = f"不占名额：{'、'.join(self._names.get(code, code) for code in row.outside)}"
+            ours = self._present.outside_quota.all() if self._present else ()
+            have = {each.category_code for each in ours if meet(each, row)}
+            new = tuple(code for code in row.outside if code not in have)
+            yield self._item(_Kind.OUTSIDE, row, words, State.NEW if new else State.THERE, codes=new)
+
+    def _percentage(self, row: QuotaRow) -> Item:
+        whom = "；".join(rule_checks.whom(row.rule, self._names))
+        part = f"（{whom}）" if whom else ""
+        assert row.percent is not None
+        words = f"在校生{part}的 {row.percent.normalize():f}%，{ROUNDINGS[row.rounding]}"
+        present = self._present
+        everybody = replace(rules_of(present) if present else self._of_pack.rules(), recipients="all")
+        ours = present.percentages.all() if present else ()
+        met = [each for each in ours if rule_checks.child_of_both(percentages.rule_of(each), row.rule, everybody)]
+        if not met:
+            why = "分配名额时按这个比例建议人数，由县资助中心核对后登记。"
+            return self._item(_Kind.PERCENTAGE, row, words, State.NEW, why)
+        same = [each for each in met if (each.percent, each.rounding) == (row.percent, row.rounding)]
+        if any(each.conditions == _conditions_of(row) and covers(each, row) for each in same):
+            return self._item(_Kind.PERCENTAGE, row, words, State.THERE)
+        why = f"本县已登记{met[0].percent.normalize():f}%（{met[0].document}），保持不变。"
+        return self._item(_Kind.PERCENTAGE, row, words, State.OTHER, why)
+
+
+def _conditions_of(row: QuotaRow) -> dict[str, list[str]]:
+    return percentages.written({condition.fact: sorted(condition.values) for condition in row.conditions})
 
 
 def _exclusion(row: ExclusionRow, pack: Pack, county: County, ok: Collection[str]) -> Item:
@@ -393,32 +446,9 @@ def _exclusion(row: ExclusionRow, pack: Pack, county: County, ok: Collection[str
         state, why = State.OTHER, "其中有项目没有采用。"
     elif all(code in present for code in row.programmes):
         first, second = sorted((present[code] for code in row.programmes), key=lambda each: each.pk)
-        is_there = any(pair.other_id == second.pk and _meet(pair, row) for pair in first.exclusions.all())
+        is_there = any(pair.other_id == second.pk and meet(pair, row) for pair in first.exclusions.all())
         state = State.THERE if is_there else State.NEW
-    return Item(_Kind.EXCLUSION, row, words, _terms(row), state, why)
-
-
-def _terms(row: Row) -> str:
-    first, last = _span(row)
-    return f"{term_label(first)}{f'至{term_label(last)}' if last else '起'}"
-
-
-def _span(row: Any) -> tuple[str, str]:
-    if isinstance(row, StandardRow):
-        return row.rule.first_term, row.rule.last_term
-    return row.first_term, getattr(row, "last_term", "")
-
-
-def _meet(one: Any, other: Any) -> bool:
-    """Whether two dated rows have a term in common."""
-    (first, last), (begun, ended) = _span(one), _span(other)
-    return first <= (ended or _OPEN) and begun <= (last or _OPEN)
-
-
-def _covers(ours: Any, theirs: Any) -> bool:
-    """Whether the county's row is in force in every term of the other."""
-    (first, last), (begun, ended) = _span(ours), _span(theirs)
-    return first <= begun and (last or _OPEN) >= (ended or _OPEN)
+    return Item(_Kind.EXCLUSION, row, words, span_label(row), state, why)
 
 
 # --- writing ---------------------------------------------------------------------------------------
@@ -476,6 +506,7 @@ class _Writing:
                 kind=each.kind,
                 key=each.row.pk,
                 pack=self._found.pack.code,
+                pack_name=self._found.pack.name,
                 number=each.number,
                 confidence=each.confidence,
                 source=each.source,
@@ -500,106 +531,65 @@ class _Writing:
             highest_wins=of_pack.highest_wins,
             pro_rata=of_pack.pro_rata,
             basis=of_pack.basis,
+            recorded_by=self._by,
         )
-        programme.full_clean()
+        programme.full_clean(exclude=["recorded_by"])
         programme.save(force_insert=True)
         self._made.append(_Made(programme, _Kind.PROGRAMME, programme, number, "", of_pack.note or of_pack.basis))
         return programme
 
     def _make(self, item: Item, programme: Programme) -> None:
-        row = item.row
-        made: list[models.Model] = []
-        if isinstance(row, StandardRow):
-            made = [self._standard(row, programme)]
-        elif isinstance(row, GroundRow):
-            made = [
-                AcceptedCategory(
-                    programme=programme,
-                    category_code=code,
-                    boarding=row.boarding,
-                    first_term=row.first_term,
-                    last_term=row.last_term,
-                    source=row.origin.source.document,
-                )
-                for code in item.codes
-            ]
-        elif isinstance(row, ProcessRow):
-            made = [
-                ProcessRule(
-                    programme=programme,
-                    first_term=row.first_term,
-                    class_review_members=row.class_review_members,
-                    school_review_members=row.school_review_members,
-                    notice_days=row.notice_days,
-                    notice_day_kind=row.notice_day_kind,
-                    notice_shows_amount=row.notice_shows_amount,
-                    source=row.origin.source.document,
-                )
-            ]
-        elif isinstance(row, ShareRow):
-            made = [
-                FundShare(
-                    programme=programme,
-                    schools=row.schools,
-                    levels=shares.written(shares.plan_of(row.levels, row.remainder)),
-                    remainder=row.remainder,
-                    document=row.origin.source.document,
-                    document_date=row.origin.source.date,
-                    first_term=row.first_term,
-                    last_term=row.last_term,
-                    recorded_by=self._by,
-                )
-            ]
-        elif isinstance(row, QuotaRow):
-            made = [
-                OutsideQuota(
-                    programme=programme,
-                    category_code=code,
-                    first_term=row.first_term,
-                    last_term=row.last_term,
-                    source=row.origin.source.document,
-                    recorded_by=self._by,
-                )
-                for code in item.codes
-            ]
-        self._made += [_from(row.origin, programme, item.kind, each) for each in made]
+        self._made += [_from(item.origin, programme, item.kind, row) for row in self._rows(item, programme)]
 
-    def _standard(self, row: StandardRow, programme: Programme) -> Standard:
-        rule = row.rule
-        standard = Standard(
-            programme=programme,
-            conditions={each.fact: _in_order(each.fact, each.values) for each in rule.conditions},
-            any_of=sorted(rule.any_of),
-            all_of=sorted(rule.all_of),
-            none_of=sorted(rule.none_of),
-            flags=[{"category": each.code, "name": each.name, "values": sorted(each.values)} for each in rule.flags],
-            amount=rule.amount,
-            periods=rule.periods,
-            document=rule.document,
-            document_date=row.origin.source.date,
-            first_term=rule.first_term,
-            last_term=rule.last_term,
-            recorded_by=self._by,
-        )
-        standard.reckon_case()
-        return standard
+    def _rows(self, item: Item, programme: Programme) -> list[models.Model]:
+        """The rows of the county's rules that a row of a pack becomes: one, or one for each of its new categories."""
+        row, source = item.row, item.origin.source
+        first: dict[str, Any] = {"programme": programme, "first_term": row.first_term, "recorded_by": self._by}
+        dated = first | {"last_term": row.last_term}
+        of_document = dated | {"document": source.document, "document_date": source.date}
+        if isinstance(row, StandardRow):
+            return [_standard(row.rule, of_document)]
+        if isinstance(row, ProcessRow):
+            facts = {name: getattr(row, name) for name in _PROCESS_FACTS}
+            return [ProcessRule(**first, **facts, source=source.document)]
+        if isinstance(row, ShareRow):
+            levels = shares.written(shares.plan_of(row.levels, row.remainder))
+            whose = {"schools": row.schools, "origins": " ".join(row.regions), "origin_name": row.region_name}
+            return [FundShare(**of_document, **whose, levels=levels, remainder=row.remainder)]
+        if isinstance(row, QuotaRow) and item.kind == _Kind.PERCENTAGE:
+            part = {"conditions": _conditions_of(row), "percent": row.percent, "rounding": row.rounding}
+            return [QuotaPercentage(**of_document, **part)]
+        model: type[models.Model] = OutsideQuota
+        if isinstance(row, GroundRow):
+            model, dated = AcceptedCategory, dated | {"boarding": row.boarding}
+        return [model(**dated, category_code=code, source=source.document) for code in item.codes]
 
     def _exclude(self, row: ExclusionRow, programmes: dict[str, Programme]) -> None:
         first, second = sorted((programmes[code] for code in row.programmes), key=lambda each: each.pk)
-        pair = ProgrammeExclusion(
-            programme=first,
-            other=second,
-            first_term=row.first_term,
-            last_term=row.last_term,
-            source=row.origin.source.document,
-            recorded_by=self._by,
-        )
+        terms = {"first_term": row.first_term, "last_term": row.last_term}
+        source = row.origin.source.document
+        pair = ProgrammeExclusion(programme=first, other=second, **terms, source=source, recorded_by=self._by)
         self._made.append(_from(row.origin, first, _Kind.EXCLUSION, pair))
 
 
 def _from(origin: Provenance, programme: Programme, kind: str, row: models.Model) -> _Made:
     source = "；".join(part for part in (origin.source.seen, origin.note) if part)[:600]
     return _Made(programme, kind, row, origin.row, origin.confidence, source)
+
+
+def _standard(rule: StandardRule, of_document: dict[str, Any]) -> Standard:
+    standard = Standard(
+        **of_document,
+        conditions={each.fact: _in_order(each.fact, each.values) for each in rule.conditions},
+        any_of=sorted(rule.any_of),
+        all_of=sorted(rule.all_of),
+        none_of=sorted(rule.none_of),
+        flags=[{"category": each.code, "name": each.name, "values": sorted(each.values)} for each in rule.flags],
+        amount=rule.amount,
+        periods=rule.periods,
+    )
+    standard.reckon_case()
+    return standard
 
 
 def _in_order(fact: str, values: frozenset[str]) -> list[str]:

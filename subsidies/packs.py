@@ -18,7 +18,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from students.term_keys import term_label
+
 from . import rule_checks, shares
+from .dated_terms import meet
 from .entitlement import (
     Condition,
     Entitlement,
@@ -29,10 +32,22 @@ from .entitlement import (
     ProgrammeRules,
     StandardRule,
     entitlement,
-    term_label,
 )
 from .pack_tables import Table, shorten
-from .policy_words import CONDITIONS, STANDING_NAMES, UNITS, VALUES
+from .policy_words import (
+    APPLIED,
+    CONDITIONS,
+    DAY_KINDS,
+    FORMS,
+    FUNDING,
+    PAID,
+    RECIPIENTS,
+    ROLL_FACTS,
+    ROUNDINGS,
+    STANDING_NAMES,
+    UNITS,
+    VALUES,
+)
 
 SHIPPED = Path(__file__).parent / "packs"
 
@@ -43,19 +58,9 @@ CONFIDENCE = {
     "K": "背景知识，没有核实，使用前请核对",
     "S": "当地某年的方案或通知所写，可能已经改变",
 }
-# As subsidies.models.Programme has them; a test holds them against each other.
-APPLIED = {"term": "每学期申请", "year": "每学年申请，春季复核"}
-PAID = {"term": "按学期发放", "month": "按月发放"}
-FORMS = {"cash": "发放资金", "waiver": "减免费用", "meals": "供餐"}
-FUNDING = {"state": "财政资金", "school": "校内资助", "social": "社会资助"}
-RECIPIENTS = {
-    "all": "全体学生",
-    "listed": "属于所列困难类别的学生",
-    "percentage": "属于所列困难类别的学生，按比例确定名额",
-}
-DAY_KINDS = {"working": "工作日", "calendar": "自然日"}
 QUOTA_BASES = {"roll": "在校生", "urban": "在校城市学生", "handed": "上级下达的名额"}
-_MOST = 400_000  # characters of a file
+MOST = 400_000  # characters of a file
+_LONGEST = 2_000  # characters of a line: the reader takes a key of many parts apart in quadratic time
 _AT = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)")
 
 
@@ -88,6 +93,14 @@ class StandardRow:
     rule: StandardRule  # its key is the number of the row
     origin: Provenance
 
+    @property
+    def first_term(self) -> str:
+        return self.rule.first_term
+
+    @property
+    def last_term(self) -> str:
+        return self.rule.last_term
+
 
 @dataclass(frozen=True)
 class GroundRow:
@@ -100,6 +113,8 @@ class GroundRow:
 
 @dataclass(frozen=True)
 class ProcessRow:
+    """How lists are reviewed and shown, until another row begins."""
+
     first_term: str
     class_review_members: int
     school_review_members: int
@@ -107,30 +122,45 @@ class ProcessRow:
     notice_day_kind: str
     notice_shows_amount: bool
     origin: Provenance
+    last_term: str = ""
 
 
 @dataclass(frozen=True)
 class ShareRow:
-    """Who bears which part, for a kind of school (`shares.KINDS`; "" is every school)."""
+    """Who bears which part, for a kind of school (`shares.KINDS`; "" is every school) and, where regions are given, the
+    pupils whose households are registered there."""
 
     first_term: str
     last_term: str
     levels: Mapping[str, str]
     remainder: str
     schools: str
+    regions: tuple[str, ...]
+    region_name: str
     origin: Provenance
 
 
 @dataclass(frozen=True)
 class QuotaRow:
-    """How many may be aided: `percent` of a base; who holds a category of `outside` stands outside the quota."""
+    """How many may be aided: `percent` of a base, narrowed by conditions as those of a standard.
+
+    Who holds a category of `outside` stands outside the quota.
+    """
 
     first_term: str
     last_term: str
     percent: Decimal | None
+    rounding: str
     base: str
+    conditions: tuple[Condition, ...]
     outside: tuple[str, ...]
     origin: Provenance
+
+    @property
+    def rule(self) -> StandardRule:
+        """The part of the roll it is of, as `rule_checks` takes it."""
+        document = self.origin.source.document
+        return StandardRule(self.origin.row, Decimal(1), document, self.first_term, self.last_term, self.conditions)
 
 
 @dataclass(frozen=True)
@@ -223,8 +253,11 @@ def read_pack(text: str, *, categories: Mapping[str, str]) -> Pack:
 
     Raises PackRefused with every fault found.
     """
-    if len(text) > _MOST:
-        raise PackRefused(f"文件有{len(text)}个字，超过政策包的上限{_MOST}个字。")
+    if len(text) > MOST:
+        raise PackRefused(f"文件超过政策包的上限{MOST}个字。")
+    for number, line in enumerate(text.split("\n"), start=1):
+        if len(line) > _LONGEST:
+            raise PackRefused(f"第{number}行有{len(line)}个字，一行最多{_LONGEST}个字。")
     try:
         data = tomllib.loads(text)
     except RecursionError:
@@ -358,7 +391,7 @@ class _Reading:
             grounds=tuple(map(self._ground, table.tables("ground", "第{}条资助范围"))),
             processes=tuple(map(self._process, table.tables("process", "第{}条评审公示规则"))),
             shares=tuple(map(self._share, table.tables("share", "第{}条资金分担"))),
-            quotas=tuple(map(self._quota, table.tables("quota", "第{}条名额"))),
+            quotas=tuple(self._quota(row, programme) for row in table.tables("quota", "第{}条名额")),
             examples=tuple(self._example(row, programme) for row in table.tables("example", "第{}个例子")),
         )
         table.end()
@@ -473,11 +506,21 @@ class _Reading:
             for fault in shares.faults(levels, remainder):
                 table.faults.append(f"{table.where}：“levels”：{fault}")
         schools = table.choice("schools", {kind: name for kind, name in shares.KINDS.items() if kind}, needed=False)
+        regions = self._regions(table)
+        region_name = table.text("region_name", limit=30) if regions else ""
         origin = self._origin(table)
         table.end()
-        return ShareRow(first, last, levels, remainder, schools, origin)
+        return ShareRow(first, last, levels, remainder, schools, regions, region_name, origin)
 
-    def _quota(self, table: Table) -> QuotaRow:
+    def _regions(self, table: Table) -> tuple[str, ...]:
+        """Prefixes of the regions pupils come from; none where nothing is written."""
+        try:
+            return shares.read_origins(" ".join(table.texts("regions")))
+        except ValueError as refusal:
+            table.faults.append(f"{table.where}：“regions”：{refusal}")
+            return ()
+
+    def _quota(self, table: Table, programme: PackProgramme) -> QuotaRow:
         first, last = table.terms()
         base = table.choice("base", QUOTA_BASES)
         percent = table.number("percent") if base != "handed" else None
@@ -485,10 +528,26 @@ class _Reading:
             table.fault("percent", f"是{percent}，不能超过100")
         if base == "handed" and table.asks("percent"):
             table.fault("percent", "不应写：名额由上级下达，没有比例")
+        conditions = self._roll_conditions(table, base)
+        rounding = table.choice("rounding", ROUNDINGS, needed=False) or "down"
         outside = self._categories_of(table, "outside")
         origin = self._origin(table)
         table.end()
-        return QuotaRow(first, last, percent, base, outside, origin)
+        row = QuotaRow(first, last, percent, rounding, base, conditions, outside, origin)
+        if programme.stages:
+            self._check_rule(table, row.rule, replace(programme, unit="term"))
+        return row
+
+    def _roll_conditions(self, table: Table, base: str) -> tuple[Condition, ...]:
+        """Which part of the roll: what is written, and what the base says."""
+        given = {fact: frozenset(table.texts(fact)) for fact in ROLL_FACTS if table.asks(fact)}
+        if base == "handed" and given:
+            table.fault(min(given), "不应写：名额由上级下达，不按在校生计算")
+        if base == "urban":
+            if "registration" in given:
+                table.fault("registration", "不应写：“base”已写明按在校城市学生计算")
+            given["registration"] = frozenset({"urban"})
+        return tuple(Condition(fact, values) for fact, values in sorted(given.items()) if values)
 
     def _exclusion(self, table: Table, codes: Mapping[str, str]) -> ExclusionRow:
         first, last = table.terms()
@@ -558,32 +617,42 @@ def _conflicts(pack: Pack) -> Iterator[str]:
             )
         yield from _double_grounds(programme, where)
         yield from _double_shares(programme, where)
+        yield from _double_percentages(programme, where)
         begun = Counter(row.first_term for row in programme.processes)
         for term, times in begun.items():
             if times > 1:
                 yield f"{where}的评审公示规则：有{times}条自{term}起执行，同一学期只能有一条。"
     for first, second in combinations(pack.exclusions, 2):
-        if set(first.programmes) == set(second.programmes) and _meet(first, second):
+        if set(first.programmes) == set(second.programmes) and meet(first, second):
             yield f"第{first.origin.row}条和第{second.origin.row}条不能兼得的规定：写的是同样两个项目，学期重叠。"
 
 
 def _double_grounds(programme: PackProgramme, where: str) -> Iterator[str]:
     for one, other in combinations(programme.grounds, 2):
         same = set(one.codes) & set(other.codes)
-        if same and one.boarding == other.boarding and _meet(one, other):
+        if same and one.boarding == other.boarding and meet(one, other):
             yield (
                 f"{where}第{one.origin.row}条和第{other.origin.row}条资助范围：困难类别“{min(same)}”在同一学期写了两次。"
             )
 
 
-def _double_shares(programme: PackProgramme, where: str) -> Iterator[str]:
-    for one, other in combinations(programme.shares, 2):
-        if one.schools == other.schools and _meet(one, other):
+def _double_percentages(programme: PackProgramme, where: str) -> Iterator[str]:
+    rows = [row for row in programme.quotas if row.percent is not None]
+    everybody = replace(programme.rules(), recipients="all")
+    for one, other in combinations(rows, 2):
+        if child := rule_checks.child_of_both(one.rule, other.rule, everybody):
             yield (
-                f"{where}第{one.origin.row}条和第{other.origin.row}条资金分担：同一学期、同一类学校有两种分担比例；"
-                "请把学期或学校类别分开。"
+                f"{where}第{one.origin.row}条和第{other.origin.row}条名额：会把同一名学生按两个比例各算一次，"
+                f"例如{rule_checks.words_of(child, {})}；请把条件或学期分开。"
             )
 
 
-def _meet(one: GroundRow | ShareRow | ExclusionRow, other: GroundRow | ShareRow | ExclusionRow) -> bool:
-    return one.first_term <= (other.last_term or "9999") and other.first_term <= (one.last_term or "9999")
+def _double_shares(programme: PackProgramme, where: str) -> Iterator[str]:
+    for one, other in combinations(programme.shares, 2):
+        if one.schools == other.schools and shares.share_region(one.regions, other.regions) and meet(one, other):
+            both = sorted({*one.regions} & {*other.regions})
+            whose = f"、户籍在{both[0]}的学生" if both else ""
+            yield (
+                f"{where}第{one.origin.row}条和第{other.origin.row}条资金分担：同一学期、同一类学校{whose}有两种分担比例；"
+                "请把学期、学校类别或生源地分开。"
+            )

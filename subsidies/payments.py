@@ -182,7 +182,7 @@ def _reserve(school: Unit) -> IssuedDocument:
 
 
 def snapshot(application: Application, account: BankAccount) -> dict:
-    """What the sheet prints of one line: the facts frozen at submitting, the account as it is now."""
+    """What is kept of one line, to print it and to split it: facts frozen at submitting, the account as it is now."""
     facts, standard = application.facts, application.standard
     assert standard is not None  # submitted with one; a database constraint
     return {
@@ -190,6 +190,7 @@ def snapshot(application: Application, account: BankAccount) -> dict:
         "class": facts["class_name"],
         "roll_last4": facts["roll_last4"],
         "boarding": facts["boarding"],
+        "region": facts["region"],  # not printed: the money may be shared by where the pupil comes from
         # What the standard comes to in the term, also where it is written by year, month or day.
         "standard": f"{application.amount_due:.2f}",
         "document": standard.document,

@@ -6,16 +6,17 @@ what its parent holds and has not handed down; where nothing at all is recorded,
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from accounts.models import Unit
+from students import enrolment
 from students.models import Enrolment, Standing, Term
 
-from .models import Application, OutsideQuota, Programme, Quota, QuotaVersion
+from .models import Application, Programme, Quota, QuotaVersion
 from .states import ENDED_WITHOUT_AID, Place
 
 _LEVEL = Unit.Level
@@ -67,15 +68,19 @@ def share_of(roll: int, percent: Decimal, rounding: str) -> int:
     return int(exact.quantize(Decimal(1), rounding=_ROUNDINGS[QuotaVersion.Rounding(rounding)]))
 
 
-def roll_of(programme: Programme, term: Term, units: Sequence[Unit]) -> dict[int, int]:
+def roll_of(
+    programme: Programme, term: Term, units: Sequence[Unit], conditions: Mapping[str, Sequence[str]] | None = None
+) -> dict[int, int]:
     """Pupils of the programme's stages present in the term, by unit; all units of one level. One query.
 
-    Suspended pupils are not counted: they can have no aid while they are away.
+    `conditions` narrow that to a part of the roll, as those of a standard: {"registration": ["urban"]}. Suspended
+    pupils are not counted: they can have no aid while they are away.
     """
     field = UNIT_OF[_LEVEL(units[0].level)] if units else "school"
+    part = {f"{enrolment.PLACE_FACTS[fact]}__in": values for fact, values in (conditions or {}).items()}
     rows = Enrolment.objects.filter(
         term=term, standing=Standing.PRESENT, stage__in=programme.stages, **{f"{field}__in": [u.pk for u in units]}
-    )
+    ).filter(**part)
     return dict(rows.order_by().values_list(field).annotate(n=Count("pk")))
 
 
@@ -120,13 +125,100 @@ def shared_of(parent: Quota) -> Shared:
     return Shared((parent.places or 0) - handed, others.count())
 
 
+# --- over the quota ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Over:
+    """Places of which more are in use than there are: a unit's own ones, or (`shared`) those it has not handed down.
+
+    That comes of a reduction made all the same, or of a rule on who stands outside the quota that has ended.
+    """
+
+    quota: Quota
+    places: int
+    taken: int
+    shared: bool
+    classes: frozenset[int]  # whose cases use them, by key
+
+    @property
+    def count(self) -> int:
+        return self.taken - self.places
+
+
+def overs_in(programme: Programme, term: Term, schools: Collection[Unit]) -> dict[int, list[Over]]:
+    """By key of the school, on the lowest level, where more places are in use than there are; who keeps within the
+    places is left out. At most four queries for each county, one where there are no quotas."""
+    keys = [school.pk for school in schools]
+    rows = Quota.objects.filter(programme=programme, term=term).exclude(places=None)
+    rows = rows.select_related("unit", "programme", "term")
+    above = {school.parent_id for school in schools}
+    held = {row.unit_id: row for row in rows.filter(Q(unit__in=[*keys, *above]) | Q(unit__parent__in=keys))}
+    if not held:
+        return {}
+    used: dict[int, dict[int, int]] = defaultdict(dict)
+    cases = holders(programme, term).filter(place=Place.TAKEN, school__in=keys).order_by()
+    for school, unit, n in cases.values_list("school", "school_class").annotate(n=Count("pk")):
+        used[school][unit] = n
+    found: dict[int, list[Over]] = {}
+    sharing: dict[int, list[Unit]] = defaultdict(list)
+    for school in schools:
+        if school.pk not in held and school.parent_id in held:
+            sharing[school.parent_id].append(school)
+        if over := _overs_of(school.pk, used[school.pk], held):
+            found[school.pk] = over
+    for county, some in sharing.items():
+        shared = shared_of(held[county])
+        if shared.taken > shared.places:
+            for school in some:
+                together = Over(
+                    held[county], shared.places, shared.taken, shared=True, classes=frozenset(used[school.pk])
+                )
+                found.setdefault(school.pk, []).append(together)
+    return found
+
+
+def _overs_of(school: int, used: dict[int, int], held: dict[int, Quota]) -> list[Over]:
+    """Of one school: its classes with places of their own, and what is left to the others."""
+    found = [
+        Over(held[unit], held[unit].places or 0, n, shared=False, classes=frozenset({unit}))
+        for unit, n in used.items()
+        if unit in held and n > (held[unit].places or 0)
+    ]
+    if school in held:
+        own = held[school]
+        handed = sum(row.places or 0 for row in held.values() if row.unit.parent_id == school)
+        others = {unit: n for unit, n in used.items() if unit not in held}
+        left = (own.places or 0) - handed
+        if sum(others.values()) > left:
+            is_shared = any(row.unit.parent_id == school for row in held.values())
+            found.append(Over(own, left, sum(others.values()), shared=is_shared, classes=frozenset(others)))
+    return found
+
+
+def lock_for(applications: Iterable[Application]) -> None:
+    """Lock every quota that a step of these (locked) cases may ask for.
+
+    For a verb that writes to the audit trail before the step: everybody takes the trail's end last.
+    """
+    for rows in by_list(applications):
+        lock(rows[0].programme, rows[0].term, {unit for row in rows for unit in _units_over(row)})
+
+
+def lock_schools(programme: Programme, term: Term, schools: Collection[Unit]) -> None:
+    """Lock all quotas of the schools, of their classes and of what they share, in key order, as `lock`."""
+    rows = Quota.objects.filter(programme=programme, term=term)
+    units = Q(unit__in=[key for school in schools for key in (school.pk, school.parent_id)])
+    below = Q(unit__parent__in=[school.pk for school in schools])
+    lock(programme, term, rows.filter(units | below).values_list("unit_id", flat=True))
+
+
 # --- outside the quota -------------------------------------------------------------------------------------
 
 
 def outside_codes(programme: Programme, term: Term) -> set[str]:
     """Codes of the hardship categories that use up no places in the term."""
-    rows = OutsideQuota.objects.filter(programme=programme, first_term__lte=term.key)
-    return {row.category_code for row in rows if not row.last_term or term.key <= row.last_term}
+    return set(programme.outside_quota.in_force(term.key).values_list("category_code", flat=True))
 
 
 def place_for(facts: dict, codes: Collection[str]) -> Place:
@@ -158,10 +250,15 @@ def take(applications: Sequence[Application]) -> list[str]:
 
     Who held a place already (it came back for correction) needs no second one. For the workflow's door only.
     """
-    by_list: dict[tuple[int, int], list[Application]] = defaultdict(list)
+    return [sentence for rows in by_list(applications) for sentence in _take(rows)]
+
+
+def by_list(applications: Iterable[Application]) -> list[list[Application]]:
+    """The cases of each programme and term: places are of one such list."""
+    found: dict[tuple[int, int], list[Application]] = defaultdict(list)
     for application in applications:
-        by_list[application.programme_id, application.term_id].append(application)
-    return [sentence for rows in by_list.values() for sentence in _take(rows)]
+        found[application.programme_id, application.term_id].append(application)
+    return list(found.values())
 
 
 def _take(rows: list[Application]) -> list[str]:

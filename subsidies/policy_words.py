@@ -30,6 +30,26 @@ VALUES = {
 }
 UNITS = {"term": "学期", "year": "学年", "month": "月", "day": "天", "once": "人（一次性）"}
 PERIODS = {"month": "个月", "day": "天"}
+APPLIED = {"term": "每学期申请", "year": "每学年申请，春季复核"}
+PAID = {"term": "按学期发放", "month": "按月发放"}
+FORMS = {"cash": "发放资金", "waiver": "减免费用", "meals": "供餐"}
+CHANNELS = {
+    "card": "银行卡或社会保障卡",
+    "school": "学校减免",
+    "canteen": "食堂供餐",
+    "cash": "现金",
+    "meal_card": "饭卡",
+}
+FUNDING = {"state": "财政资金", "school": "校内资助", "social": "社会资助"}
+RECIPIENTS = {
+    "all": "全体学生",
+    "listed": "属于所列困难类别的学生",
+    "percentage": "属于所列困难类别的学生，按比例确定名额",
+}
+DAY_KINDS = {"working": "工作日", "calendar": "自然日"}
+ROUNDINGS = {"down": "舍去小数", "half_up": "四舍五入", "up": "有小数进一"}
+# Facts a percentage of the roll may ask for: all but what is decided for each case.
+ROLL_FACTS = tuple(fact for fact in CONDITIONS if fact != "tier")
 
 
 def condition_name(fact: str) -> str:

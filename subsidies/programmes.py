@@ -1,32 +1,38 @@
 """Reading and keeping the dated rules of programmes."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
 
 from accounts import access, audit
 from accounts.models import Unit, User
 from accounts.roles import Permission
 from students.models import Category, Term
+from students.term_keys import term_before, term_label
 
 from . import rule_checks
-from .entitlement import Condition, Flag, Ground, ProgrammeRules, StandardRule, term_before, term_label
-from .models import ProcessRule, Programme, Standard
+from .entitlement import Condition, Flag, Ground, ProgrammeRules, StandardRule
+from .models import AcceptedCategory, ProcessRule, Programme, Standard
 
 
 def rules_of(programme: Programme) -> ProgrammeRules:
     """The programme's standards and accepted categories as plain values for `entitlement`."""
+    return replace(
+        frame_of(programme),
+        standards=tuple(rule_of(standard) for standard in programme.standards.all()),
+        grounds=tuple(ground_of(each) for each in programme.accepted.all()),
+    )
+
+
+def frame_of(programme: Programme) -> ProgrammeRules:
+    """What holds for the whole programme, without its dated rows; it need not be saved."""
     listed = programme.recipients != Programme.Recipients.ALL
     return ProgrammeRules(
         name=programme.name,
         stages=tuple(programme.stages),
-        standards=tuple(rule_of(standard) for standard in programme.standards.all()),
-        grounds=tuple(
-            Ground(each.category_code, each.boarding, each.first_term, each.last_term)
-            for each in programme.accepted.all()
-        ),
+        standards=(),
         # How many of the listed get it (percentage) is the quota's matter.
         recipients="listed" if listed else "all",
         unit=programme.unit,
@@ -34,6 +40,11 @@ def rules_of(programme: Programme) -> ProgrammeRules:
         highest_wins=programme.highest_wins,
         pro_rata=programme.pro_rata,
     )
+
+
+def ground_of(row: AcceptedCategory) -> Ground:
+    """An accepted category as plain values."""
+    return Ground(row.category_code, row.boarding, row.first_term, row.last_term)
 
 
 def rule_of(standard: Standard) -> StandardRule:
@@ -66,7 +77,7 @@ def process_rule(programme: Programme, term: Term) -> ProcessRule:
 
 def accepted_categories(programme: Programme, term: Term) -> list[str]:
     """Names of the hardship categories that open the programme in the term, in rank order."""
-    codes = {r.code for r in rules_of(programme).grounds if r.first_term <= term.key <= (r.last_term or "9999")}
+    codes = programme.accepted.in_force(term.key).values_list("category_code", flat=True)
     rows = Category.objects.filter(code__in=codes, valid_from__lte=term.ends_on).order_by("rank")
     return list(dict.fromkeys(row.name for row in rows))
 
@@ -112,9 +123,9 @@ def add_standard(standard: Standard, *, county: Unit, by: User) -> Standard:
         check_standard(standard)
         # Also a row with an end of its own, if that lies after the new beginning: two amounts would fit one case.
         running = standard.programme.standards.filter(case=standard.reckon_case())
-        running = running.filter(Q(last_term="") | Q(last_term__gte=standard.first_term))
+        running = running.in_force_from(standard.first_term)
         before = [f"{amount:.2f}" for amount in running.values_list("amount", flat=True)]
-        running.update(last_term=term_before(standard.first_term))
+        _cut(running, standard, county=county, by=by)
         standard.full_clean()
         standard.save()
         audit.record(
@@ -130,6 +141,18 @@ def add_standard(standard: Standard, *, county: Unit, by: User) -> Standard:
             basis=standard.document,
         )
     return standard
+
+
+def _cut(running: Iterable[Standard], new: Standard, *, county: Unit, by: User) -> None:
+    """Let the rows end with the term before the new one begins, each with its own row in the trail."""
+    last_term, told = term_before(new.first_term), []
+    for row in running:
+        detail = {"programme": new.programme.code, "amount": row.amount, "before": row.last_term}
+        detail |= {"last_term": last_term, "basis": new.document}
+        told.append(audit.Entry("standard.replace", row, county, detail))
+        row.last_term = last_term
+        row.save(update_fields=["last_term"])
+    audit.record_all(told, by=by)
 
 
 def check_end(standard: Standard, last_term: str) -> ProgrammeRules:

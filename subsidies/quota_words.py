@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from accounts.models import Unit
 from accounts.templatetags.aid import cn_date
+from students import enrolment
 from students.models import Term
 
 from . import places
 from .models import Programme, Quota, QuotaVersion
-from .places import Seats
+from .places import Over, Seats
 from .states import Place
 
 _LEVEL = Unit.Level
@@ -112,6 +114,35 @@ def for_meeting(programme: Programme, term: Term, school: Unit, classes: dict[Un
     return Told(tuple(sentences), told.tone)
 
 
+def over_words(school: Unit, overs: Sequence[Over]) -> str:
+    """By how many a school is over its places, where, and that it reports nobody more who uses one."""
+    return (
+        f"{school}的名额超出 {over_count(overs)} 人（{over_where(overs)}），处理以前不能再上报占用名额的申请。"
+        "请到“名额”把超出的申请退回学校评审，或请县资助中心增加名额；应助尽助的学生不占名额，可以先上报。"
+    )
+
+
+def over_count(overs: Iterable[Over]) -> int:
+    """How many pupils too many."""
+    return sum(over.count for over in overs)
+
+
+def over_where(overs: Sequence[Over]) -> str:
+    """七年级1班名额 3 个，已用 5 个；没有分到班级的名额 2 个，已用 3 个."""
+    classes = [over.quota.unit_id for over in overs if over.quota.unit.level == _LEVEL.CLASS]
+    names = enrolment.class_names(overs[0].quota.term, classes) if classes else {}
+    return "；".join(_over_one(over, names) for over in overs)
+
+
+def _over_one(over: Over, names: dict[int, str]) -> str:
+    unit = over.quota.unit
+    if over.shared:
+        name = "县里没有分到学校的" if unit.level == _LEVEL.COUNTY else "没有分到班级的"
+    else:
+        name = names.get(unit.pk, unit.name) if unit.level == _LEVEL.CLASS else "本校"
+    return f"{name}名额 {over.places} 个，已用 {over.taken} 个"
+
+
 def _chain(programme: Programme, term: Term, unit: Unit) -> dict[str, Quota]:
     """The quotas with places of a unit and all above it, by level."""
     keys = [int(key) for key in unit.path.rstrip("/").split("/")]
@@ -119,8 +150,23 @@ def _chain(programme: Programme, term: Term, unit: Unit) -> dict[str, Quota]:
     return {row.unit.level: row for row in rows.select_related("unit", "programme", "term")}
 
 
+# How fractions are rounded, in a sentence.
+ROUNDING_WORDS = {
+    QuotaVersion.Rounding.DOWN: "向下取整",
+    QuotaVersion.Rounding.HALF_UP: "四舍五入",
+    QuotaVersion.Rounding.UP: "向上取整",
+}
+
+
+def percent_words(roll: int, percent: Decimal, rounding: str, number: int, whom: str = "") -> str:
+    """按在校生 1,234 人的 23% 计算，向下取整，为 283 人; `whom` is the part of the roll: 户口性质：城市."""
+    part = f"（{whom}）" if whom else ""
+    how = ROUNDING_WORDS[QuotaVersion.Rounding(rounding)]
+    return f"按在校生{part} {roll:,} 人的 {percent.normalize():f}% 计算，{how}，为 {number:,} 人"
+
+
 def version_words(version: QuotaVersion) -> str:
-    """How a number came about: 「在读 523 人的 14%，舍去小数」, or nothing where it was typed."""
-    if version.percent is None:
-        return ""
-    return f"在读 {version.roll} 人的 {version.percent.normalize():f}%，{version.get_rounding_display()}"
+    """How a number came about, or nothing where it was typed."""
+    if version.percent is None or version.roll is None or version.places is None:
+        return version.proposed
+    return percent_words(version.roll, version.percent, version.rounding, version.places)

@@ -12,15 +12,15 @@ from typing import NoReturn
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Q, Sum
+from django.db.models import Sum
 
 from accounts import access, audit, clock
 from accounts.models import Unit, User
 from accounts.roles import Permission
 from students.models import Category, Term
+from students.term_keys import term_label
 
 from . import places, workflow
-from .entitlement import term_label
 from .models import Application, OutsideQuota, Programme, Quota, QuotaVersion
 from .states import ENDED_WITHOUT_AID, Place, State
 
@@ -30,12 +30,16 @@ _CHUNK = 500
 
 @dataclass(frozen=True)
 class Wish:
-    """What a unit is to have: a number, or a percentage of its roll (counted now); neither: no number of its own."""
+    """What a unit is to have: a number, or a percentage of its roll (counted now); neither: no number of its own.
+
+    `proposed` says how a number came about that somebody took over as it was proposed (percentages.Proposal).
+    """
 
     unit: Unit
     places: int | None = None
     percent: Decimal | None = None
     rounding: str = ""
+    proposed: str = ""
 
 
 class BelowUse(ValidationError):
@@ -129,10 +133,14 @@ class _Hand:
     def _version(self, quota: Quota | None, wish: Wish, roll: dict[int, int]) -> QuotaVersion:
         """What the wish makes of the unit's quota, not saved."""
         quota = quota or Quota(programme=self.programme, term=self.term, unit=wish.unit)
-        version = QuotaVersion(quota=quota, before=quota.places, places=wish.places)
+        version = QuotaVersion(quota=quota, before=quota.places, places=wish.places, proposed=wish.proposed)
         if wish.percent is not None:
+            if not roll.get(wish.unit.pk):
+                raise ValidationError(
+                    f"{wish.unit}还没有这个项目面向的在读学生，不能按比例计算。请先导入名册，或直接填写人数。"
+                )
             version.percent, version.rounding = wish.percent, wish.rounding
-            version.roll = roll.get(wish.unit.pk, 0)
+            version.roll = roll[wish.unit.pk]
             version.places = places.share_of(version.roll, wish.percent, wish.rounding)
         return version
 
@@ -191,6 +199,8 @@ class _Hand:
         }
         if version.percent is not None:
             detail |= {"percent": version.percent, "roll": version.roll, "rounding": version.rounding}
+        if version.proposed:
+            detail["proposed"] = version.proposed
         if version.over:
             detail["over"] = version.over
         return audit.Entry(action or usual[_LEVEL(quota.unit.level)], quota, quota.unit, detail)
@@ -308,7 +318,7 @@ def add_outside(
     with transaction.atomic():
         held = _lock_cases(programme, first_term, "")
         same = OutsideQuota.objects.filter(programme=programme, category_code=category.code)
-        if same.filter(Q(last_term="") | Q(last_term__gte=first_term)).exists():
+        if same.in_force_from(first_term).exists():
             raise ValidationError(f"{category}在{term_label(first_term)}已经登记为不占名额。")
         row = OutsideQuota(
             programme=programme, category_code=category.code, first_term=first_term, source=source, recorded_by=by
@@ -328,14 +338,7 @@ def end_outside(row: OutsideQuota, *, last_term: str, county: Unit, by: User) ->
     access.require(by, Permission.EDIT_STANDARDS, county)
     with transaction.atomic():
         cases = _lock_cases(row.programme, row.first_term, last_term)
-        held = OutsideQuota.objects.select_for_update().get(pk=row.pk)
-        if held.last_term:
-            raise ValidationError("这条规定已经登记了截止学期。")
-        if last_term < held.first_term:
-            raise ValidationError({"last_term": "截止学期不能早于执行学期。"})
-        held.last_term = last_term
-        held.full_clean()
-        held.save(update_fields=["last_term"])
+        held = OutsideQuota.objects.end(row, last_term)
         moved = _judge_again(held.programme, cases)
         audit.record(
             "outside_quota.end", held, by=by, unit=county,

@@ -1,4 +1,4 @@
-"""What a new county begins with: three national programmes, and what the screening goes by.
+"""What a new county begins with: three national programmes, what the screening goes by, usual deadlines.
 
 The programmes come from the pack packs/national.toml with their whole history; the others of that pack, and the
 local packs, the county takes over on the page “政策包”. A county whose own documents differ records its own rows:
@@ -12,7 +12,7 @@ from django.db import transaction
 from accounts import audit
 from students.reference import KINDS
 
-from . import concern_reference, pack_loading, packs
+from . import attendance, concern_reference, deadlines, pack_loading, packs
 
 FIRST_PROGRAMMES = ("living-aid", "preschool-aid", "senior-grant")
 
@@ -31,6 +31,8 @@ def load() -> int:
     """
     added = pack_loading.load(national(), only=FIRST_PROGRAMMES).new_programmes
     concern_reference.load()
+    deadlines.load()
+    attendance.load_rule()
     if added:
         audit.record("reference.load", "subsidies.reference", by=None, programmes=[each.code for each in added])
     return len(added)

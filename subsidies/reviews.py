@@ -15,7 +15,7 @@ from accounts.roles import Permission
 from documents import uploads
 from documents.models import Upload
 
-from . import programmes, workflow
+from . import places, programmes, workflow
 from .models import Application, Decision, DutyHolder, Meeting, MeetingMember, Round
 from .states import Duty, State, Step
 
@@ -120,7 +120,9 @@ def hold(*, round_: Round, unit: Unit, level: str, minutes: Minutes, verdicts: I
     if any(not v.application.school_class.path.startswith(unit.path) for v in verdicts):
         raise PermissionDenied(f"名单中有不属于{unit}的申请。")
     with transaction.atomic():
-        workflow.lock(v.application.pk for v in verdicts)  # before decisions point to them
+        cases = workflow.lock(v.application.pk for v in verdicts)  # before decisions point to them
+        if level == Meeting.Level.SCHOOL:
+            places.lock_for(cases)  # before the trail's end
         meeting = _record(round_, unit, level, minutes, by=by)
         _record_decisions(meeting, verdicts)
         audit.record("meeting.hold", meeting, by=by, unit=unit, level=level, decisions=len(verdicts))

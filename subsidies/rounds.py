@@ -1,6 +1,7 @@
-"""Opening rounds."""
+"""Opening rounds, and moving their days."""
 
 import datetime as dt
+from collections.abc import Mapping
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -11,33 +12,34 @@ from accounts.models import Unit, User
 from accounts.roles import Permission
 from students.models import Term
 
-from . import programmes
+from . import deadline_plans, deadlines, programmes
 from .models import Programme, Round
+from .states import Work
 
 
 def open_round(
-    *, programme: Programme, term: Term, unit: Unit, opens_on: dt.date, closes_on: dt.date, by: User
+    *,
+    programme: Programme,
+    term: Term,
+    unit: Unit,
+    opens_on: dt.date,
+    closes_on: dt.date,
+    by: User,
+    due: Mapping[Work, dt.date] | None = None,
 ) -> Round:
     """Open a programme for a term over a county or a school; teachers file from `opens_on` to `closes_on`.
 
-    Raises ValidationError when the same programme and term is already open over this unit, above or below
-    it, when the programme is switched off, when no standard or no procedure covers the term, or when the days
-    are the wrong way round.
+    `due` are the last days of the work after filing; without them those the county's rules give. Raises
+    ValidationError when the same programme and term is already open over this unit, above or below it, when the
+    programme is switched off, when no standard or no procedure covers the term, when the days are the wrong way
+    round, or as `deadlines.check`.
     """
     access.require(by, Permission.OPEN_ROUND, unit)
-    if unit.level == Unit.Level.CLASS:
-        raise ValidationError({"unit": "批次按县或学校开启，不能只对一个班开启。"})
-    if unit.level == Unit.Level.SCHOOL and not set(unit.school.stages) & set(programme.stages):
-        raise ValidationError({"programme": f"{unit}没有“{programme}”面向的学段，请核对项目。"})
-    if not programme.is_active:
-        raise ValidationError(f"“{programme}”已停用，不能开启批次；请先在“项目与标准”中启用。")
-    if closes_on < opens_on:
-        raise ValidationError({"closes_on": "截止日期不能早于开始日期。"})
-    if closes_on < clock.today():
-        raise ValidationError({"closes_on": "截止日期已过，请填写今天或以后的日期。"})
-    programmes.process_rule(programme, term)
-    if not _has_standard(programme, term):
-        raise ValidationError(f"“{programme}”在{term}没有可用的标准，请先在“项目与标准”中维护。")
+    check_opening(programme, term, unit, opens_on=opens_on, closes_on=closes_on)
+    if due is None:
+        due = deadlines.propose(programme, term, opens_on=opens_on, closes_on=closes_on).due
+    plan = {**due, Work.FILING: closes_on}
+    deadlines.check(programme, term, plan, opens_on=opens_on)
     try:
         with transaction.atomic():
             Programme.objects.select_for_update().get(pk=programme.pk)  # county and school may open at one moment
@@ -51,23 +53,69 @@ def open_round(
                 opened_at=clock.now(),
                 opened_by=by,
             )
-            audit.record("round.open", opened, by=by, unit=unit, opens_on=opens_on, closes_on=closes_on)
+            deadlines.write(opened, plan)
+            audit.record("round.open", opened, by=by, unit=unit, opens_on=opens_on, due=deadline_plans.told(plan))
     except IntegrityError:
         raise ValidationError(f"“{programme}”{term}的批次刚刚已被开启，请刷新页面。") from None
     return opened
 
 
-def change_window(round_: Round, *, opens_on: dt.date, closes_on: dt.date, by: User) -> None:
-    """Move the days in which teachers may file. Applications already filed are not touched."""
+def check_opening(
+    programme: Programme, term: Term, unit: Unit, *, opens_on: dt.date, closes_on: dt.date | None = None
+) -> None:
+    """Raises ValidationError as `open_round` would, the later deadlines apart."""
+    if unit.level == Unit.Level.CLASS:
+        raise ValidationError({"unit": "批次按县或学校开启，不能只对一个班开启。"})
+    if unit.level == Unit.Level.SCHOOL and not set(unit.school.stages) & set(programme.stages):
+        raise ValidationError({"programme": f"{unit}没有“{programme}”面向的学段，请核对项目。"})
+    if not programme.is_active:
+        raise ValidationError(f"“{programme}”已停用，不能开启批次；请先在“项目与标准”中启用。")
+    if closes_on and closes_on < opens_on:
+        raise ValidationError({"closes_on": "截止日期不能早于开始日期。"})
+    if closes_on and closes_on < clock.today():
+        raise ValidationError({"closes_on": "截止日期已过，请填写今天或以后的日期。"})
+    programmes.process_rule(programme, term)
+    if not _has_standard(programme, term):
+        raise ValidationError(f"“{programme}”在{term}没有可用的标准，请先在“项目与标准”中维护。")
+    _refuse_second(programme, term, unit)
+
+
+def change_window(
+    round_: Round,
+    *,
+    opens_on: dt.date,
+    closes_on: dt.date,
+    reason: str,
+    by: User,
+    due: Mapping[Work, dt.date] | None = None,
+) -> None:
+    """Move the days in which teachers may file, and the last days of the work after it (left as they are without
+    `due`). Applications already filed are not touched. Raises ValidationError as `deadlines.check`."""
     access.require(by, Permission.OPEN_ROUND, round_.unit)
     if closes_on < opens_on:
         raise ValidationError({"closes_on": "截止日期不能早于开始日期。"})
+    if not reason.strip():
+        raise ValidationError({"reason": "请写明更改期限的原因。"})
     with transaction.atomic():
-        held = Round.objects.select_for_update().get(pk=round_.pk)
-        before = (held.opens_on, held.closes_on)
+        held = (
+            Round.objects.select_for_update(of=("self",)).select_related("programme", "term", "unit").get(pk=round_.pk)
+        )
+        before = deadlines.of(held)
+        plan = {**(before if due is None else due), Work.FILING: closes_on}
+        deadlines.check(held.programme, held.term, plan, opens_on=opens_on)
+        was = held.opens_on
         held.opens_on, held.closes_on = opens_on, closes_on
         held.save(update_fields=["opens_on", "closes_on"])
-        audit.record("round.change_window", held, by=by, unit=held.unit, before=before, after=(opens_on, closes_on))
+        deadlines.write(held, plan)
+        audit.record(
+            "round.change_window",
+            held,
+            by=by,
+            unit=held.unit,
+            before=f"开始 {was}；{deadline_plans.told(before)}",
+            after=f"开始 {opens_on}；{deadline_plans.told(plan)}",
+            note=reason.strip(),
+        )
 
 
 def withdraw(round_: Round, *, by: User) -> None:
@@ -76,7 +124,7 @@ def withdraw(round_: Round, *, by: User) -> None:
     with transaction.atomic():
         held = Round.objects.select_for_update().get(pk=round_.pk)
         if held.applications.exists():
-            raise ValidationError("这个批次里已有申请（包括草稿和已终止的），不能再撤销；可以更改填报时间。")
+            raise ValidationError("这个批次里已有申请（包括草稿和已终止的），不能再撤销；可以更改期限。")
         audit.record("round.withdraw", held, by=by, unit=held.unit, programme=str(held.programme), term=held.term.key)
         held.delete()
 
@@ -94,10 +142,7 @@ def _keys(path: str) -> list[int]:
 
 
 def _has_standard(programme: Programme, term: Term) -> bool:
-    return any(
-        rule.first_term <= term.key and (not rule.last_term or term.key <= rule.last_term)
-        for rule in programmes.rules_of(programme).standards
-    )
+    return programme.standards.in_force(term.key).exists()
 
 
 def _refuse_second(programme: Programme, term: Term, unit: Unit) -> None:

@@ -11,11 +11,12 @@ from itertools import combinations
 from typing import NamedTuple
 
 from students.grades import GRADES
+from students.term_keys import term_before, term_label
 
-from .entitlement import Condition, Flag, Ground, ProgrammeRules, StandardRule, term_before, term_label
-from .policy_words import CONDITIONS, PERIODS, UNITS, VALUES, condition_name, condition_value
+from .dated_terms import common_terms, end_of
+from .entitlement import Condition, Flag, Ground, ProgrammeRules, StandardRule
+from .policy_words import CHANNELS, CONDITIONS, FORMS, PERIODS, UNITS, VALUES, condition_name, condition_value
 
-_OPEN = "9999"
 _TERM = re.compile(r"(\d{4})-(\d{4})-[12]")
 _REGION = re.compile(r"[0-9]{6}")
 # 五四学制: 六年级 may belong to junior school.
@@ -122,7 +123,7 @@ def _category_faults(rule: StandardRule, categories: Mapping[str, str]) -> Itera
     for flag in rule.flags:
         if flag.code not in categories:
             yield Fault("flags", f"名单标识“{flag.name}”所属的困难类别代码“{flag.code}”不认识，请核对困难类别表。")
-        if not flag.name.strip() or not flag.values:
+        if not flag.name.strip() or not flag.values or not all(value.strip() for value in flag.values):
             yield Fault("flags", "名单标识要写明名称和值，例如“享受政策”为“是”。")
 
 
@@ -144,31 +145,23 @@ def programme_faults(rules: ProgrammeRules) -> Iterator[Fault]:
 
 # A form of aid and the ways it can go; of state money never in cash and never onto a meal card.
 _CHANNELS = {"cash": {"card", "cash", "meal_card"}, "waiver": {"school"}, "meals": {"canteen"}}
-_CHANNEL_NAMES = {"card": "银行卡", "school": "学校减免", "canteen": "食堂供餐", "cash": "现金", "meal_card": "饭卡"}
-_FORM_NAMES = {"cash": "发放资金", "waiver": "减免费用", "meals": "供餐"}
 
 
 def channel_fault(name: str, *, form: str, channels: Iterable[str], funding: str) -> Fault | None:
     """Why a programme may not be paid out in these ways; None if it may."""
     channels = list(channels)
     if form not in _CHANNELS:
-        return Fault("form", f"{name}的资助形式“{form}”不认识；可选的是{'、'.join(_FORM_NAMES.values())}。")
+        return Fault("form", f"{name}的资助形式“{form}”不认识；可选的是{'、'.join(FORMS.values())}。")
     if not channels:
         return Fault("channels", f"{name}没有写明发放渠道，请至少选择一个。")
     for channel in channels:
-        if channel not in _CHANNEL_NAMES:
-            return Fault(
-                "channels", f"{name}的发放渠道“{channel}”不认识；可选的是{'、'.join(_CHANNEL_NAMES.values())}。"
-            )
+        if channel not in CHANNELS:
+            return Fault("channels", f"{name}的发放渠道“{channel}”不认识；可选的是{'、'.join(CHANNELS.values())}。")
         if funding == "state" and channel in ("cash", "meal_card"):
-            words = (
-                f"{name}使用财政资金，不能以{_CHANNEL_NAMES[channel]}发放；请发放到学生或监护人的银行卡、社会保障卡。"
-            )
+            words = f"{name}使用财政资金，不能以{CHANNELS[channel]}发放；请发放到学生或监护人的{CHANNELS['card']}。"
             return Fault("channels", words)
         if channel not in _CHANNELS[form]:
-            return Fault(
-                "channels", f"{name}的资助形式是{_FORM_NAMES[form]}，发放渠道不能是{_CHANNEL_NAMES[channel]}。"
-            )
+            return Fault("channels", f"{name}的资助形式是{FORMS[form]}，发放渠道不能是{CHANNELS[channel]}。")
     return None
 
 
@@ -202,11 +195,12 @@ def _pay_alike(one: StandardRule, other: StandardRule) -> bool:
 
 def child_of_both(one: StandardRule, other: StandardRule, rules: ProgrammeRules) -> Child | None:
     """A child both rows fit and the programme is for; None if there can be no such child."""
-    first, last = max(one.first_term, other.first_term), min(one.last_term or _OPEN, other.last_term or _OPEN)
+    terms = common_terms(one, other)
     allowed = _common_facts([*one.conditions, *other.conditions], rules)
     flags = _common_flags([*one.flags, *other.flags])
-    if first > last or allowed is None or flags is None:
+    if terms is None or allowed is None or flags is None:
         return None
+    first, last = terms
     needed = {code for code, _ in flags} | one.all_of | other.all_of
     barred = one.none_of | other.none_of
     categories = _categories(needed, [one.any_of, other.any_of], barred)
@@ -267,7 +261,7 @@ def _with_ground(
     """
     term = max(child.term, ground.first_term)
     boards = boarding & {ground.boarding} if ground.boarding else boarding
-    if term > min(last, ground.last_term or _OPEN) or ground.code in barred or not boards:
+    if term > min(last, end_of(ground)) or ground.code in barred or not boards:
         return None
     is_asked = ground.boarding or "boarding" in child.facts
     facts = child.facts | ({"boarding": min(boards)} if is_asked else {})
@@ -284,8 +278,7 @@ def after_adding(rules: ProgrammeRules, row: StandardRule) -> ProgrammeRules:
 
 def ends_by(each: StandardRule, row: StandardRule) -> bool:
     """Whether `row` takes the place of `each`: the same case, begun before, and not over when the new one begins."""
-    runs_on = not each.last_term or each.last_term >= row.first_term
-    return each.key != row.key and is_same_case(each, row) and each.first_term < row.first_term and runs_on
+    return each.key != row.key and is_same_case(each, row) and each.first_term < row.first_term <= end_of(each)
 
 
 def is_same_case(one: StandardRule, other: StandardRule) -> bool:
@@ -303,7 +296,7 @@ def whom(rule: StandardRule, names: Mapping[str, str]) -> list[str]:
     order = {fact: list(values) for fact, values in VALUES.items()}
     said = []
     for fact in (fact for fact in CONDITIONS if fact in asked):
-        ordered = sorted(asked[fact], key=lambda value: (*order.get(fact, ()), value).index(value))
+        ordered = sorted(sorted(asked[fact]), key=lambda value: (*order.get(fact, ()), value).index(value))
         said.append(f"{condition_name(fact)}：{'、'.join(condition_value(fact, each) for each in ordered)}")
     for how, codes in (("具备其一", rule.any_of), ("同时具备", rule.all_of), ("不含", rule.none_of)):
         if codes:

@@ -6,7 +6,8 @@ How a list of payments is split (资金分担), decided once:
    (less than a fen for each other level) goes to the one level that is named to take the remainder.
 2. The lines share these sums out so that each line adds up to its own amount and each level to its sum. Cut line by
    line, a thousand thirds of 312.50 元 would leave a level ten 元 short of its third of the whole; so the fen that are
-   cut are carried on to the next line, and a line differs from its exact fraction by less than a fen for each level.
+   cut are carried on to the next line. So a part of one line may lie a few fen beside its exact fraction: by less than
+   one where two levels share, by more where the level of the remainder makes up for several others.
 3. No part of a positive amount is negative. A line that reverses another is its mirror: the same parts, the other sign.
 """
 
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import lcm
+from typing import Protocol, TypeVar
 
 # The levels that bear money, from the top. LOCAL stands for all below the centre where a document says no more.
 LOCAL = "local"
@@ -221,7 +223,74 @@ def kinds_of(ownership: str, finance: str) -> tuple[str, ...]:
     return (finance, ownership, "") if ownership == "public" else (ownership, "")
 
 
+# --- which pupils ----------------------------------------------------------------------------------
+
+_PREFIX = re.compile(r"[1-9][0-9](?:[0-9]{2}){0,2}")  # of GB/T 2260: province, city or county
+
+
+def read_origins(text: str) -> tuple[str, ...]:
+    """Prefixes of regions, in order: 52、5301 or 520000 530100 are 52 and 5301; an empty text is none.
+
+    Raises ValueError with a Chinese sentence for what is no region, and for one that lies in another.
+    """
+    found: list[str] = []
+    for typed in re.split(r"[\s,，、;；]+", unicodedata.normalize("NFKC", text).strip()):
+        if not typed:
+            continue
+        if not _PREFIX.fullmatch(typed):
+            raise ValueError(f"“{typed[:12]}”不是行政区划代码：省写前两位（52），市写四位（5201），县写六位。")
+        code = typed
+        while len(code) > 2 and code.endswith("00"):
+            code = code[:-2]
+        if within := next((each for each in found if code.startswith(each) or each.startswith(code)), None):
+            raise ValueError(f"“{typed}”和“{within}”重复，请只留一个。")
+        found.append(code)
+    return tuple(sorted(found))
+
+
+def share_region(one: Iterable[str], other: Iterable[str]) -> bool:
+    """Whether two rows of one kind of school are for the same pupils: they name one region, or both are for all."""
+    mine, theirs = set(one), set(other)
+    return bool(mine & theirs) or (not mine and not theirs)
+
+
+class Row(Protocol):
+    """Shares with whom they are for."""
+
+    @property
+    def schools(self) -> str: ...
+
+    @property
+    def origin_codes(self) -> tuple[str, ...]: ...
+
+
+_R = TypeVar("_R", bound=Row)
+
+
+def choose(rows: Sequence[_R], kinds: Iterable[str], region: str) -> _R | None:
+    """Which of the rows in force counts for a pupil from the region at a school of these kinds (`kinds_of`).
+
+    The narrowest kind of school that says anything of the pupil; of its rows the one for the narrowest region in which
+    the pupil's household is registered, else the one for all regions: that counts, too, where no region is recorded.
+    """
+    for kind in kinds:
+        here = [row for row in rows if row.schools == kind]
+        within = [
+            (len(code), place) for place, row in enumerate(here) for code in row.origin_codes if region.startswith(code)
+        ]
+        if within:
+            return here[max(within)[1]]
+        if everybody := next((row for row in here if not row.origin_codes), None):
+            return everybody
+    return None
+
+
 # --- words -----------------------------------------------------------------------------------------
+
+
+def whom_words(schools: str, origin_name: str) -> str:
+    """县级财政供给的公办学校，生源地为西部地区."""
+    return f"{KINDS.get(schools, schools)}，生源地为{origin_name}" if origin_name else KINDS.get(schools, schools)
 
 
 def fraction_words(fraction: Fraction) -> str:

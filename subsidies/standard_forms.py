@@ -9,8 +9,9 @@ from accounts.forms import DayInput, a_day_of_work
 from students.grades import GRADES
 from students.models import Term
 
+from .dated_terms import Dated
 from .models import Programme, Standard
-from .policy_words import PERIODS, UNITS, VALUES, condition_name, unit_of_amount
+from .policy_words import CONDITIONS, PERIODS, UNITS, VALUES, condition_name, unit_of_amount
 from .programmes import category_names
 
 _CATEGORIES = (
@@ -22,37 +23,13 @@ _CATEGORIES = (
 _SELDOM = ("grade", "ownership", "registration", "region", "major", "schooling")
 
 
-class StandardForm(forms.Form):
-    """A new dated standard of a programme; only the conditions that make sense for the programme are asked."""
-
-    amount = forms.DecimalField(label="金额", max_digits=9, decimal_places=2)
-    periods = forms.DecimalField(max_digits=5, decimal_places=1)
-    document = forms.CharField(
-        label="文件名称和文号",
-        max_length=120,
-        help_text="写全，例如“×财教〔2027〕12号《关于提高补助标准的通知》”，将印在发放花名册上。",
-    )
-    document_date = forms.DateField(label="文件日期", required=False, widget=DayInput, validators=[a_day_of_work])
-    first_term = forms.ChoiceField(
-        label="执行学期",
-        help_text="从哪个学期的补助开始执行。同样条件的学生原有的标准自动截止到上一学期；已提交的申请不受影响。",
-    )
+class ConditionsForm(forms.Form):
+    """What a rule may ask of a pupil; only what makes sense for the programme is asked."""
 
     def __init__(self, *args: Any, programme: Programme, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.programme = programme
-        self.fields["amount"].label = f"金额（{unit_of_amount(programme.unit)}）"
-        self.fields["amount"].help_text = _AMOUNT_HELP[programme.unit]
-        if programme.unit in PERIODS:
-            self.fields["periods"].label = f"每学期按几{PERIODS[programme.unit]}发放"
-        else:
-            del self.fields["periods"]
-        terms = Term.objects.order_by("-key").values_list("key", "name")
-        self.fields["first_term"].choices = [("", "请选择"), *terms]
         self._add_conditions(programme)
-        self._add_categories()
-        usual = [name for name in ("stage", "boarding", "tier") if name in self.fields]
-        self.order_fields([*usual, "amount", "periods", "document", "document_date", "first_term"])
 
     def _add_conditions(self, programme: Programme) -> None:
         if len(programme.stages) > 1:
@@ -82,6 +59,50 @@ class StandardForm(forms.Form):
             widget=forms.CheckboxSelectMultiple,
             help_text=f"都不勾选表示不限{name}。",
         )
+
+    def clean_region(self) -> str:
+        said: str = self.cleaned_data["region"]
+        for code in _words(said):
+            if not re.fullmatch(r"[0-9]{6}", code):
+                raise forms.ValidationError(f"“{code}”不是六位行政区划代码。")
+        return said
+
+    def conditions(self) -> dict[str, list[str]]:
+        """The conditions as typed: {fact: values}."""
+        data = self.cleaned_data
+        told = {fact: list(data[fact]) for fact in CONDITIONS if fact != "region" and data.get(fact)}
+        return told | ({"region": _words(data["region"])} if data["region"] else {})
+
+
+class StandardForm(ConditionsForm):
+    """A new dated standard of a programme."""
+
+    amount = forms.DecimalField(label="金额", max_digits=9, decimal_places=2)
+    periods = forms.DecimalField(max_digits=5, decimal_places=1)
+    document = forms.CharField(
+        label="文件名称和文号",
+        max_length=120,
+        help_text="写全，例如“×财教〔2027〕12号《关于提高补助标准的通知》”，将印在发放花名册上。",
+    )
+    document_date = forms.DateField(label="文件日期", required=False, widget=DayInput, validators=[a_day_of_work])
+    first_term = forms.ChoiceField(
+        label="执行学期",
+        help_text="从哪个学期的补助开始执行。同样条件的学生原有的标准自动截止到上一学期；已提交的申请不受影响。",
+    )
+
+    def __init__(self, *args: Any, programme: Programme, **kwargs: Any) -> None:
+        super().__init__(*args, programme=programme, **kwargs)
+        self.fields["amount"].label = f"金额（{unit_of_amount(programme.unit)}）"
+        self.fields["amount"].help_text = _AMOUNT_HELP[programme.unit]
+        if programme.unit in PERIODS:
+            self.fields["periods"].label = f"每学期按几{PERIODS[programme.unit]}发放"
+        else:
+            del self.fields["periods"]
+        terms = Term.objects.order_by("-key").values_list("key", "name")
+        self.fields["first_term"].choices = [("", "请选择"), *terms]
+        self._add_categories()
+        usual = [name for name in ("stage", "boarding", "tier") if name in self.fields]
+        self.order_fields([*usual, "amount", "periods", "document", "document_date", "first_term"])
 
     def _add_categories(self) -> None:
         names = list(category_names().items())
@@ -114,13 +135,6 @@ class StandardForm(forms.Form):
     def _folded(self) -> set[str]:
         return {*_SELDOM, *(name for name, _, _ in _CATEGORIES), "flag_category", "flag_name", "flag_values"}
 
-    def clean_region(self) -> str:
-        said: str = self.cleaned_data["region"]
-        for code in _words(said):
-            if not re.fullmatch(r"[0-9]{6}", code):
-                raise forms.ValidationError(f"“{code}”不是六位行政区划代码。")
-        return said
-
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         said = [bool(cleaned.get(name)) for name in ("flag_category", "flag_name", "flag_values")]
@@ -131,13 +145,6 @@ class StandardForm(forms.Form):
     def standard(self) -> Standard:
         """The row as typed, not saved."""
         data = self.cleaned_data
-        conditions = {
-            fact: list(data[fact])
-            for fact in ("stage", "boarding", "tier", "grade", "ownership", "registration", "schooling", "major")
-            if data.get(fact)
-        }
-        if data["region"]:
-            conditions["region"] = _words(data["region"])
         flags = []
         if data["flag_category"]:
             flags = [
@@ -149,7 +156,7 @@ class StandardForm(forms.Form):
             ]
         return Standard(
             programme=self.programme,
-            conditions=conditions,
+            conditions=self.conditions(),
             **{name: list(data[name]) for name, _, _ in _CATEGORIES},
             flags=flags,
             amount=data["amount"],
@@ -160,15 +167,15 @@ class StandardForm(forms.Form):
         )
 
 
-class StandardEndForm(forms.Form):
-    """The last term of a standard, and the document that ends it."""
+class RuleEndForm(forms.Form):
+    """The last term of a standard, or of a category that is accepted, and the document that ends it."""
 
-    last_term = forms.ChoiceField(label="截止学期", help_text="这个学期的补助仍按这条标准，以后不再适用。")
+    last_term = forms.ChoiceField(label="截止学期", help_text="这个学期的补助仍按这条规定，以后不再适用。")
     document = forms.CharField(label="停止执行的依据", max_length=120)
 
-    def __init__(self, *args: Any, standard: Standard, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, row: Dated, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        terms = Term.objects.filter(key__gte=standard.first_term).order_by("-key").values_list("key", "name")
+        terms = Term.objects.filter(key__gte=row.first_term).order_by("-key").values_list("key", "name")
         self.fields["last_term"].choices = [("", "请选择"), *terms]
 
 

@@ -59,6 +59,7 @@ class Step(models.TextChoices):
     MOVE_IN = "move_in", "随学生转入，退回补正"
     RETURN_FOR_CHANGE = "return_for_change", "因异动退回补正"
     LEAVE = "leave", "因异动终止"
+    RETURN_FOR_QUOTA = "return_for_quota", "名额调减，退回学校评审"
 
 
 class Duty(models.TextChoices):
@@ -82,6 +83,19 @@ class Place(models.TextChoices):
     OUTSIDE = "outside", "应助尽助，不占名额"
 
 
+class Work(models.TextChoices):
+    """The work of a round, in its order; each may have a last day. Whoever is late may still do it, filing apart."""
+
+    FILING = "filing", "填报"
+    CLASS_REVIEW = "class_review", "班级评议"
+    SCHOOL_REVIEW = "school_review", "学校评审"
+    NOTICE = "notice", "发布公示"
+    REPORT = "report", "上报县中心"
+    VERIFICATION = "verification", "县级审核"
+    APPROVAL = "approval", "县级审批"
+    DISBURSEMENT = "disbursement", "发放"
+
+
 class Guard(StrEnum):
     """Conditions beyond state and person; each is one function of `workflow`."""
 
@@ -90,6 +104,8 @@ class Guard(StrEnum):
     REASON_GIVEN = "写明原因"
     DECIDED_IN_MEETING = "会议记录中有本人的结论"
     PLACE_FREE = "有空余名额，或是应助尽助"
+    WITHIN_QUOTA = "没有超出名额，或是应助尽助"
+    OVER_QUOTA = "占用名额，而且超出名额"
     ON_A_NOTICE = "已列入公示"
     NOTICE_OVER = "公示期满"
     NOTICE_RUNNING = "公示期未满"
@@ -136,7 +152,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         S.RETURNED,
         P.HOLD_CLASS_REVIEW,
         D.CLASS_REVIEW,
-        (G.DECIDED_IN_MEETING, G.REASON_GIVEN),
+        (G.DECIDED_IN_MEETING, G.REASON_GIVEN, G.STILL_A_PUPIL),
     ),
     Transition(
         T.REJECT_AT_CLASS,
@@ -162,7 +178,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         S.RETURNED,
         P.HOLD_SCHOOL_REVIEW,
         D.SCHOOL_REVIEW,
-        (G.DECIDED_IN_MEETING, G.REASON_GIVEN),
+        (G.DECIDED_IN_MEETING, G.REASON_GIVEN, G.STILL_A_PUPIL),
     ),
     Transition(
         T.REJECT_AT_SCHOOL,
@@ -178,7 +194,13 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(T.CLEAR_AFTER_CHECK, S.HELD, S.CLEARED, P.PUBLISH_NOTICE, None, (G.REASON_GIVEN, G.NOTICE_OVER)),
     Transition(T.REJECT_AFTER_CHECK, S.HELD, S.REJECTED, P.PUBLISH_NOTICE, None, (G.REASON_GIVEN,)),
     Transition(T.CLEAR, S.ON_NOTICE, S.CLEARED, P.PUBLISH_NOTICE, None, (G.NOTICE_OVER,)),
-    Transition(T.REPORT, S.CLEARED, S.REPORTED, P.REPORT_TO_COUNTY),
+    Transition(T.REPORT, S.CLEARED, S.REPORTED, P.REPORT_TO_COUNTY, None, (G.WITHIN_QUOTA,)),
+    # 名额调减: who has to step back is for the school's meeting to say, over the cases that come back to it. Whoever
+    # carries that out decides nothing; what is reported is the county's.
+    *(
+        Transition(T.RETURN_FOR_QUOTA, source, S.CLASS_REVIEWED, P.DIVIDE_QUOTAS, None, (G.REASON_GIVEN, G.OVER_QUOTA))
+        for source in (S.SCHOOL_REVIEWED, S.ON_NOTICE, S.HELD, S.CLEARED)
+    ),
     Transition(T.VERIFY, S.REPORTED, S.VERIFIED, P.VERIFY, D.VERIFICATION),
     Transition(
         T.RETURN_FROM_COUNTY, S.REPORTED, S.RETURNED, P.VERIFY, D.VERIFICATION, (G.REASON_GIVEN, G.STILL_A_PUPIL)
@@ -215,7 +237,7 @@ TRANSITIONS: tuple[Transition, ...] = (
 )
 
 # The pupil leaves the class (and its places); where they arrive they are judged, and need a place, anew.
-GIVES_PLACE_BACK = (T.MOVE_CLASS, T.MOVE_OUT, T.MOVE_IN)
+GIVES_PLACE_BACK = (T.MOVE_CLASS, T.MOVE_OUT, T.MOVE_IN, T.RETURN_FOR_QUOTA)
 
 # Whose turn it is: the permission whose holders have something to do, None where the road ends.
 TURN: dict[State, Permission | None] = {
@@ -235,6 +257,23 @@ TURN: dict[State, Permission | None] = {
     S.PAID: None,
     S.REJECTED: None,
     S.WITHDRAWN: None,
+}
+
+# Which work a case waits for. What is paid waits for none; what has ended, or goes to another school, does not count.
+WORK: dict[State, Work | None] = {
+    S.DRAFT: Work.FILING,
+    S.RETURNED: Work.FILING,
+    S.SUBMITTED: Work.CLASS_REVIEW,
+    S.CLASS_REVIEWED: Work.SCHOOL_REVIEW,
+    S.SCHOOL_REVIEWED: Work.NOTICE,
+    S.ON_NOTICE: Work.REPORT,
+    S.HELD: Work.REPORT,
+    S.CLEARED: Work.REPORT,
+    S.REPORTED: Work.VERIFICATION,
+    S.VERIFIED: Work.APPROVAL,
+    S.APPROVED: Work.DISBURSEMENT,
+    S.IN_BATCH: Work.DISBURSEMENT,
+    S.PAID: None,
 }
 
 # An application in one of these no longer stands in the way of another for the same pupil and term.

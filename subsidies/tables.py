@@ -13,9 +13,10 @@ from django.utils.safestring import SafeString
 from accounts import clock
 from accounts.templatetags.aid import badge, cn_date, yuan
 from students.rollovers import Turn
-from students.terms import name_of
+from students.term_keys import term_name
 
 from . import concern_words
+from .deadline_plans import countdown
 from .models import Application, Concern, PaymentBatch, PaymentLine, Round
 from .rollover_files import STATES
 from .states import State
@@ -54,10 +55,11 @@ class RoundTable(tables.Table):
     unit = tables.Column("范围")
     window = tables.Column("填报时间", empty_values=(), order_by="opens_on")
     status = tables.Column("状态", empty_values=(), orderable=False)
+    next = tables.Column("下一个期限", empty_values=(), orderable=False)
 
     class Meta:
         model = Round
-        fields = ("programme", "term", "unit", "window", "status")
+        fields = ("programme", "term", "unit", "window", "status", "next")
         empty_text = "还没有开启的批次。开启后，班主任才能填报申请。"
 
     def render_programme(self, record: Round) -> SafeString:
@@ -72,8 +74,13 @@ class RoundTable(tables.Table):
             return badge("wait", "未开始")
         if today > record.closes_on:
             return badge("done", "填报已截止")
-        left = (record.closes_on - today).days
-        return badge("go", f"填报中，还有 {left} 天")
+        return badge("go", f"填报中，{countdown(record.closes_on, today)}")
+
+    def render_next(self, record: Round) -> str:
+        ahead = sorted((row for row in record.deadlines.all() if row.due_on >= clock.today()), key=lambda r: r.due_on)
+        if not ahead:
+            return "—"
+        return f"{ahead[0].get_work_display()} {cn_date(ahead[0].due_on)}，{countdown(ahead[0].due_on, clock.today())}"
 
 
 class ApplicationTable(tables.Table):
@@ -229,7 +236,7 @@ class TurnTable(tables.Table):
         return format_html(box, record.school.pk, record.school.name)
 
     def render_target(self, record: Turn) -> str:
-        return name_of(record.target_key)
+        return term_name(record.target_key)
 
     def render_state(self, record: Turn) -> SafeString:
         if record.done and record.is_done:

@@ -7,7 +7,7 @@ from celery.signals import worker_ready
 
 from accounts import clock
 from accounts.models import Unit
-from documents.tasks import wake
+from accounts.tasks import wake
 from students import terms
 
 from . import concerns, payout_sheets

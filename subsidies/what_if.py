@@ -18,15 +18,19 @@ from accounts.models import Unit
 from students import enrolment as register
 from students.models import Enrolment, Standing, Term
 from students.table_writing import pieces
+from students.term_keys import term_after, term_label
 
-from . import programmes
+from . import grounds, programmes
 from .applications import facts_for_rules, had_before
-from .entitlement import Entitlement, ProgrammeRules, entitlement, term_after, term_label
-from .models import Application, Programme, Standard
+from .attendance import Attendance
+from .dated_terms import OPEN, end_of
+from .entitlement import Entitlement, ProgrammeRules, entitlement
+from .models import AcceptedCategory, Application, Programme, Standard
 from .reckoner import Kind, Reckoner
 from .states import ENDED_WITHOUT_AID, State
 
 _AT_ONCE = 2000
+_FACTS = tuple(register.PLACE_FACTS)
 _NOTHING = Decimal("0.00")
 # Handed in and on its way or paid: kept as it was frozen, whatever becomes of the rules.
 SUBMITTED = tuple(s for s in State if s not in (State.DRAFT, State.RETURNED, State.MOVING, *ENDED_WITHOUT_AID))
@@ -150,14 +154,25 @@ def signed(amount: Decimal) -> str:
 def of_standard(standard: Standard, county: Unit) -> Effect:
     """What the row would change, if it were added. Raises ValidationError as `programmes.check_standard`."""
     after = programmes.check_standard(standard)
-    last = standard.last_term or "9999"
-    return effect(standard.programme, after, county, first=standard.first_term, last=last)
+    return effect(standard.programme, after, county, first=standard.first_term, last=end_of(standard))
 
 
 def of_end(standard: Standard, last_term: str, county: Unit) -> Effect:
     """What would change if the row ended with the term. Raises ValidationError as `programmes.check_end`."""
     after = programmes.check_end(standard, last_term)
-    return effect(standard.programme, after, county, first=term_after(last_term), last=standard.last_term or "9999")
+    return effect(standard.programme, after, county, first=term_after(last_term), last=end_of(standard))
+
+
+def of_ground(row: AcceptedCategory, county: Unit) -> Effect:
+    """What accepting the category would change. Raises ValidationError as `grounds.check_ground`."""
+    after = grounds.check_ground(row)
+    return effect(row.programme, after, county, first=row.first_term, last=end_of(row))
+
+
+def of_ground_end(row: AcceptedCategory, last_term: str, county: Unit) -> Effect:
+    """What would change if the category were accepted for the last time in the term. Raises as `grounds.check_end`."""
+    after = grounds.check_end(row, last_term)
+    return effect(row.programme, after, county, first=term_after(last_term), last=OPEN)
 
 
 def effect(programme: Programme, after: ProgrammeRules, county: Unit, *, first: str, last: str) -> Effect:
@@ -176,35 +191,62 @@ def effect(programme: Programme, after: ProgrammeRules, county: Unit, *, first: 
         _changes(programme, term, county, before, after, found.target), key=lambda each: (each.path, each.name)
     )
     for past in Term.objects.filter(key__gte=first, key__lte=last).order_by("key"):
-        rows = list(differences(programme, past, county, after))
-        if rows:
-            found.kept.append(Kept(past, len(rows), total(rows)))
+        if kept := _kept(programme, past, county, before, after):
+            found.kept.append(kept)
     return found
+
+
+def _kept(programme: Programme, term: Term, county: Unit, before: ProgrammeRules, after: ProgrammeRules) -> Kept | None:
+    """Of the term's submitted applications those that the change itself sets apart from the rules.
+
+    What differed already, and by as much, is no matter of the change.
+    """
+    known = {row.application: row.after for row in differences(programme, term, county, before)}
+    rows = [
+        row
+        for row in differences(programme, term, county, after)
+        if known.get(row.application, row.before) != row.after
+    ]
+    return Kept(term, len(rows), total(rows)) if rows else None
+
+
+def rewritten(programme: Programme, after: ProgrammeRules, county: Unit) -> list[Kept]:
+    """Terms, the newest first, whose submitted applications would be judged otherwise if these rules had always held.
+
+    For what a programme is as a whole: that has no terms, so a change of it reaches back to the first.
+    """
+    before = programmes.rules_of(programme)
+    found = (_kept(programme, term, county, before, after) for term in terms_with_cases(programme))
+    return [kept for kept in found if kept]
 
 
 def _changes(
     programme: Programme, term: Term, county: Unit, before: ProgrammeRules, after: ProgrammeRules, target: str
 ) -> Iterator[Change]:
     today = clock.today()
-    old, new = (Reckoner(rules, term=target, on=today) for rules in (before, after))
+    old, new = (Reckoner(rules, facts=_FACTS, term=target, on=today) for rules in (before, after))
+    stages = {*before.stages, *after.stages}
     rows = Enrolment.objects.filter(
-        term=term, path__startswith=county.path, standing=Standing.PRESENT, stage__in=programme.stages
+        term=term, path__startswith=county.path, standing=Standing.PRESENT, stage__in=stages
     )
     columns = ("pk", "pupil_id", "path", "school__name", "class_name", "pupil__name")
     told = rows.order_by("pk").values_list(*columns, *register.PLACE_FACTS.values()).iterator(chunk_size=_AT_ONCE)
     newest = _newest_term(programme, term)
-    looks_at_kinds = bool(old.codes | new.codes)
+    is_by_time = before.pro_rata or after.pro_rata
+    looks_at_kinds = old.looks_at_kinds or new.looks_at_kinds
     for piece in pieces(told, _AT_ONCE):
         pupils = [row[1] for row in piece]
         held = register.categories_of(pupils, on=today) if looks_at_kinds else {}
         tiers = _tiers(programme, newest, pupils)
         had = had_before(programme, pupils, term)
+        # Of a term to come nobody knows yet who will be there how long.
+        there = Attendance(term, pupils).of(programme) if is_by_time and target == term.key else {}
         for key, pupil, path, school, class_name, name, *said in piece:
             if pupil in had:
                 continue
-            place = dict(zip(register.PLACE_FACTS, said, strict=True))
             tier, kinds = tiers.get(pupil, ""), _kinds(held.get(pupil, ()))
-            was, becomes = (each.amount(place, tier, kinds) for each in (old, new))
+            count = there[pupil].count if pupil in there else None
+            was, becomes = (each.amount(said, kinds, tier, attended=count) for each in (old, new))
             if was != becomes:
                 yield Change(key, path, school, class_name, name, was, becomes, tier, pupil in tiers)
 
@@ -221,8 +263,8 @@ def _tiers(programme: Programme, term: Term | None, pupils: list[UUID]) -> dict[
     return dict(rows.exclude(state__in=ENDED_WITHOUT_AID).values_list("pupil_id", "tier"))
 
 
-def _kinds(held: Iterable[Mapping[str, Any]]) -> list[Kind]:
-    return [(each["code"], tuple(sorted(each.get("flags", {}).items()))) for each in held]
+def _kinds(held: Iterable[Mapping[str, Any]]) -> tuple[Kind, ...]:
+    return tuple((each["code"], tuple(sorted(each.get("flags", {}).items()))) for each in held)
 
 
 def explained(changes: Iterable[Change], found: Effect) -> list[tuple[Change, Entitlement]]:
@@ -264,9 +306,10 @@ def differences(
     )
     columns = ("pk", "school_class__path", "school__name", "pupil__name", "state", "amount", "tier", "facts")
     told = rows.order_by("school_class__path", "pupil__name", "pk").values_list(*columns)
-    reckoner = Reckoner(rules, term=term.key, on=clock.today())
+    reckoner = Reckoner(rules, facts=_FACTS, term=term.key, on=clock.today())
     for key, path, school, name, state, amount, tier, facts in told.iterator(chunk_size=_AT_ONCE):
-        place = {fact: facts.get(fact, "") for fact in register.PLACE_FACTS}
-        now = reckoner.amount(place, tier, _kinds(facts["categories"]))
+        said = [facts.get(fact, "") for fact in _FACTS]
+        count = facts.get("attended")
+        now = reckoner.amount(said, _kinds(facts["categories"]), tier, attended=Decimal(count) if count else None)
         if now != amount:
             yield Difference(key, path, school, facts["class_name"], name, state, amount, now)

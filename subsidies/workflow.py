@@ -18,9 +18,9 @@ from students import enrolment
 from students.models import BankAccount, Enrolment
 from students.table_writing import pieces
 
-from . import places
+from . import places, quota_words
 from .models import Application, ChangeEffect, Decision, DutyHolder, Meeting, PaymentLine, PayoutSheet, StepTaken
-from .states import GIVES_PLACE_BACK, Duty, Guard, State, Step, Transition
+from .states import GIVES_PLACE_BACK, Duty, Guard, Place, State, Step, Transition
 from .states import transition as look_up
 
 _CHUNK = 500  # keys per query: well under every database's limit of parameters
@@ -269,6 +269,32 @@ def _place_free(applications: list[Application], **_: object) -> None:
         raise StepRefused(full)
 
 
+def _within_quota(applications: list[Application], **_: object) -> None:
+    """No school sends the county more, of those who use places, while more are in use than it has."""
+    found = _overs([a for a in applications if a.place == Place.TAKEN])
+    if found:
+        raise StepRefused([quota_words.over_words(school, overs) for school, overs in found])
+
+
+def _over_quota(applications: list[Application], **_: object) -> None:
+    classes = {key for _, overs in _overs(applications) for over in overs for key in over.classes}
+    if others := [a for a in applications if a.place != Place.TAKEN or a.school_class_id not in classes]:
+        raise StepRefused(
+            f"{len(others)} 份申请不占用名额，或所在班级、学校没有超出名额，不能按名额调减退回。请刷新页面后再看。"
+        )
+
+
+def _overs(applications: list[Application]) -> list[tuple[Unit, list[places.Over]]]:
+    """Schools of the applications that are over their places; locked, so that no reduction goes on meanwhile."""
+    found = []
+    for rows in places.by_list(applications):
+        programme, term, schools = rows[0].programme, rows[0].term, {row.school for row in rows}
+        places.lock_schools(programme, term, schools)
+        overs = places.overs_in(programme, term, schools)
+        found += [(school, overs[school.pk]) for school in sorted(schools, key=lambda s: s.path) if school.pk in overs]
+    return found
+
+
 def _on_a_notice(applications: list[Application], **_: object) -> None:
     lacking = [a for a in applications if a.notice_ends_on is None or a.notice_ends_on < clock.today()]
     if lacking:
@@ -369,6 +395,8 @@ _GUARDS: dict[Guard, Callable[..., None]] = {
     Guard.REASON_GIVEN: _reason_given,
     Guard.DECIDED_IN_MEETING: _decided_in_meeting,
     Guard.PLACE_FREE: _place_free,
+    Guard.WITHIN_QUOTA: _within_quota,
+    Guard.OVER_QUOTA: _over_quota,
     Guard.ON_A_NOTICE: _on_a_notice,
     Guard.NOTICE_OVER: _notice_over,
     Guard.NOTICE_RUNNING: _notice_running,

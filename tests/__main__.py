@@ -1,7 +1,8 @@
 """`./aid test [--services] [arguments of pytest]`: the whole suite on both cores, or what the arguments name.
 
 Without --services: SQLite and no queue server but the embedded one, as on a single machine.
-With it: the same suite on a PostgreSQL and a Redis that are started here and stopped afterwards.
+With it: on a PostgreSQL and a Redis that are started here and stopped afterwards, every test that has to do with a
+database or a queue (the mark `services`); the others would only be run a second time.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ def main(arguments: list[str]) -> int:
             arguments.remove("--services")
             env["DATABASE_URL"] = stack.enter_context(services.postgresql())
             env["CELERY_BROKER_URL"] = stack.enter_context(services.redis_server())
+            arguments = ["-m", "services", *arguments]  # another -m in the arguments counts instead
         if not _named(arguments):
             arguments = [*IN_PARALLEL, *arguments]
         return subprocess.run([sys.executable, "-m", "pytest", *arguments], env=env).returncode

@@ -4,15 +4,18 @@ Everybody holds the appointment their name says. Cases reach a state by the real
 person whose turn it is, so that no test holds an impossible case.
 """
 
+import contextlib
 import datetime as dt
 import functools
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+import time_machine
 
 from accounts import clock
 from accounts.models import Appointment, Unit, User
 from publicity import notices
-from publicity import reference as publicity_reference
 from students import changes, circumstances, enrolment, fictitious, names, privacy
 from students import reference as students_reference
 from students.models import BankAccount, Category, Enrolment, Pupil, School, SchoolClass, Term
@@ -21,10 +24,10 @@ from subsidies import changes as case_changes
 from subsidies import reference as subsidies_reference
 from subsidies.models import Application, Decision, Meeting, PaymentBatch, Programme, Round
 from subsidies.states import State, Step
+from tests.made_once import made_once
 
 TODAY = dt.date(2026, 10, 12)  # a Monday in the autumn term, after the holiday
 PASSWORD = "kan-bu-jian-de-mima-7"
-_serials = itertools.count(1)
 
 
 @dataclass
@@ -37,6 +40,7 @@ class Cast:
     class_b1: Unit
     term: Term
     people: dict[str, User] = field(default_factory=dict)
+    pupils: int = 0  # enrolled so far: their numbers are the same in every test, whatever ran before it
 
     def __getattr__(self, name: str) -> User:
         try:
@@ -45,11 +49,11 @@ class Cast:
             raise AttributeError(name) from None
 
 
+@made_once
 def gather() -> Cast:
     """The county, its two schools, three classes, and everybody who works there."""
     students_reference.load()
     subsidies_reference.load()
-    publicity_reference.load()
     county = Unit.objects.create(level="county", name="云岭县")
     school_a = _school(county, "云岭县第一初级中学", "5353990001", ["junior"])
     school_b = _school(county, "云岭县城关小学", "5353990002", ["primary"])
@@ -80,6 +84,15 @@ def gather() -> Cast:
     return cast
 
 
+@contextlib.contextmanager
+def that_morning() -> Iterator[Cast]:
+    """The block lies in the morning of the cast's day, by every clock: the county was made at nine, now it is 9:30."""
+    with time_machine.travel(f"{TODAY.isoformat()}T09:00:00+08:00", tick=True):
+        county = gather()
+    with time_machine.travel(f"{TODAY.isoformat()}T09:30:00+08:00", tick=True):
+        yield county
+
+
 def person(username: str, name: str, role: str, unit: Unit) -> User:
     user = User.objects.create_user(username, name=name, password=PASSWORD, must_change_password=False)
     Appointment.objects.create(user=user, role=role, unit=unit, starts_on=dt.date(2026, 9, 1))
@@ -96,7 +109,8 @@ def enrol(
     account: bool = True,
 ) -> Enrolment:
     """A pupil on the class's roster this term, with hardship of the kinds and (usually) an account."""
-    serial = next(_serials)
+    cast.pupils += 1
+    serial = cast.pupils
     number = fictitious.id_number(serial, born=dt.date(2013, 5, 6), sex="male")
     pupil = Pupil(county=cast.county, name=name, sex="male", birth_date=dt.date(2013, 5, 6), ethnicity="汉族")
     pupil.initials = names.initials(name)

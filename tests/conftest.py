@@ -53,6 +53,7 @@ def _guarded_getaddrinfo(host: object, *args: object, **kwargs: object) -> list:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes seconds (browser, worker, launcher)")
+    config.addinivalue_line("markers", "services: has to do with a database or a queue (set by itself, see below)")
     # The same examples every time, and no clock that a busy machine could miss.
     hypothesis.settings.register_profile(
         "steady", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -106,9 +107,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=rank)
 
 
+# A test that asks for none of these, and bears no mark of pytest-django, is refused every database by pytest-django.
+SERVICES = {
+    *("db", "transactional_db", "django_db_setup", "django_db_blocker", "live_server", "queue_url"),
+    *("county", "demo_county"),
+}
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
-    if {"browser", "page"} & set(getattr(item, "fixturenames", ())):
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if {"browser", "page"} & fixtures:
         item.add_marker(pytest.mark.slow)
+    if SERVICES & fixtures or item.get_closest_marker("django_db"):
+        item.add_marker(pytest.mark.services)
 
 
 # --- the installation -----------------------------------------------------------------------------

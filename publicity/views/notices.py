@@ -144,7 +144,6 @@ def _page(request: HttpRequest, notice: Notice, photo_form: PhotoForm) -> HttpRe
         "notice": notice,
         "standing": standing(notice, open_count=open_count),
         "days": verbs.day_marks(notice),
-        "day_word": verbs.day_word(notice),
         "line_count": notice.lines.count(),
         "table": _lines(request, notice, name, of_school=of_school, may_act=may_act),
         "names": typed.NameForm(),

@@ -1,5 +1,6 @@
 """The register, by what it is about: who is where, rosters, comparison lists, changes, roll-overs."""
 
+from .calendar import CalendarYear, SpecialDay
 from .changes import ChangeConfirmation, ChangeReport, ConfirmationRule, StatusChange
 from .lists import ListEntry, ListMatch, ListProfile, ListSource, ListVersion, Recheck
 from .register import (
@@ -27,6 +28,7 @@ __all__ = [
     "OPEN_STANDINGS",
     "BankAccount",
     "Boarding",
+    "CalendarYear",
     "Category",
     "ChangeConfirmation",
     "ChangeReport",
@@ -49,6 +51,7 @@ __all__ = [
     "School",
     "SchoolClass",
     "Schooling",
+    "SpecialDay",
     "StaffAccount",
     "Stage",
     "Standing",

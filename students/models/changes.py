@@ -16,7 +16,8 @@ class StatusChange(models.Model):
 
     `path` is the class in which it happened, as it was then (of a change of class: the class that was left), so
     that a school's list of changes stays the school's. `before` and `after` hold words to show beside codes:
-    standing, boarding, class_name, and for a transfer out `to` (a school's name or a place) and `to_school`.
+    standing, boarding, schooling, class_name, and for a transfer out `to` (a school's name or a place) and `to_school`,
+    for a household's registration `registration` and `region`, for a correction of the class or school `told`.
     """
 
     class Kind(models.TextChoices):
@@ -29,6 +30,9 @@ class StatusChange(models.Model):
         DECEASE = "decease", "死亡"
         GRADUATE = "graduate", "毕业"
         BOARDING = "boarding", "就读方式变化"
+        SCHOOLING = "schooling", "就学方式变化"
+        HOUSEHOLD = "household", "户口变化"
+        UNIT = "unit", "班级或学校信息更正"  # written for pupils whose application it touches
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     pupil = models.ForeignKey(Pupil, models.PROTECT, related_name="changes", verbose_name="学生")
@@ -61,6 +65,9 @@ class StatusChange(models.Model):
                         "decease",
                         "graduate",
                         "boarding",
+                        "schooling",
+                        "household",
+                        "unit",
                     ]
                 ),
                 name="change_kind_known",

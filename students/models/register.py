@@ -363,6 +363,8 @@ class Category(models.Model):
     maps_to = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="现对应")
     valid_from = models.DateField("生效")
     valid_to = models.DateField("失效", null=True, blank=True)
+    recorded_at = models.DateTimeField(default=clock.now)
+    recorded_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: shipped with the system
 
     class Meta:
         ordering = ["rank", "valid_from"]

@@ -165,6 +165,7 @@ def _may(user: User, place: Enrolment) -> dict[str, bool]:
     may_reveal = scopes.allows(user, P.REVEAL_IDENTITY, place.school)
     return {
         "may_edit": may_edit,
+        "may_correct_class": scopes.allows(user, P.RECORD_CHANGES, place.school_class),
         "may_change_account": scopes.allows(user, P.EDIT_PUPILS, place.school),
         "may_reveal": may_reveal,
         "may_correct_id": scopes.allows(user, P.RECORD_CHANGES, place.pupil.county),

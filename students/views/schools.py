@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 from django_tables2 import RequestConfig
 
-from accounts import access, scopes
+from accounts import scopes
 from accounts.access import desk
 from accounts.models import Unit
 from accounts.roles import Permission
@@ -30,7 +30,7 @@ def school_list(request: HttpRequest) -> HttpResponse:
     above = Q(unit__path__in=paths)
     for reached in scopes.reach(request.user, Permission.VIEW_CASES):
         above |= Q(unit__path__startswith=reached)
-    table = SchoolTable(rows.filter(above))
+    table = SchoolTable(rows.filter(above), reach=scopes.reach(request.user, Permission.VIEW_PUPILS))
     RequestConfig(request, paginate={"per_page": 50}).configure(table)
     may_edit = bool(scopes.reach(request.user, Permission.EDIT_SCHOOLS))
     if not may_edit:
@@ -57,20 +57,3 @@ def school_add(request: HttpRequest) -> HttpResponse:
             messages.success(request, f"已登记{school}。下一步请系统管理员为该校任命资助专干，由其导入名册。")
             return redirect("schools")
     return render(request, "students/school_edit.html", {"form": form, "school": None})
-
-
-@require_http_methods(["GET", "POST"])
-@desk(Permission.EDIT_SCHOOLS)
-def school_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    rows = School.objects.select_related("unit")
-    school = access.fetch(rows, request.user, Permission.EDIT_SCHOOLS, unit="unit", unit__pk=pk)
-    form = SchoolForm(request.POST or None, initial=SchoolForm.initial_of(school))
-    if request.method == "POST" and form.is_valid():
-        try:
-            verbs.change(school, form.facts(), by=request.user)
-        except ValidationError as refusal:
-            form.add_error(None, refusal)
-        else:
-            messages.success(request, f"已保存{form.cleaned_data['name']}的信息。")
-            return redirect("schools")
-    return render(request, "students/school_edit.html", {"form": form, "school": school})

@@ -16,6 +16,7 @@ from .. import terms as verbs
 from ..forms import TermForm
 from ..models import Term
 from ..tables import TermTable
+from ..term_keys import term_name
 
 
 @require_GET
@@ -23,7 +24,7 @@ from ..tables import TermTable
 def term_list(request: HttpRequest) -> HttpResponse:
     table = TermTable(Term.objects.all(), today=clock.today(), now=verbs.current())
     django_tables2.RequestConfig(request, paginate={"per_page": 50}).configure(table)
-    context = {"table": table, "next_name": verbs.name_of(verbs.next_key())}
+    context = {"table": table, "next_name": term_name(verbs.next_key())}
     return render(request, "students/term_list.html", context)
 
 
@@ -40,7 +41,7 @@ def term_add(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, f"已登记{term}。")
             return redirect("terms")
-    return render(request, "students/term_edit.html", {"form": form, "name": verbs.name_of(key), "term": None})
+    return render(request, "students/term_edit.html", {"form": form, "name": term_name(key), "term": None})
 
 
 @require_http_methods(["GET", "POST"])

@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
     operations = [
         written_once(
             "subsidies_changeeffect",
+            "subsidies_reckoning",
             "subsidies_steptaken",
             "subsidies_dutyholder",
             "subsidies_decision",

@@ -1,23 +1,26 @@
 """Programmes and standards, rounds, applications, review meetings, payment, concerns."""
 
-from .applications import Application, DutyHolder, StepTaken
+from .applications import Application, DutyHolder, Reckoning, StepTaken
+from .attendance import AttendanceRule, ServedDays
 from .changes import ChangeEffect, ChangeRule, FollowUp
 from .concerns import Concern, ConcernReason, Screening, Settlement, StageAges
 from .packs import PackRow
 from .payments import PaymentBatch, PaymentLine, PayoutSheet
 from .programmes import AcceptedCategory, ProcessRule, Programme, ProgrammeExclusion, Standard
-from .quotas import OutsideQuota, Quota, QuotaVersion
+from .quotas import OutsideQuota, Quota, QuotaPercentage, QuotaVersion
 from .reviews import Decision, Meeting, MeetingMember
-from .rounds import Round
+from .rounds import DeadlineRule, Round, RoundDeadline
 from .shares import FundShare, LineShare, SheetSplit
 
 __all__ = [
     "AcceptedCategory",
     "Application",
+    "AttendanceRule",
     "ChangeEffect",
     "ChangeRule",
     "Concern",
     "ConcernReason",
+    "DeadlineRule",
     "Decision",
     "DutyHolder",
     "FollowUp",
@@ -34,9 +37,13 @@ __all__ = [
     "Programme",
     "ProgrammeExclusion",
     "Quota",
+    "QuotaPercentage",
     "QuotaVersion",
+    "Reckoning",
     "Round",
+    "RoundDeadline",
     "Screening",
+    "ServedDays",
     "Settlement",
     "SheetSplit",
     "StageAges",

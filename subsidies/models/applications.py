@@ -92,6 +92,30 @@ class Application(models.Model):
         return self.amount
 
 
+class Reckoning(models.Model):
+    """计算: what the rules gave for the facts of a moment, and why. Each time the facts are read anew: written once.
+
+    `rests_on` names the facts that mattered (`entitlement.Entitlement`), `document` the one that sets the amount.
+    """
+
+    application = models.ForeignKey(Application, models.PROTECT, related_name="reckonings")
+    at = models.DateTimeField("计算时间")
+    by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="提交人")
+    amount = models.DecimalField("金额（元）", max_digits=9, decimal_places=2)
+    sentence = models.TextField("金额依据")
+    rests_on = models.JSONField("所依据的情况", default=list)
+    standard = models.ForeignKey(Standard, models.PROTECT, related_name="+", verbose_name="标准")
+    document = models.CharField("文件名称和文号", max_length=120)
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["application", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.application_id} {self.amount}"
+
+
 class StepTaken(models.Model):
     """A step an application took: from, to, by whom, when, with what remark. Written by the workflow only."""
 

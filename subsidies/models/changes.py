@@ -9,7 +9,8 @@ from accounts.models import AppendOnlyQuerySet, User
 from students.models import StatusChange
 
 from .applications import Application
-from .programmes import Programme, term_key
+from .dated import term_key
+from .programmes import Programme
 
 
 class ChangeRule(models.Model):
@@ -18,10 +19,12 @@ class ChangeRule(models.Model):
     class OnLeaving(models.TextChoices):
         END = "end", "未列入发放批次的申请全部终止"
         PAY_IN_FULL = "pay_in_full", "已上报县中心的照发全学期，其余终止"
+        PRO_RATA = "pro_rata", "已上报县中心的按实际在校时间发放，其余终止"
 
     class OnSuspension(models.TextChoices):
         END = "end", "未列入发放批次的申请全部终止"
         WAIT = "wait", "退回班主任，复学后可以重新提交"
+        PRO_RATA = "pro_rata", "已上报县中心的按实际在校时间发放，其余退回班主任"
 
     programme = models.ForeignKey(Programme, models.PROTECT, related_name="change_rules", verbose_name="项目")
     first_term = models.CharField("执行学期", max_length=11, validators=[term_key])
@@ -36,7 +39,9 @@ class ChangeRule(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["programme", "first_term"], name="change_rule_once_per_term"),
             models.CheckConstraint(
-                condition=Q(on_leaving__in=["end", "pay_in_full"], on_suspension__in=["end", "wait"]),
+                condition=Q(
+                    on_leaving__in=["end", "pay_in_full", "pro_rata"], on_suspension__in=["end", "wait", "pro_rata"]
+                ),
                 name="change_rule_known",
             ),
         ]

@@ -10,7 +10,7 @@ from accounts.models import AppendOnlyQuerySet, Unit, User
 from documents.models import Upload
 from students.models import Pupil, Stage, Term
 
-from .programmes import term_key
+from .dated import ENDS_AFTER_START, DatedRows, term_key
 
 
 class Concern(models.Model):
@@ -178,6 +178,8 @@ class StageAges(models.Model):
     recorded_at = models.DateTimeField(default=clock.now)
     recorded_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: shipped with the system
 
+    objects = DatedRows.as_manager()
+
     class Meta:
         ordering = ["stage", "-first_term"]
         constraints = [
@@ -190,9 +192,7 @@ class StageAges(models.Model):
             models.CheckConstraint(
                 condition=Q(on_month__gte=1, on_month__lte=12, on_day__gte=1, on_day__lte=31), name="stage_ages_day"
             ),
-            models.CheckConstraint(
-                condition=Q(last_term="") | Q(last_term__gte=F("first_term")), name="stage_ages_end_after_start"
-            ),
+            models.CheckConstraint(condition=ENDS_AFTER_START, name="stage_ages_end_after_start"),
         ]
 
     def __str__(self) -> str:

@@ -20,13 +20,15 @@ class PackRow(models.Model):
         GROUND = "ground", "资助范围"
         PROCESS = "process", "评审公示规则"
         SHARE = "share", "资金分担"
+        PERCENTAGE = "percentage", "名额比例"
         OUTSIDE = "outside", "不占名额的类别"
         EXCLUSION = "exclusion", "不能兼得的项目"
 
     programme = models.ForeignKey(Programme, models.PROTECT, related_name="pack_rows", verbose_name="项目")
     kind = models.CharField("内容", max_length=10, choices=Kind.choices)
     key = models.PositiveBigIntegerField("记录编号")  # primary key of the row, in the table of its kind
-    pack = models.SlugField("政策包", max_length=30)
+    pack = models.SlugField("政策包代码", max_length=30)
+    pack_name = models.CharField("政策包", max_length=40)  # as it was called then: a file of one's own is not kept
     number = models.PositiveIntegerField("第几条")  # among its kind, in the pack's programme
     confidence = models.CharField("可信程度", max_length=1)  # packs.CONFIDENCE; "" for the programme itself
     source = models.CharField("来源", max_length=600)

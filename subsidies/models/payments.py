@@ -110,7 +110,8 @@ class PaymentLine(models.Model):
     position = models.PositiveIntegerField("序号")
     amount = models.DecimalField("金额（元）", max_digits=9, decimal_places=2)
     reverses = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="reversed_by")
-    snapshot = models.JSONField()  # what is printed: names, class, masked account, standard
+    # What is printed (names, class, masked account, standard) and the region by which the money is split.
+    snapshot = models.JSONField()
 
     objects = AppendOnlyQuerySet.as_manager()
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
@@ -14,9 +14,9 @@ from accounts import clock
 from accounts.models import User
 from students.models import Boarding
 
+from .. import policy_words as words
 from ..rule_checks import channel_fault
-
-term_key = RegexValidator(r"^\d{4}-\d{4}-[12]$", "学期代码形如 2026-2027-1（1 为秋季，2 为春季）。")
+from .dated import ENDS_AFTER_START, DatedRows, term_key
 
 
 class Programme(models.Model):
@@ -25,41 +25,41 @@ class Programme(models.Model):
     class Unit(models.TextChoices):
         """What an amount of its standards is for; see `Standard.amount`."""
 
-        TERM = "term", "学期"
-        YEAR = "year", "学年"
-        MONTH = "month", "月"
-        DAY = "day", "天"
-        ONCE = "once", "人（一次性）"
+        TERM = "term", words.UNITS["term"]
+        YEAR = "year", words.UNITS["year"]
+        MONTH = "month", words.UNITS["month"]
+        DAY = "day", words.UNITS["day"]
+        ONCE = "once", words.UNITS["once"]
 
     class Applied(models.TextChoices):
-        TERM = "term", "每学期申请"
-        YEAR = "year", "每学年申请，春季复核"
+        TERM = "term", words.APPLIED["term"]
+        YEAR = "year", words.APPLIED["year"]
 
     class Paid(models.TextChoices):
-        TERM = "term", "按学期发放"
-        MONTH = "month", "按月发放"
+        TERM = "term", words.PAID["term"]
+        MONTH = "month", words.PAID["month"]
 
     class Form(models.TextChoices):
-        CASH = "cash", "发放资金"
-        WAIVER = "waiver", "减免费用"
-        MEALS = "meals", "供餐"
+        CASH = "cash", words.FORMS["cash"]
+        WAIVER = "waiver", words.FORMS["waiver"]
+        MEALS = "meals", words.FORMS["meals"]
 
     class Funding(models.TextChoices):
-        STATE = "state", "财政资金"
-        SCHOOL = "school", "校内资助"
-        SOCIAL = "social", "社会资助"
+        STATE = "state", words.FUNDING["state"]
+        SCHOOL = "school", words.FUNDING["school"]
+        SOCIAL = "social", words.FUNDING["social"]
 
     class Channel(models.TextChoices):
-        CARD = "card", "学生或监护人的银行卡、社会保障卡"
-        SCHOOL = "school", "学校直接减免"
-        CANTEEN = "canteen", "食堂供餐"
-        CASH = "cash", "现金"
-        MEAL_CARD = "meal_card", "饭卡"
+        CARD = "card", words.CHANNELS["card"]
+        SCHOOL = "school", words.CHANNELS["school"]
+        CANTEEN = "canteen", words.CHANNELS["canteen"]
+        CASH = "cash", words.CHANNELS["cash"]
+        MEAL_CARD = "meal_card", words.CHANNELS["meal_card"]
 
     class Recipients(models.TextChoices):
-        ALL = "all", "全体学生"
-        LISTED = "listed", "属于所列困难类别的学生"
-        PERCENTAGE = "percentage", "属于所列困难类别的学生，按比例确定名额"
+        ALL = "all", words.RECIPIENTS["all"]
+        LISTED = "listed", words.RECIPIENTS["listed"]
+        PERCENTAGE = "percentage", words.RECIPIENTS["percentage"]
 
     code = models.SlugField("代码", max_length=30, unique=True)
     name = models.CharField("项目", max_length=60, unique=True)
@@ -77,6 +77,8 @@ class Programme(models.Model):
     pro_rata = models.BooleanField("按实际在校时间计算", default=False)  # only by month or day
     basis = models.CharField("政策依据", max_length=200)
     is_active = models.BooleanField("启用", default=True)
+    recorded_at = models.DateTimeField(default=clock.now)
+    recorded_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: shipped with the system
 
     class Meta:
         ordering = ["code"]
@@ -133,6 +135,8 @@ class Standard(models.Model):
     recorded_at = models.DateTimeField(default=clock.now)
     recorded_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: shipped with the system
 
+    objects = DatedRows.as_manager()
+
     class Meta:
         ordering = ["programme", "pk"]
         constraints = [
@@ -140,9 +144,7 @@ class Standard(models.Model):
             models.CheckConstraint(condition=Q(periods__gt=0), name="standard_periods_positive"),
             models.CheckConstraint(condition=~Q(case=""), name="standard_case_reckoned"),
             models.CheckConstraint(condition=~Q(document=""), name="standard_names_its_document"),
-            models.CheckConstraint(
-                condition=Q(last_term="") | Q(last_term__gte=F("first_term")), name="standard_ends_after_start"
-            ),
+            models.CheckConstraint(condition=ENDS_AFTER_START, name="standard_ends_after_start"),
             models.UniqueConstraint(
                 fields=["programme", "case", "first_term"],
                 name="standard_one_per_case_and_term",
@@ -175,14 +177,19 @@ class AcceptedCategory(models.Model):
     boarding = models.CharField("就读方式", max_length=10, choices=Boarding.choices, blank=True)
     first_term = models.CharField("执行学期", max_length=11, validators=[term_key])
     last_term = models.CharField("截止学期", max_length=11, blank=True, validators=[term_key])
-    source = models.CharField("依据", max_length=120)
+    source = models.CharField("文件名称和文号", max_length=120)
+    recorded_at = models.DateTimeField(default=clock.now)
+    recorded_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: shipped with the system
+
+    objects = DatedRows.as_manager()
 
     class Meta:
-        ordering = ["programme", "category_code"]
+        ordering = ["programme", "category_code", "boarding", "first_term"]
         constraints = [
             models.UniqueConstraint(
                 fields=["programme", "category_code", "boarding", "first_term"], name="accepted_category_once_per_term"
-            )
+            ),
+            models.CheckConstraint(condition=ENDS_AFTER_START, name="accepted_category_ends_after_start"),
         ]
 
     def __str__(self) -> str:
@@ -193,8 +200,8 @@ class ProcessRule(models.Model):
     """How a programme's list is reviewed and shown, from a term on."""
 
     class DayKind(models.TextChoices):
-        WORKING = "working", "工作日"
-        CALENDAR = "calendar", "自然日"
+        WORKING = "working", words.DAY_KINDS["working"]
+        CALENDAR = "calendar", words.DAY_KINDS["calendar"]
 
     programme = models.ForeignKey(Programme, models.PROTECT, related_name="process_rules", verbose_name="项目")
     first_term = models.CharField("执行学期", max_length=11, validators=[term_key])
@@ -203,7 +210,9 @@ class ProcessRule(models.Model):
     notice_days = models.PositiveSmallIntegerField("公示天数", default=5)
     notice_day_kind = models.CharField("公示日", max_length=10, choices=DayKind.choices, default=DayKind.WORKING)
     notice_shows_amount = models.BooleanField("公示金额", default=True)
-    source = models.CharField("依据", max_length=200)
+    source = models.CharField("文件名称和文号", max_length=200)
+    recorded_at = models.DateTimeField(default=clock.now)
+    recorded_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: shipped with the system
 
     class Meta:
         ordering = ["programme", "-first_term"]
@@ -227,15 +236,15 @@ class ProgrammeExclusion(models.Model):
     recorded_at = models.DateTimeField(default=clock.now)
     recorded_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: shipped with the system
 
+    objects = DatedRows.as_manager()
+
     class Meta:
         ordering = ["programme__code", "other__code", "-first_term"]
         constraints = [
             # Each pair stands once, the older programme first.
             models.CheckConstraint(condition=Q(programme__lt=F("other")), name="exclusion_in_order"),
             models.UniqueConstraint(fields=["programme", "other", "first_term"], name="exclusion_once_per_term"),
-            models.CheckConstraint(
-                condition=Q(last_term="") | Q(last_term__gte=F("first_term")), name="exclusion_ends_after_start"
-            ),
+            models.CheckConstraint(condition=ENDS_AFTER_START, name="exclusion_ends_after_start"),
         ]
 
     def __str__(self) -> str:

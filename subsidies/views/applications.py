@@ -17,7 +17,7 @@ from accounts.paging import LongList
 from accounts.roles import Permission
 from students import terms
 
-from .. import rounds, workflow
+from .. import explanations, rounds, workflow
 from ..forms import ApplicationFilter, ReasonForm
 from ..models import Application, Meeting
 from ..states import Step, transition
@@ -65,10 +65,14 @@ def application_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     corrected = application.pupil.id_corrections.filter(at__gte=application.filed_at)
     meetings = Meeting.objects.filter(pk__in=application.decisions.values("meeting"))
     meetings = scopes.within(meetings, request.user, Permission.VIEW_CASES, unit="unit")
+    reckonings = list(application.reckonings.select_related("by", "standard").order_by("-pk"))
     context = {
         "application": application,
         "facts": application.facts,
         "id_corrected": corrected.first() if application.facts else None,
+        "reckonings": reckonings,
+        "rests_on": explanations.words_of(reckonings[0].rests_on, application.facts) if reckonings else [],
+        "today": explanations.today(application),
         "steps": application.steps.select_related("by").order_by("pk"),
         "decisions": application.decisions.select_related("meeting__unit"),
         # A case that came with its pupil keeps what was decided elsewhere; the minutes are that school's.

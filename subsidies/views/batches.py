@@ -57,7 +57,7 @@ def batch_make(request: HttpRequest, pk: UUID) -> HttpResponse:
             messages.success(request, f"已编制发放批次 {batch.number}，正在生成各校发放花名册。")
             transaction.on_commit(tasks.nudge)
             return redirect("batch", pk=batch.pk)
-    without_shares = funding.schools_without(round_, rows.values("school"))
+    without_shares = funding.schools_without(round_, rows)
     context = {"round": round_, "form": form, "schools": schools, "without_shares": without_shares, **seen}
     context["may_register"] = bool(scopes.reach(request.user, Permission.EDIT_STANDARDS))
     return render(request, "subsidies/batch_make.html", context)

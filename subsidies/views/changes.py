@@ -18,7 +18,7 @@ from accounts.roles import Permission as P
 from accounts.templatetags.aid import cn_date
 from students import changes as register
 from students import confirmations, enrolment, privacy, terms
-from students.models import OPEN_STANDINGS, Boarding, Enrolment, Pupil, StatusChange, Term
+from students.models import OPEN_STANDINGS, Boarding, Enrolment, Pupil, Schooling, StatusChange, Term
 
 from .. import changes as verbs
 from ..change_forms import (
@@ -40,6 +40,8 @@ _SESSION_KEY = "newcomer"
 # Beside each kind on the page where one is chosen.
 _EXPLAINED = {
     Kind.BOARDING: "寄宿改走读、走读改寄宿，写明从哪一天起。",
+    Kind.SCHOOLING: "普通教育与特殊教育（特殊教育学校、随班就读、送教上门）之间的变化。",
+    Kind.HOUSEHOLD: "登记或更正户口性质和户籍所在地。",
     Kind.CHANGE_CLASS: "在本校换到另一个班。",
     Kind.TRANSFER_OUT: "转到本县另一所学校，或转到县外。",
     Kind.SUSPEND: "办理休学手续，学籍仍在本校。",
@@ -80,9 +82,9 @@ def change_new(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
     """Fill in one change (GET, POST), look at its effects (POST), record it (POST with what was shown)."""
     place = _place(request.user, pk)
     wanted = _kind(kind)
-    if wanted == Kind.BOARDING and not scopes.allows(request.user, P.RECORD_CHANGES, place.school_class):
+    if wanted in register.OF_CLASS and not scopes.allows(request.user, P.RECORD_CHANGES, place.school_class):
         access.require(request.user, P.EDIT_PUPILS, place.school_class)
-    elif wanted != Kind.BOARDING:
+    elif wanted not in register.OF_CLASS:
         access.require(request.user, P.RECORD_CHANGES, place.school_class)
     if refusal := register.why_not(wanted, place):
         messages.info(request, f"{refusal}请从下面选择。")
@@ -191,6 +193,11 @@ def _told(wanted: register.Request) -> list[tuple[str, str]]:
         pairs.append(("去向", wanted.to_place))
     if wanted.school_class:
         pairs.append(("班级", wanted.school_class.unit.name))
+    if wanted.schooling:
+        pairs.append(("就学方式", dict(Schooling.choices).get(wanted.schooling, "")))
+    if wanted.kind == Kind.HOUSEHOLD:
+        known = dict(Pupil.Registration.choices).get(wanted.registration, "没有登记")
+        pairs += [("户口性质", known), ("户籍所在地", wanted.region or "没有登记")]
     if wanted.boarding:
         pairs.append(("就读方式", dict(Boarding.choices).get(wanted.boarding, "")))
     if wanted.reason:
@@ -218,6 +225,7 @@ def change_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = {
         "change": change,
         "what": register.sentence(change),
+        "fact": register.fact_of(change),
         "effects": change.effects.select_related("application__programme", "application__term", "follow_up"),
         "is_ours": scopes.within(now, request.user, P.VIEW_PUPILS, unit="school_class").exists(),
         "may_end_waiting": may_end and verbs.waiting_with(change).exists() and change.kind == Kind.TRANSFER_OUT,
@@ -346,7 +354,7 @@ def _change(user: User, pk: UUID) -> StatusChange:
 
 
 def _kind(text: str) -> Kind:
-    if text not in Kind.values or text == Kind.TRANSFER_IN:
+    if text not in Kind.values or text in (Kind.TRANSFER_IN, Kind.UNIT):
         raise Http404
     return Kind(text)
 

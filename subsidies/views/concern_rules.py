@@ -4,23 +4,19 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import clock, scopes
 from accounts.access import desk
-from accounts.models import Unit
 from accounts.roles import Permission
 from students import terms
+from students.term_keys import term_label
 
 from .. import concern_rules as verbs
-from ..entitlement import term_label
-from ..forms import ConcernReasonForm, ExclusionEndForm, ExclusionForm, ReasonEndForm, StageAgesForm
+from ..forms import ConcernReasonForm, ExclusionForm, ReasonEndForm, StageAgesForm
 from ..models import Concern, ConcernReason, ProgrammeExclusion, StageAges
-from .desks import show_refusal
-
-
-def _county(request: HttpRequest) -> Unit:
-    return Unit.objects.get(path=scopes.reach(request.user, Permission.EDIT_STANDARDS)[0])
+from .desks import carried_out, county_of, end_page, show_refusal
 
 
 def _this_term() -> str:
@@ -46,7 +42,7 @@ def reason_add(request: HttpRequest) -> HttpResponse:
     form = ConcernReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            reason = verbs.add_reason(form.save(commit=False), county=_county(request), by=request.user)
+            reason = verbs.add_reason(form.save(commit=False), county=county_of(request), by=request.user)
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
@@ -60,14 +56,13 @@ def reason_add(request: HttpRequest) -> HttpResponse:
 def reason_end(request: HttpRequest, pk: int) -> HttpResponse:
     reason = get_object_or_404(ConcernReason, pk=pk)
     form = ReasonEndForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            verbs.end_reason(reason, **form.cleaned_data, county=_county(request), by=request.user)
-        except ValidationError as refusal:
-            show_refusal(form, refusal)
-        else:
-            messages.success(request, f"“{reason}”已登记停用，已经办结的事项不受影响。")
-            return redirect("concern_reasons")
+    if carried_out(
+        request,
+        form,
+        lambda: verbs.end_reason(reason, **form.cleaned_data, county=county_of(request), by=request.user),
+    ):
+        messages.success(request, f"“{reason}”已登记停用，已经办结的事项不受影响。")
+        return redirect("concern_reasons")
     return render(request, "subsidies/concern_reason_end.html", {"form": form, "reason": reason})
 
 
@@ -82,7 +77,7 @@ def stage_ages_add(request: HttpRequest) -> HttpResponse:
     form = StageAgesForm(request.POST or None, instance=present, initial=initial | {"first_term": _this_term()})
     if request.method == "POST" and form.is_valid():
         try:
-            ages = verbs.set_ages(form.save(commit=False), county=_county(request), by=request.user)
+            ages = verbs.set_ages(form.save(commit=False), county=county_of(request), by=request.user)
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
@@ -95,14 +90,13 @@ def stage_ages_add(request: HttpRequest) -> HttpResponse:
 @desk(Permission.EDIT_STANDARDS)
 def exclusion_add(request: HttpRequest) -> HttpResponse:
     form = ExclusionForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            verbs.add_exclusion(**form.cleaned_data, county=_county(request), by=request.user)
-        except ValidationError as refusal:
-            show_refusal(form, refusal)
-        else:
-            messages.success(request, "已登记，下次清查起按新的规定核对。")
-            return redirect("programmes")
+    if carried_out(
+        request,
+        form,
+        lambda: verbs.add_exclusion(**form.cleaned_data, county=county_of(request), by=request.user),
+    ):
+        messages.success(request, "已登记，下次清查起按新的规定核对。")
+        return redirect("programmes")
     return render(request, "subsidies/exclusion_add.html", {"form": form})
 
 
@@ -110,13 +104,11 @@ def exclusion_add(request: HttpRequest) -> HttpResponse:
 @desk(Permission.EDIT_STANDARDS)
 def exclusion_end(request: HttpRequest, pk: int) -> HttpResponse:
     pair = get_object_or_404(ProgrammeExclusion.objects.select_related("programme", "other"), pk=pk)
-    form = ExclusionEndForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            verbs.end_exclusion(pair, **form.cleaned_data, county=_county(request), by=request.user)
-        except ValidationError as refusal:
-            show_refusal(form, refusal)
-        else:
-            messages.success(request, "已登记截止学期。")
-            return redirect("programmes")
-    return render(request, "subsidies/exclusion_end.html", {"form": form, "pair": pair})
+    return end_page(
+        request,
+        lambda last: verbs.end_exclusion(pair, last_term=last, county=county_of(request), by=request.user),
+        about=f"“{pair.programme}”和“{pair.other}”不能兼得的规定执行到哪个学期为止。",
+        then="从下一学期起可以兼得。",
+        back=reverse("programmes"),
+        crumbs=[("项目与标准", reverse("programmes"))],
+    )

@@ -8,13 +8,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from accounts import scopes
 from accounts.access import desk
 from accounts.roles import Permission
 
 from .. import county as verbs
-from .. import workflow
+from .. import places, quota_words, workflow
 from ..forms import ApproveForm, VerifyForm, seen_digest
-from ..states import Duty, State, Step
+from ..states import Duty, Place, State, Step
 from .desks import find_round, find_unit, show_refusal
 
 
@@ -24,6 +25,10 @@ def school_report(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
     round_ = find_round(request, pk)
     school = find_unit(round_, request.user, unit, "school", may=Permission.REPORT_TO_COUNTY)
     rows = verbs.awaiting(round_, school, State.CLEARED)
+    overs = places.overs_in(round_.programme, round_.term, [school]).get(school.pk, [])
+    # A school over its quota reports only those who use no place; the door refuses the others.
+    stopped = [row for row in rows if overs and row.place == Place.TAKEN]
+    rows = [row for row in rows if row not in stopped]
     refused = ""
     seen = seen_digest(rows)
     if request.method == "POST" and request.POST.get("seen", seen) != seen:
@@ -37,7 +42,17 @@ def school_report(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
             messages.success(request, f"已向县资助中心上报 {count} 名学生。")
             return redirect("round", pk=pk)
     total = sum(row.amount for row in rows)
-    context = {"round": round_, "unit": school, "rows": rows, "total": total, "seen": seen, "refused": refused}
+    context = {
+        "round": round_,
+        "unit": school,
+        "rows": rows,
+        "total": total,
+        "seen": seen,
+        "refused": refused,
+        "stopped": len(stopped),
+        "over": quota_words.over_words(school, overs) if stopped else "",
+        "may_settle": scopes.allows(request.user, Permission.DIVIDE_QUOTAS, school),
+    }
     return render(request, "subsidies/school_report.html", context)
 
 

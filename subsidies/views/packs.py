@@ -6,15 +6,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import scopes
 from accounts.access import desk
-from accounts.models import Unit
 from accounts.roles import Permission
 
 from .. import pack_loading, packs
-from ..models import PackRow, Programme
+from ..models import PackRow
 from ..pack_loading import Comparison, Item, ProgrammeItem, State
-from ..policy_words import UNITS, VALUES
+from ..policy_words import APPLIED, CHANNELS, FORMS, PAID, RECIPIENTS, UNITS, VALUES
+from .desks import county_of
 
 _BADGES = {
     State.NEW: ("wait", "可采用"),
@@ -57,7 +56,7 @@ def pack_detail(request: HttpRequest, code: str) -> HttpResponse:
     found = pack_loading.compare(pack)
     results = packs.check_examples(pack)
     used = {row.origin.confidence for row in found.items}
-    shown = pack_loading.effects(found, _county(request)) if "effects" in request.GET else {}
+    shown = pack_loading.effects(found, county_of(request)) if "effects" in request.GET else {}
     last = PackRow.objects.filter(pack=code).select_related("adopted_by").order_by("-adopted_at").first()
     context = {
         "pack": pack,
@@ -76,7 +75,6 @@ def pack_detail(request: HttpRequest, code: str) -> HttpResponse:
 
 def _programme(each: ProgrammeItem, results: list[packs.ExampleResult]) -> dict:
     of_pack = each.programme
-    channels = dict(Programme.Channel.choices)
     return {
         "programme": of_pack,
         "badge": _BADGES[each.state],
@@ -84,10 +82,10 @@ def _programme(each: ProgrammeItem, results: list[packs.ExampleResult]) -> dict:
         "present": each.present,
         "facts": [
             ("学段", "、".join(VALUES["stage"][stage] for stage in of_pack.stages)),
-            ("受助对象", packs.RECIPIENTS[of_pack.recipients]),
+            ("受助对象", RECIPIENTS[of_pack.recipients]),
             ("标准", f"按{UNITS[of_pack.unit]}计算{'，按实际在校时间' if of_pack.pro_rata else ''}"),
-            ("申请和发放", f"{packs.APPLIED[of_pack.applied]}，{packs.PAID[of_pack.paid]}"),
-            ("形式", f"{packs.FORMS[of_pack.form]}（{'、'.join(channels[way] for way in of_pack.channels)}）"),
+            ("申请和发放", f"{APPLIED[of_pack.applied]}，{PAID[of_pack.paid]}"),
+            ("形式", f"{FORMS[of_pack.form]}（{'、'.join(CHANNELS[way] for way in of_pack.channels)}）"),
             ("同时符合几条标准", "就高" if of_pack.highest_wins else ""),
             ("困难等级", "、".join(of_pack.tiers)),
             ("依据", of_pack.basis),
@@ -118,7 +116,7 @@ def pack_adopt(request: HttpRequest, code: str) -> HttpResponse:
     """Add what the county does not have yet."""
     pack = _pack_or_404(code)
     try:
-        found = pack_loading.adopt(pack, county=_county(request), by=request.user)
+        found = pack_loading.adopt(pack, county=county_of(request), by=request.user)
     except ValidationError as refusal:
         messages.error(request, "没有采用：" + "".join(refusal.messages))
         return redirect("pack", code=code)
@@ -132,10 +130,6 @@ def pack_adopt(request: HttpRequest, code: str) -> HttpResponse:
         f"已采用“{pack.name}”：新增 {len(found.new_programmes)} 个项目、{found.count(State.NEW)} 条规则{kept}。",
     )
     return redirect("pack", code=code)
-
-
-def _county(request: HttpRequest) -> Unit:
-    return Unit.objects.get(path=scopes.reach(request.user, Permission.EDIT_STANDARDS)[0])
 
 
 def _pack_or_404(code: str) -> packs.Pack:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -19,12 +19,13 @@ from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date
 from students import enrolment
 
+from .. import deadline_plans, deadlines, places, quota_words
 from .. import rounds as verbs
-from ..forms import RoundForm, WindowForm
+from ..deadline_forms import OpeningForm, PlanForm, WindowForm
 from ..models import Application, Round
 from ..states import TURN, State
 from ..tables import RoundTable
-from .desks import find_round, show_refusal, visible_sheets
+from .desks import classes_in, find_round, show_refusal, visible_sheets
 
 # States shown in one column of the round's page.
 _GROUPS = {
@@ -40,7 +41,7 @@ _FEW_SCHOOLS = 5
 @require_safe
 @desk(Permission.VIEW_CASES)
 def round_list(request: HttpRequest) -> HttpResponse:
-    table = RoundTable(verbs.visible_to(request.user, Permission.VIEW_CASES))
+    table = RoundTable(verbs.visible_to(request.user, Permission.VIEW_CASES).prefetch_related("deadlines"))
     RequestConfig(request, paginate={"per_page": 30}).configure(table)
     may_open = bool(scopes.reach(request.user, Permission.OPEN_ROUND))
     return render(request, "subsidies/round_list.html", {"table": table, "may_open": may_open})
@@ -49,36 +50,86 @@ def round_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @desk(Permission.OPEN_ROUND)
 def round_open(request: HttpRequest) -> HttpResponse:
+    """First what is opened and from when; then the last day of each work, proposed by the rules; then it is opened."""
     units = Unit.objects.filter(path__in=scopes.reach(request.user, Permission.OPEN_ROUND))
-    form = RoundForm(request.POST or None, units=units, initial={"opens_on": clock.today(), "unit": units.first()})
+    initial = {"opens_on": clock.today(), "unit": units.first()}
+    form: OpeningForm = OpeningForm(request.POST or None, units=units, initial=initial)
+    context: dict[str, Any] = {"notes": [], "remarks": []}
     if request.method == "POST" and form.is_valid():
+        what = {name: form.cleaned_data[name] for name in ("programme", "term", "unit", "opens_on")}
         try:
-            opened = verbs.open_round(**form.cleaned_data, by=request.user)
+            verbs.check_opening(**what, closes_on=form.cleaned_data["closes_on"])
+            rules = deadlines.rules_of(what["programme"], what["term"])
+            if request.POST.get("step") == "open":
+                form = OpeningForm(request.POST, units=units, rules=rules)
+                if form.is_valid() and not _still_to_look_at(form, context):
+                    opened = verbs.open_round(
+                        **what, closes_on=form.cleaned_data["closes_on"], due=form.later(), by=request.user
+                    )
+                    messages.success(request, _opened_words(opened))
+                    return redirect("round", pk=opened.pk)
+            else:
+                proposal = deadlines.propose(
+                    what["programme"], what["term"], opens_on=what["opens_on"], closes_on=form.cleaned_data["closes_on"]
+                )
+                form = OpeningForm(form.filled(proposal.due), units=units, rules=rules)
+                context["notes"] = proposal.notes
+                if form.is_valid():
+                    _still_to_look_at(form, context)
         except ValidationError as refusal:
             show_refusal(form, refusal)
-        else:
-            messages.success(
-                request, f"已开启“{opened}”，班主任可以在{cn_date(opened.opens_on)}至{cn_date(opened.closes_on)}填报。"
-            )
-            return redirect("round", pk=opened.pk)
-    return render(request, "subsidies/round_open.html", {"form": form})
+    return render(request, "subsidies/round_open.html", {"form": form, **context})
+
+
+def _opened_words(opened: Round) -> str:
+    return f"已开启“{opened}”，班主任可以在{cn_date(opened.opens_on)}至{cn_date(opened.closes_on)}填报。"
+
+
+def _still_to_look_at(form: PlanForm, context: dict[str, Any]) -> bool:
+    """Whether something is to be remarked on the days that was not on the page when the button was pressed."""
+    context["remarks"] = deadlines.remarks(form.plan())
+    digest = form.digest()
+    was_seen = form.cleaned_data["seen"] == digest
+    form.looking_at(digest)
+    return bool(context["remarks"]) and not was_seen
 
 
 @require_http_methods(["GET", "POST"])
 @desk(Permission.OPEN_ROUND)
 def round_window(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Move the days: those after filing can be reckoned anew from the new end of filing."""
     round_ = find_round(request, pk)
     access.require(request.user, Permission.OPEN_ROUND, round_.unit)
-    form = WindowForm(request.POST or None, initial={"opens_on": round_.opens_on, "closes_on": round_.closes_on})
-    if request.method == "POST" and form.is_valid():
-        try:
-            verbs.change_window(round_, **form.cleaned_data, by=request.user)
-        except ValidationError as refusal:
-            show_refusal(form, refusal)
-        else:
-            messages.success(request, "填报时间已更改。")
+    rules = deadlines.rules_of(round_.programme, round_.term)
+    held = {deadlines.field_of(work): day for work, day in deadlines.of(round_).items()}
+    form = WindowForm(request.POST or None, rules=rules, initial={"opens_on": round_.opens_on, **held})
+    context: dict[str, Any] = {"round": round_, "notes": [], "remarks": []}
+    try:
+        if request.POST.get("step") == "plan" and form.without_reason().is_valid():
+            proposal = deadlines.propose(
+                round_.programme,
+                round_.term,
+                opens_on=form.cleaned_data["opens_on"],
+                closes_on=form.cleaned_data["closes_on"],
+            )
+            form = WindowForm(form.filled(proposal.due), rules=rules).without_reason()
+            context["notes"] = proposal.notes
+            if form.is_valid():
+                _still_to_look_at(form, context)
+        elif request.method == "POST" and form.is_valid() and not _still_to_look_at(form, context):
+            verbs.change_window(
+                round_,
+                opens_on=form.cleaned_data["opens_on"],
+                closes_on=form.cleaned_data["closes_on"],
+                due=form.later(),
+                reason=form.cleaned_data["reason"],
+                by=request.user,
+            )
+            messages.success(request, "期限已更改。")
             return redirect("round", pk=pk)
-    return render(request, "subsidies/round_window.html", {"round": round_, "form": form})
+    except ValidationError as refusal:
+        show_refusal(form, refusal)
+    return render(request, "subsidies/round_window.html", {"form": form, **context})
 
 
 @require_POST
@@ -104,19 +155,32 @@ def round_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     )
     schools, others = _schools(round_, request, visible)
     counted = list(visible.values("state").annotate(n=Count("*"), total=Sum("amount")).order_by("state"))
+    by_state = {row["state"]: row["n"] for row in counted}
+    standings = deadline_plans.standings(by_state, deadlines.of(round_), clock.today())
     context = {
         "round": round_,
         "schools": schools,
         "others": others,
         "states": [(State(row["state"]), row["n"], row["total"]) for row in sorted(counted, key=_road_order)],
+        "standings": standings,
+        "pressing": deadline_plans.pressing(standings),
         "is_open": round_.opens_on <= clock.today() <= round_.closes_on,
         "approved": next((row for row in counted if row["state"] == State.APPROVED), None),
         "may_batch": scopes.allows(request.user, Permission.MAKE_BATCH, round_.unit),
         "may_move_window": scopes.allows(request.user, Permission.OPEN_ROUND, round_.unit),
         "quota_county": _county_of(round_, request),
+        "over": _over(round_, [row["unit"] for row in (*schools, *others)]),
         "batches": round_.batches.filter(pk__in=visible_sheets(request.user).values("batch")),
     }
     return render(request, "subsidies/round_detail.html", context)
+
+
+def _over(round_: Round, schools: list[Unit]) -> int:
+    """By how many the schools together are over their places; each school gets its own number on the way."""
+    found = places.overs_in(round_.programme, round_.term, schools)
+    for school in schools:
+        school.over = quota_words.over_count(found.get(school.pk, []))
+    return sum(school.over for school in schools)
 
 
 def _county_of(round_: Round, request: HttpRequest) -> int | None:
@@ -135,7 +199,7 @@ def _schools(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Schools in the person's reach with how many stand where and which desks are theirs: those shown class by
     class, and (in a whole county) those that are one line until they are chosen."""
-    classes = _classes(round_, request, visible)
+    classes = classes_in(round_, request.user, visible)
     keys = list(classes.order_by().values_list("parent", flat=True).distinct()[: _FEW_SCHOOLS + 1])
     if len(keys) <= _FEW_SCHOOLS:
         return _by_class(round_, request, visible, classes), []
@@ -162,27 +226,13 @@ def _standing(request: HttpRequest, school: Unit, counts: Counter) -> dict[str, 
         "groups": _groups(counts),
         "desks": _school_desks(request, school, counts),
         "quotas": scopes.allows(request.user, Permission.VIEW_CASES, school),
+        "may_settle": scopes.allows(request.user, Permission.DIVIDE_QUOTAS, school),
         "total": counts.total(),
     }
 
 
 def _groups(counts: Counter) -> dict[str, int]:
     return {name: sum(counts[state] for state in states) for name, states in _GROUPS.items()}
-
-
-def _classes(round_: Round, request: HttpRequest, visible: QuerySet[Application]) -> QuerySet[Unit]:
-    return scopes.within(
-        # A class that has graduated or moved up since still stands in its own term's round.
-        Unit.objects.filter(
-            Q(is_active=True, school_class__stage__in=round_.programme.stages)
-            | Q(pk__in=visible.order_by().values("school_class")),
-            level=Unit.Level.CLASS,
-            path__below=round_.unit.path,
-        ),
-        request.user,
-        Permission.VIEW_CASES,
-        unit="",
-    )
 
 
 def _by_class(

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from accounts import clock
+from accounts import audit_checks, clock
 from accounts.models import Unit, User
 from aidadmin.demo_roster import HEADERS, ClassPlan, rows, workbook
 from archives import dossiers
@@ -126,6 +126,7 @@ def build() -> County:
         "waiting": cases["甲午"],  # submitted
         "person": cast.officer_a,
         "appointment": cast.officer_a.appointments.get(),
+        "audit_check": audit_checks.ask(by=cast.head),
         "programme": round_.programme,
     }
     return County(people, subjects, {"a": names, "b": [row.pupil.name for row in elsewhere]})
@@ -151,7 +152,8 @@ def _quotas(cast: casting.Cast, round_: Round) -> dict[str, Any]:
         county=cast.county,
         by=cast.clerk,
     )
-    return {"quota": quota_hands.held(round_, cast.class_a1), "outside_quota": outside}
+    percentage = quota_hands.percentage(cast, round_.programme, "20")
+    return {"quota": quota_hands.held(round_, cast.class_a1), "outside_quota": outside, "percentage": percentage}
 
 
 def _far_clerk() -> User:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-import time_machine
 from django.test import Client
 
 from accounts.models import User
@@ -12,15 +11,15 @@ from tests import cast as casting
 
 @pytest.fixture
 def cast(db: None) -> Iterator[casting.Cast]:
-    with time_machine.travel(f"{casting.TODAY.isoformat()}T09:30:00+08:00", tick=True):
-        yield casting.gather()
+    with casting.that_morning() as county:
+        yield county
 
 
 @pytest.fixture
 def transactional_cast(transactional_db: None) -> Iterator[casting.Cast]:
     """The same, committed, for a browser that speaks to a real server."""
-    with time_machine.travel(f"{casting.TODAY.isoformat()}T09:30:00+08:00", tick=True):
-        yield casting.gather()
+    with casting.that_morning() as county:
+        yield county
 
 
 @pytest.fixture

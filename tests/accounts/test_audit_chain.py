@@ -131,3 +131,39 @@ def test_command_names_the_first_broken_row_and_exits_with_1() -> None:
     with pytest.raises(CommandError, match="从第 3 行起不可信") as refused:
         call_command("verify_audit")
     assert refused.value.returncode == 1
+
+
+# --- walked in parts, while others go on ----------------------------------------------------------
+
+
+def test_rows_written_during_the_walk_are_no_part_of_it() -> None:
+    write()
+    end = audit.end_of_chain()
+    stand = audit.walk_on(audit.Mark(), end, rows=2)
+    write(3)
+    assert stand == audit.Mark(2, AuditRow.objects.get(number=2).digest)
+    assert audit.walk_on(stand, end, rows=100) == audit.ChainReport(5, None)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 6, 100])
+@pytest.mark.parametrize(
+    ("sql", "broken_at"),
+    [
+        ("SELECT 1", None),
+        ("UPDATE accounts_auditrow SET person = 'x' WHERE number = 1", 1),
+        ("UPDATE accounts_auditrow SET person = 'x' WHERE number = 4", 4),
+        ("DELETE FROM accounts_auditrow WHERE number = 3", 3),
+        ("DELETE FROM accounts_auditrow WHERE number > 3", 4),
+        ("DELETE FROM accounts_auditrow", 1),
+        ("UPDATE accounts_audithead SET number = 4", 5),
+        ("DELETE FROM accounts_audithead", 1),
+    ],
+)
+def test_in_parts_of_any_size_the_same_row_is_named(rows: int, sql: str, broken_at: int | None) -> None:
+    write()
+    behind_the_back(sql)
+    end, found = audit.end_of_chain(), audit.Mark()
+    while isinstance(found, audit.Mark):
+        found = audit.walk_on(found, end, rows=rows)
+    assert found.broken_at == broken_at
+    assert found == audit.verify_chain()

@@ -4,13 +4,6 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tests import cast as casting
-
-
-@pytest.fixture
-def cast(db):
-    return casting.gather()
-
 
 def open_as(user) -> Client:
     client = Client()

@@ -7,8 +7,7 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import Appointment, Unit, User
 from documents import signing
-from publicity.models import CalendarYear
-from students.models import Category, Term
+from students.models import CalendarYear, Category, Term
 from subsidies.models import Programme
 
 

@@ -30,7 +30,8 @@ processes.QUICK_DEATHS_ALLOWED = 3
 with processes.Supervisor(env=os.environ, cwd=Path.cwd(), say=lambda text: print(text, flush=True)) as supervisor:
     try:
         for title, program in zip("甲乙丙", sys.argv[1:]):
-            supervisor.start(processes.Part(title, [sys.executable, "-c", program], grace=1))
+            grace = 1 if "SIGTERM" in program else 300  # only who ignores it is to be killed
+            supervisor.start(processes.Part(title, [sys.executable, "-c", program], grace=grace))
         print("started", flush=True)
         supervisor.watch()
         print("gave up", flush=True)
@@ -189,6 +190,7 @@ def ask(port: int, path: str) -> tuple[int, bytes]:
         return 0, b""
 
 
+@pytest.mark.services
 def test_an_installation_from_nothing_to_ctrl_c(tmp_path):
     """First start, readiness, refusals, a killed part, a clean end, and the second start on the same data."""
     data, port, output = tmp_path / "data", free_port(), tmp_path / "output"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests import cast as casting
 from tests.looks import PHONE
 
 from .installation import Installation, running
@@ -19,6 +20,12 @@ def county(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with running(place, filled_by="tests.browser.two_counties", queue_number=5) as installation:
         yield installation
         assert not installation.errors_logged, installation.log
+
+
+@pytest.fixture
+def cast_county(transactional_db: None, moving_clock: None) -> casting.Cast:
+    """The county of tests.cast in this very process: for one desk at the browser, whose rows the test looks at."""
+    return casting.gather()
 
 
 @pytest.fixture(scope="session")

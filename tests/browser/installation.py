@@ -67,8 +67,13 @@ class Installation:
 
     def stored_files(self) -> set[str]:
         """Every file kept beside the database."""
-        files = self.data / "files"
-        return {str(path.relative_to(files)) for path in files.rglob("*") if path.is_file()}
+        return {str(path.relative_to(self.data / "files")) for path in _files_under(self.data / "files")}
+
+    def contents(self) -> Iterator[tuple[Path, bytes]]:
+        """Every file in its directory and what stands in it. What a process takes away meanwhile is left out."""
+        for path in _files_under(self.data):
+            with contextlib.suppress(FileNotFoundError):
+                yield path, path.read_bytes()
 
     def set_day(self, day: dt.date) -> None:
         """Put the demo's clock on a day, as `accounts.clock.set_demo_day` writes it (there is no button backwards)."""
@@ -88,19 +93,28 @@ class Installation:
     @contextlib.contextmanager
     def worker_held(self) -> Iterator[None]:
         """The worker stands still for the length of the block, in the middle of nothing; what waits for it waits."""
-        worker = self.processes("worker")
         try:
-            for process in worker:
-                process.suspend()
+            self._hold_worker()
             while self._is_written():
-                for process in worker:
-                    process.resume()
+                self._let_worker_go()
                 time.sleep(0.2)
-                for process in worker:
-                    process.suspend()
+                self._hold_worker()
             yield
         finally:
-            for process in worker:
+            self._let_worker_go()
+
+    def _hold_worker(self) -> None:
+        """Its pool changes: once all that were found stand still, look again for one that was begun meanwhile."""
+        held: set[psutil.Process] = set()
+        while moving := set(self.processes("worker")) - held:
+            for process in sorted(moving, key=lambda each: each.create_time()):  # the one that begins others first
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.suspend()
+            held |= moving
+
+    def _let_worker_go(self) -> None:
+        for process in self.processes("worker"):
+            with contextlib.suppress(psutil.NoSuchProcess):
                 process.resume()
 
     def _is_written(self) -> bool:
@@ -125,6 +139,12 @@ class Installation:
         """Run one of its commands."""
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
         return subprocess.run(command, env={**self.env, **env}, cwd=ROOT, capture_output=True, text=True)
+
+
+def _files_under(directory: Path) -> Iterator[Path]:
+    """Files, though others come and go while one looks: a directory that has gone holds none."""
+    for place, _, names in os.walk(directory):
+        yield from (path for name in names if (path := Path(place) / name).is_file())
 
 
 @contextlib.contextmanager

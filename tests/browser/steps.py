@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+from playwright.sync_api import Page
 from weasyprint import HTML
+
+from tests.cast import PASSWORD
 
 from .person import Person
 
@@ -13,6 +16,15 @@ TERM = "2026—2027学年秋季学期"
 
 # Exceptions of a decision page: pupil's name → (label of the verdict, opinion).
 Exceptions = dict[str, tuple[str, str]]
+
+
+def sign_in(page: Page, username: str) -> None:
+    """Somebody of tests.cast, at the browser the test was given."""
+    page.goto("/login/")
+    page.get_by_label("账号").fill(username)
+    page.get_by_label("密码").fill(PASSWORD)
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
 
 
 def send_roster(officer: Person, content: bytes, *, name: str = "名册.xlsx", kind: str = XLSX) -> None:
@@ -44,6 +56,8 @@ def open_round(clerk: Person, county: str, *, closes_on: str) -> None:
     clerk.page.get_by_label("学期").select_option(label=TERM)
     clerk.page.get_by_label("范围").select_option(label=county)
     clerk.fill("填报截止", closes_on)
+    clerk.press("下一步：核对办理期限")
+    clerk.says("班级评议期限")
     clerk.press("开启批次")
     clerk.says("已开启")
 

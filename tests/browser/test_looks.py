@@ -29,9 +29,10 @@ HUBS = {
     *("notices", "notice", "roster_imports", "programmes", "programme", "schools", "calendar", "dossiers"),
     *("people", "person", "changes", "change_choose", "rollovers", "concerns", "lists"),
     *("quotas", "outside_quota"),
+    "categories",
 }
 # How many of one kind are opened to find what they lead to: rounds and cases stand at different desks.
-SAME_KIND = {"round": 2, "application": 2, "notice": 2, "pupil": 2}
+SAME_KIND = {"programme": 3, "round": 2, "application": 2, "notice": 2, "pupil": 2}
 # Addresses that hand over a file.
 FILES = {
     *("roster_template", "roster_findings", "roster_marked", "circumstance_evidence"),
@@ -42,15 +43,30 @@ FILES = {
 # Pages the demo's cases must lead to by links alone: if one of these cannot be reached, a door is missing.
 PAGES = {
     *("home", "roles", "password_change", "people", "person", "person_create", "person_appoint", "appointment_end"),
-    *("audit", "schools", "school_add", "school_edit", "pupils", "pupil", "pupil_reveal", "account_change"),
+    *(
+        "audit",
+        "schools",
+        "school_add",
+        "school_edit",
+        "classes",
+        "class_edit",
+        "attendance",
+        "pupils",
+        "pupil",
+        "pupil_reveal",
+        "account_change",
+    ),
     *("changes", "change", "change_choose", "change_new", "change_transfer", "change_confirmations", "class_changes"),
     *("transfer_in", "follow_ups", "change_rules", "rollovers", "rollover_plan", "stage_ages_add", "exclusion_add"),
     *("lists", "list_version", "list_differences", "list_proposals", "list_sources", "rechecks", "recheck"),
     *("concerns", "concern", "concern_schools", "concern_reasons", "staff_accounts", "terms"),
     *("boarding_change", "circumstance_add", "circumstance_end", "roster_imports", "roster_import_new"),
     *("roster_import", "programmes", "programme", "standard_add", "rounds", "round_open", "round", "round_window"),
+    *("round_progress", "deadline_rules"),
     *("standard_end", "differences"),
-    *("share_add", "share_end"),
+    *("programme_add", "programme_edit", "programme_switch", "ground_add", "ground_end", "process_rule_add"),
+    *("categories", "category_add", "category_end"),
+    *("share_add", "share_end", "percentage_add", "percentage_end"),
     *("quotas", "quota", "quota_reduce", "quota_receive", "outside_quota", "outside_quota_end"),
     *("class_file", "class_review", "school_review", "school_verify"),
     *("meeting", "applications", "application", "application_withdraw", "batches", "batch", "sheet"),

@@ -7,23 +7,12 @@ from subsidies.models import FundShare
 from tests import cast as casting
 from tests.looks import PHONE, WIDE, faults_of
 
+from .steps import sign_in
+
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def county(transactional_db: None, moving_clock: None) -> casting.Cast:
-    return casting.gather()
-
-
-def sign_in(page: Page, username: str) -> None:
-    page.goto("/login/")
-    page.get_by_label("账号").fill(username)
-    page.get_by_label("密码").fill(casting.PASSWORD)
-    with page.expect_navigation():
-        page.keyboard.press("Enter")
-
-
-def test_fractions_are_tried_while_they_are_typed(county: casting.Cast, page: Page) -> None:
+def test_fractions_are_tried_while_they_are_typed(cast_county: casting.Cast, page: Page) -> None:
     sign_in(page, "clerk")
     page.goto("/programmes/living-aid/shares/add/")
     example = page.locator("#example")

@@ -37,6 +37,7 @@ MACHINE_TIME = {
     "accounts/clock.py": "the one place that asks",
     "documents/signing.py": "certificates and signatures hold in the real world, not on the demo's day",
     "students/list_versions.py": "leases between workers run by the machine",
+    "accounts/audit_checks.py": "leases between workers run by the machine",
     "subsidies/concerns.py": "leases between workers run by the machine",
     "subsidies/payout_sheets.py": "leases between workers run by the machine",
 }

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.template.loader import get_template
 
+from aidadmin.navigation import DOORS
 from tests.house.tree import ROOT, files, name_of
 
 TEMPLATES = list(files("templates", "*.html", "*.svg"))
@@ -81,3 +82,8 @@ def test_pages_that_stand_alone_extend_the_base():
         and "{% extends" not in path.read_text(encoding="utf-8")
     ]
     assert not alone
+
+
+def test_every_door_of_the_navigation_has_its_picture():
+    drawn = set(re.findall(r'<symbol id="(\w+)"', (ROOT / "static/icons/set.svg").read_text(encoding="utf-8")))
+    assert {name for _, _, name, _ in DOORS} - drawn == set()

@@ -18,8 +18,8 @@ from documents import issuing
 from documents.models import IssuedDocument, Upload
 from publicity import notices, objections
 from publicity.models import Notice, NoticeLine
-from publicity.periods import CalendarMissing
 from students.models import Category, SchoolClass
+from students.working_days import CalendarMissing
 from subsidies.models import Application, ProcessRule
 from subsidies.states import State
 from tests import cast as casting

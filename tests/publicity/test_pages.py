@@ -13,7 +13,8 @@ from PIL import Image
 
 from accounts import clock
 from publicity import objections
-from publicity.models import CalendarYear, Notice, Objection, SpecialDay
+from publicity.models import Notice, Objection
+from students.models import CalendarYear, SpecialDay
 from subsidies.models import Application
 from subsidies.states import State
 from tests import cast as casting

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-import time_machine
 from django.test import Client
 
 from accounts.models import User
@@ -12,8 +11,8 @@ from tests import cast as casting
 
 @pytest.fixture
 def cast(db: None) -> Iterator[casting.Cast]:
-    with time_machine.travel(f"{casting.TODAY.isoformat()}T09:30:00+08:00", tick=True):
-        yield casting.gather()
+    with casting.that_morning() as county:
+        yield county
 
 
 @pytest.fixture

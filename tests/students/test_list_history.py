@@ -5,7 +5,6 @@ import itertools
 from typing import Any
 
 import pytest
-import time_machine
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
 from django.utils import timezone
@@ -27,7 +26,7 @@ from students import (
 from students.list_versions import ListAlreadySettled
 from students.models import Category, Circumstance, Enrolment, ListMatch, ListProfile, ListVersion, Recheck
 from students.rechecks import RecheckAlreadySettled
-from tests.cast import TODAY, Cast, enrol, gather
+from tests.cast import TODAY, Cast, enrol, that_morning
 from tests.together import at_once
 
 from . import list_files
@@ -436,8 +435,7 @@ def test_the_same_file_or_a_second_of_the_same_day_is_not_taken_twice(county: Ca
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_files_of_a_day_taken_at_once_the_second_is_refused_in_words() -> None:
-    with time_machine.travel(f"{TODAY.isoformat()}T09:30:00+08:00", tick=True):
-        cast = gather()
+    with that_morning() as cast:
         list_profiles.load(cast.county, by=cast.clerk)
         profile = ListProfile.objects.get(code="disabled")
         files = [list_files.upload("disabled", [stranger(n)]) for n in (1, 2)]

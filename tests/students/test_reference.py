@@ -13,9 +13,9 @@ from students.models import Category, Term
 @pytest.mark.django_db
 def test_load_twice_adds_nothing_and_changes_nothing() -> None:
     first = reference.load()
-    assert first == {"terms": 8, "categories": len(reference.KINDS)}
+    assert first == {"terms": 8, "categories": len(reference.KINDS), "years": 4}
     Category.objects.filter(code="other").update(name="其他（本县）")
-    assert reference.load() == {"terms": 0, "categories": 0}
+    assert reference.load() == {"terms": 0, "categories": 0, "years": 0}
     assert Category.objects.get(code="other").name == "其他（本县）"
     assert AuditRow.objects.filter(action="reference.load").count() == 1
 

@@ -48,7 +48,9 @@ def spring(cast: Cast) -> Term:
 def next_autumn(cast: Cast) -> Iterator[Term]:
     """The next school year's first term, in the summer holidays before it."""
     county = cast.county
-    term = terms.add_next(starts_on=dt.date(2027, 9, 1), ends_on=dt.date(2028, 1, 20), county=county, by=cast.clerk)
+    term = terms.add_next(
+        document="校历", starts_on=dt.date(2027, 9, 1), ends_on=dt.date(2028, 1, 20), county=county, by=cast.clerk
+    )
     with time_machine.travel("2027-08-20T09:30:00+08:00", tick=True):
         yield term
 
@@ -307,9 +309,13 @@ def test_two_years_in_a_row(cast: Cast, next_autumn: Term) -> None:
     in_term(cast, SPRING, *(casting.enrol(cast, unit, name=unit.name) for unit in (cast.class_a1, eight, nine)))
     rollovers.run(cast.school_a, next_autumn, {}, by=cast.officer_a)
     county = cast.county
-    spring = terms.add_next(starts_on=dt.date(2028, 2, 20), ends_on=dt.date(2028, 7, 10), county=county, by=cast.clerk)
+    spring = terms.add_next(
+        document="校历", starts_on=dt.date(2028, 2, 20), ends_on=dt.date(2028, 7, 10), county=county, by=cast.clerk
+    )
     rollovers.run(cast.school_a, spring, {}, by=cast.officer_a)
-    autumn = terms.add_next(starts_on=dt.date(2028, 9, 1), ends_on=dt.date(2029, 1, 20), county=county, by=cast.clerk)
+    autumn = terms.add_next(
+        document="校历", starts_on=dt.date(2028, 9, 1), ends_on=dt.date(2029, 1, 20), county=county, by=cast.clerk
+    )
     with time_machine.travel("2028-07-11T09:30:00+08:00", tick=True):
         rollovers.run(cast.school_a, autumn, {}, by=fresh(cast.officer_a))
     assert classes_of(autumn, cast.school_a) == {"七年级1班": "九年级1班"}
@@ -353,7 +359,7 @@ def test_a_graduated_class_with_cases_stays_open_until_the_next_time(cast: Cast,
     assert Unit.objects.get(pk=nine.pk).is_active
     assert any("没办完" in note for note in outcome.notes)
     spring = terms.add_next(
-        starts_on=dt.date(2028, 2, 20), ends_on=dt.date(2028, 7, 10), county=cast.county, by=cast.clerk
+        document="校历", starts_on=dt.date(2028, 2, 20), ends_on=dt.date(2028, 7, 10), county=cast.county, by=cast.clerk
     )
     rollovers.run(cast.school_a, spring, {}, by=cast.officer_a)
     left = Unit.objects.get(pk=nine.pk)
@@ -523,7 +529,9 @@ def _confirmation(cast: Cast, rolled: RollOver) -> None:
 
 def _next_one(cast: Cast, rolled: RollOver) -> None:
     day = dt.date(2028, 2, 20)
-    after = terms.add_next(starts_on=day, ends_on=dt.date(2028, 7, 10), county=cast.county, by=cast.clerk)
+    after = terms.add_next(
+        document="校历", starts_on=day, ends_on=dt.date(2028, 7, 10), county=cast.county, by=cast.clerk
+    )
     rollovers.run(cast.school_a, after, {}, by=cast.officer_a)
 
 
@@ -734,8 +742,7 @@ def test_a_big_school_takes_no_more_questions_than_a_small_one(cast: Cast, next_
 
 @pytest.mark.django_db(transaction=True)
 def test_two_people_at_once_roll_the_school_over_once() -> None:
-    with time_machine.travel(f"{casting.TODAY.isoformat()}T09:30:00+08:00", tick=True):
-        cast = casting.gather()
+    with casting.that_morning() as cast:
         casting.enrol(cast, cast.class_a1)
         target = Term.objects.get(key=SPRING)
         people = (cast.officer_a, cast.clerk)

@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 from accounts.models import Unit
-from subsidies import places, quotas
-from subsidies.models import Programme, Quota, Round
+from subsidies import percentages, places, quotas
+from subsidies.models import Programme, Quota, QuotaPercentage, Round
 from subsidies.quotas import Wish
 from tests.cast import Cast, officer_of
 
@@ -45,6 +45,13 @@ def give(cast: Cast, round_: Round, number: int) -> None:
     """Places for the first school, out of as many for the county."""
     receive(cast, round_, number)
     allot(cast, round_, {cast.school_a: number})
+
+
+def percentage(cast: Cast, programme: Programme, percent: str, **changed) -> QuotaPercentage:
+    """A percentage of the roll as the county records it, from this term on."""
+    facts = {"rounding": "down", "document": DOCUMENT, "first_term": cast.term.key}
+    row = QuotaPercentage(programme=programme, percent=Decimal(percent), **facts | changed)
+    return percentages.record(row, county=cast.county, by=cast.clerk)
 
 
 def _list(round_: Round) -> dict:

@@ -208,7 +208,7 @@ def test_submitting_writes_amount_sentence_and_standard(cast, round_) -> None:
     (filed,) = submitted(cast, round_, enrol(cast, cast.class_a1))
     assert filed.amount == Decimal("750.00") == filed.standard.amount
     assert filed.explanation.startswith(
-        "2026—2027学年秋季学期：该生为初中寄宿学生，属农村低保（系统比对，2025年9月1日起有效），"
+        "2026—2027学年秋季学期：该生为初中寄宿学生，属农村低保（系统比对：民政部门比对，2025年9月1日起有效），"
     )
     assert filed.explanation.endswith("每学期750.00元。")
     assert filed.facts["boarding"] == "boarding"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from students.term_keys import term_label
 from subsidies import reference
 from subsidies.entitlement import (
     Condition,
@@ -20,7 +21,6 @@ from subsidies.entitlement import (
     StandardRule,
     entitlement,
     for_term,
-    term_label,
 )
 
 DIBAO = Hardship("dibao_rural", "农村低保家庭学生", "系统比对", dt.date(2025, 9, 1), None)
@@ -275,7 +275,7 @@ def given_to(rules: ProgrammeRules, term: str = TERM, **facts) -> Entitlement:
         ("tier", "特别困难", "困难", "困难等级须为特别困难，该生为困难"),
         ("ownership", "private", "public", "办学性质须为民办，该生为公办"),
         ("registration", "rural", "urban", "户口性质须为农村（含县镇），该生为城市"),
-        ("registration", "rural", "", "户口性质须为农村（含县镇），该生为没有登记"),
+        ("registration", "rural", "", "户口性质须为农村（含县镇），该生没有登记"),
         ("region", "530103", "530102", "户籍所在地须为530103，该生为530102"),
         ("major", "agricultural", "arts", "专业类别须为涉农专业，该生为艺术类专业"),
         ("schooling", "special", "ordinary", "就学方式须为特殊教育，该生为普通教育"),
@@ -287,6 +287,55 @@ def test_a_condition_on_a_fact(fact: str, wanted: str, other: str, words: str) -
     assert (found.amount, refused.amount) == (Decimal(300), None)
     assert fact in found.rests_on & refused.rests_on
     assert words in refused.sentence
+
+
+def test_a_fact_that_mattered_because_it_is_not_recorded() -> None:
+    rows = (
+        pays("300"), pays("400", 2, asked={"registration": "rural"}), pays("500", 3, asked={"boarding": "boarding"}),
+        pays("600", 4, asked={"tier": "特别困难"}),
+    )  # fmt: skip
+    found = given_to(programme(*rows, highest_wins=True, tiered=True), boarding="")
+    assert found.amount == Decimal(300)
+    assert "该生为小学学生，没有认定等级，就读方式没有登记，户口性质没有登记，符合" in found.sentence
+
+
+def test_a_tier_that_no_row_asks_for_is_not_named() -> None:
+    found = given_to(programme(pays("300"), tiered=True), tier="困难")
+    assert "tier" not in found.rests_on
+    assert "困难" not in found.sentence
+
+
+@pytest.mark.parametrize("region", ["530102", "530103"])
+def test_only_a_lacking_tier_is_asked_for(region: str) -> None:
+    rules = programme(pays("300", asked={"tier": "困难", "region": "530102"}), tiered=True)
+    asks_for_tier = region == "530102"
+    sentence = given_to(rules, region=region).sentence
+    assert ("请先选择困难等级" in sentence) is asks_for_tier
+    assert ("户籍所在地须为530102，该生为530103" in sentence) is not asks_for_tier
+    assert "、学生" not in sentence
+
+
+def test_the_nearest_row_is_one_of_the_childs_stage() -> None:
+    rows = (
+        pays("300", asked={"stage": "primary"}),
+        pays("400", 2, asked={"stage": "junior", "boarding": "boarding", "region": "530102"}),
+    )
+    sentence = given_to(programme(*rows), stage="junior", region="530103").sentence
+    assert "“县文件2”：就读方式须为寄宿，该生为走读；户籍所在地须为530102，该生为530103" in sentence
+
+
+def test_a_kind_that_is_not_valid_yet_is_named_with_its_day() -> None:
+    rules = programme(pays("300"), recipients="listed", grounds=(Ground("orphan", "", "2020-2021-1", ""),))
+    later = dataclasses.replace(ORPHAN, valid_from=dt.date(2027, 3, 1), valid_to=None)
+    assert given_to(rules, hardships=(later,)).sentence == "孤儿自2027年3月1日起才有效，现在没有有效的困难类别。"
+
+
+def test_less_than_a_fen_is_nothing_and_the_sentence_does_not_say_the_child_was_away() -> None:
+    rows = pays("0.01"), pays("300", 2, asked={"boarding": "boarding"})
+    found = given_to(programme(*rows, unit="year"))
+    assert found.amount is None
+    assert "boarding" in found.rests_on
+    assert "折算不足一分" in found.sentence
 
 
 def test_of_several_values_one_is_enough() -> None:
@@ -312,7 +361,7 @@ def test_what_the_list_says_of_the_child(said: str | None, entitled: bool) -> No
     kind = dataclasses.replace(MONITORED, flags=(("享受政策", said),) if said else ())
     found = given_to(rules, hardships=(kind,))
     assert found.is_entitled is entitled
-    assert ("享受政策：是" if entitled else f"该生为{said or '没有注明'}") in found.sentence
+    assert ("享受政策：是" if entitled else f"该生{f'为{said}' if said else '没有注明'}") in found.sentence
 
 
 def test_the_sentence_speaks_of_what_was_asked_and_of_nothing_else_the_list_says() -> None:
@@ -332,7 +381,7 @@ def test_a_kind_that_has_run_out_is_not_named() -> None:
     found = given_to(dataclasses.replace(rules, highest_wins=True), hardships=(over, MONITORED))
     assert found.amount == Decimal(300)
     assert "孤儿" not in found.sentence
-    assert "防止返贫监测对象（系统比对，2025年9月1日起有效）" in found.sentence
+    assert "防止返贫监测对象（系统比对：县名单第3行，2025年9月1日起有效）" in found.sentence
 
 
 def test_a_ground_and_what_the_row_asks_beside_it_are_both_named() -> None:

@@ -165,7 +165,7 @@ def test_shares_that_end_leave_the_wider_ones(cast, living_aid) -> None:
     end_share(public, last_term=cast.term.key, county=cast.county, by=cast.clerk)
     assert share_of(living_aid, cast.school_a, cast.term) == public
     assert share_of(living_aid, cast.school_a, spring) == everybody
-    with pytest.raises(ValidationError, match="已经有截止学期。"):
+    with pytest.raises(ValidationError, match="已经登记了截止学期。"):
         end_share(public, last_term=spring.key, county=cast.county, by=cast.clerk)
     assert AuditRow.objects.get(action="share.end").detail["last_term"] == cast.term.key
 
@@ -194,7 +194,7 @@ def test_a_batch_is_split_to_the_fen_when_it_is_made(cast, round_, living_aid) -
         assert all(sum(parts_of(line).values()) == line.amount for line in lines)
         total = sum(line.amount for line in lines)
         assert shares.sums(parts_of(line) for line in lines) == shares.split(total, held.plan)
-        split = sheet.split
+        split = sheet.splits.get()
         assert (split.share, split.levels, split.remainder, split.document, split.made_by) == (
             held, held.levels, "county", "×财教〔2026〕9号", cast.clerk,
         )  # fmt: skip

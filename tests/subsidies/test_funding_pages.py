@@ -251,5 +251,6 @@ def test_the_county_says_who_finances_a_school(cast: Cast) -> None:
     assert clerk.post(address, typed | {"finance": "city"}).status_code == 302
     assert School.objects.get(pk=cast.school_a.pk).finance == "city"
     told = AuditRow.objects.get(action="school.change").detail
-    assert (told["was"], told["finance"]) == ("公办、县（区）级财政", "市级财政")
+    assert told["was"].endswith("公办，县（区）级财政")
+    assert told["finance"] == "市级财政"
     assert "1 处需要改正" in text_of(clerk.post(address, typed | {"finance": "moon"}))

@@ -155,12 +155,12 @@ def test_round_is_opened_and_its_window_moved(cast: Cast) -> None:
     plan = {"programme": programme.pk, "term": cast.term.pk, "unit": cast.county.pk}
     wrong = text_of(clerk.post(reverse("round_open"), plan | {"opens_on": "2026-10-12", "closes_on": "2026-10-01"}))
     assert "截止日期" in wrong
-    assert (
-        clerk.post(reverse("round_open"), plan | {"opens_on": "2026-10-12", "closes_on": "2026-10-30"}).status_code
-        == 302
-    )
+    days = {"opens_on": "2026-10-12", "closes_on": "2026-10-30", "step": "open"}
+    assert clerk.post(reverse("round_open"), plan | days).status_code == 302
     opened = Round.objects.get()
-    window = {"opens_on": "2026-10-12", "closes_on": "2026-11-15"}
+    # 15 November is a Sunday, which the page would have asked about: seen, it may be saved.
+    window = {"opens_on": "2026-10-12", "closes_on": "2026-11-15", "reason": "农忙", "step": "save"}
+    window["seen"] = clerk.post(reverse("round_window", args=[opened.pk]), window).context["form"]["seen"].value()
     assert clerk.post(reverse("round_window", args=[opened.pk]), window).status_code == 302
     opened.refresh_from_db()
     assert f"{opened.closes_on}" == "2026-11-15"

@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import AuditRow
 from students.models import Category, Term
+from students.term_keys import term_after, term_before
 from subsidies import programmes, reference
-from subsidies.entitlement import term_after, term_before
 from subsidies.models import Programme, Standard
 from subsidies.programmes import accepted_categories, add_standard, end_standard, process_rule, rules_of
 from subsidies.rule_checks import clashes

@@ -60,7 +60,7 @@ def test_a_percentage_is_filled_in_looked_at_and_changed_where_it_should_be(cast
     typed = {f"places_{cast.school_a.pk}": "3", f"places_{cast.school_b.pk}": "2"}
     clerk.post(url, typed | {"percent": "50", "rounding": "up", "document": DOCUMENT})
     assert [held(round_, unit).versions.get().percent for unit in (cast.school_a, cast.school_b)] == [50, None]
-    assert "在读 5 人的 50%，有小数进一" in text_of(clerk.get(url))
+    assert "按在校生 5 人的 50% 计算，向上取整，为 3 人" in text_of(clerk.get(url))
 
 
 def test_too_much_is_said_on_the_page_and_what_was_typed_stays(cast, round_) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts import clock
-from accounts.models import AuditRow
+from accounts.models import AuditRow, Unit
 from students.changes import Request
 from students.models import Category, StatusChange
 from subsidies import applications, places, quotas, workflow
@@ -435,3 +435,36 @@ def test_the_number_of_queries_does_not_grow_with_the_list(cast, round_) -> None
     with CaptureQueriesContext(connection) as one:
         allot(cast, round_, {cast.school_a: 9})
     assert len(one) < 20
+
+
+# --- classes that are closed -------------------------------------------------------------------------------
+
+
+def test_places_of_a_class_that_was_closed_are_taken_back(cast, round_) -> None:
+    give(cast, round_, 3)
+    pass_on(cast, round_, {cast.class_a1: 2})
+    Unit.objects.filter(pk=cast.class_a1.pk).update(is_active=False)
+    assert places.shared_of(held(round_, cast.school_a)) == places.Shared(1, 0)
+    pass_on(cast, round_, {cast.class_a1: None})
+    assert places.shared_of(held(round_, cast.school_a)) == places.Shared(3, 0)
+
+
+def test_whose_pupils_went_on_with_places_keeps_them_for_the_term(cast, round_) -> None:
+    """A class that is closed at the end of a term still counts what its pupils use in that term."""
+    give(cast, round_, 2)
+    pass_on(cast, round_, {cast.class_a1: 1})
+    school_agrees(cast, class_reviewed(cast, round_, cast.class_a1))
+    Unit.objects.filter(pk=cast.class_a1.pk).update(is_active=False)
+    assert seats(round_, cast.class_a1) == places.Seats(1, 1, 0)
+    with pytest.raises(ValidationError, match="名额不能少于已用的"):
+        pass_on(cast, round_, {cast.class_a1: 0})
+
+
+def test_a_rule_that_came_with_a_pack_can_end_too(cast, round_) -> None:
+    tekun = Category.objects.get(code="tekun")
+    row = OutsideQuota.objects.create(
+        programme=round_.programme, category_code=tekun.code, first_term="2025-2026-1", source="政策包"
+    )
+    quotas.end_outside(row, last_term="2026-2027-1", county=cast.county, by=cast.clerk)
+    row.refresh_from_db()
+    assert (row.last_term, row.recorded_by) == ("2026-2027-1", None)

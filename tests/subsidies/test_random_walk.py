@@ -27,7 +27,14 @@ from tests.cast import Cast, enrol, minutes, scan
 STEPS = 220
 PAIRS = {(row.step.value, row.source.value): row.target.value for row in TRANSITIONS}
 
-AGAINST = {Step.WITHDRAW, Step.HOLD, Step.REJECT_AFTER_CHECK, Step.REJECT_AT_COUNTY, Step.RETURN_FROM_COUNTY}
+AGAINST = {
+    Step.WITHDRAW,
+    Step.HOLD,
+    Step.REJECT_AFTER_CHECK,
+    Step.REJECT_AT_COUNTY,
+    Step.RETURN_FROM_COUNTY,
+    Step.RETURN_FOR_QUOTA,
+}
 # Carried out with a recorded change only: see test_change_histories.
 OF_CHANGES = {Step.MOVE_CLASS, Step.MOVE_OUT, Step.MOVE_IN, Step.RETURN_FOR_CHANGE, Step.LEAVE}
 
@@ -216,7 +223,7 @@ class Walk:
             assert sheet.paid_by_id != sheet.made_by_id
 
 
-@pytest.mark.parametrize("seed", [1, 3, 4])
+@pytest.mark.parametrize("seed", [2, 3, 7])
 def test_whatever_people_try_the_books_stay_right(cast, round_, seed) -> None:
     walk = Walk(cast, round_, seed)
     walk.go()

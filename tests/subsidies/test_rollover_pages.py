@@ -236,7 +236,7 @@ def test_old_pages_keep_the_old_class_name(cast: Cast, round_, spring: Term, sig
     rows = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1, name="甲子")), State.REPORTED)
     rollovers.run(cast.school_a, spring, {}, by=cast.officer_a)
     autumn = terms.add_next(
-        starts_on=dt.date(2027, 9, 1), ends_on=dt.date(2028, 1, 20), county=cast.county, by=cast.clerk
+        document="校历", starts_on=dt.date(2027, 9, 1), ends_on=dt.date(2028, 1, 20), county=cast.county, by=cast.clerk
     )
     clock.set_demo_day(dt.date(2027, 8, 25))
     rollovers.run(cast.school_a, autumn, {}, by=cast.officer_a)
@@ -269,7 +269,7 @@ def test_a_graduated_class_still_stands_in_its_old_round(cast: Cast, round_, spr
     applications.submit(drafts, by=teacher)
     rollovers.run(cast.school_a, spring, {}, by=cast.officer_a)
     autumn = terms.add_next(
-        starts_on=dt.date(2027, 9, 1), ends_on=dt.date(2028, 1, 20), county=cast.county, by=cast.clerk
+        document="校历", starts_on=dt.date(2027, 9, 1), ends_on=dt.date(2028, 1, 20), county=cast.county, by=cast.clerk
     )
     clock.set_demo_day(dt.date(2027, 7, 20))
     done = rollovers.run(cast.school_a, autumn, {}, by=cast.officer_a)
@@ -284,7 +284,9 @@ def test_a_graduated_class_still_stands_in_its_old_round(cast: Cast, round_, spr
 def test_moving_up_waits_for_the_end_of_the_school_year(cast: Cast, spring: Term, signed_in: SignIn) -> None:
     enrol(cast, cast.class_a1)
     rollovers.run(cast.school_a, spring, {}, by=cast.officer_a)
-    terms.add_next(starts_on=dt.date(2027, 9, 1), ends_on=dt.date(2028, 1, 20), county=cast.county, by=cast.clerk)
+    terms.add_next(
+        document="校历", starts_on=dt.date(2027, 9, 1), ends_on=dt.date(2028, 1, 20), county=cast.county, by=cast.clerk
+    )
     clock.set_demo_day(dt.date(2027, 6, 20))
     officer = signed_in(cast.officer_a)
     assert "2027年7月11日起办理" in text(officer.get(reverse("rollovers")))
@@ -303,24 +305,51 @@ def test_the_clerk_registers_the_next_term_and_mends_its_days(cast: Cast, signed
     assert "2027—2028学年秋季学期" in form
     assert "2027-09-01" in form
     assert "已登记" in text(
-        clerk.post(reverse("term_add"), {"starts_on": "2027-09-01", "ends_on": "2028-01-20"}, follow=True)
+        clerk.post(
+            reverse("term_add"), {"document": "校历", "starts_on": "2027-09-01", "ends_on": "2028-01-20"}, follow=True
+        )
     )
     term = Term.objects.get(key="2027-2028-1")
     url = reverse("term_edit", args=[term.pk])
-    clerk.post(url, {"starts_on": "2027-08-30", "ends_on": "2028-01-20"})
+    clerk.post(url, {"document": "校历", "starts_on": "2027-08-30", "ends_on": "2028-01-20"})
     term.refresh_from_db()
     assert term.starts_on == dt.date(2027, 8, 30)
-    assert "才结束" in text(clerk.post(url, {"starts_on": "2027-07-01", "ends_on": "2028-01-20"}))
-    assert "要晚于开始" in text(clerk.post(url, {"starts_on": "2027-09-01", "ends_on": "2027-09-01"}))
+    assert "才结束" in text(clerk.post(url, {"document": "校历", "starts_on": "2027-07-01", "ends_on": "2028-01-20"}))
+    assert "要晚于开始" in text(
+        clerk.post(url, {"document": "校历", "starts_on": "2027-09-01", "ends_on": "2027-09-01"})
+    )
     running = reverse("term_edit", args=[cast.term.pk])
-    assert "已经开始，日期不能再改" in text(clerk.post(running, {"starts_on": "2027-09-01", "ends_on": "2028-01-01"}))
+    assert "已经开始，开始日期不能再改" in text(
+        clerk.post(running, {"document": "校历", "starts_on": "2027-09-01", "ends_on": "2028-01-01"})
+    )
+
+
+def test_of_the_running_term_the_last_day_can_be_put_right_on_a_document(cast: Cast, signed_in: SignIn) -> None:
+    clerk, url = signed_in(cast.clerk), reverse("term_edit", args=[cast.term.pk])
+    days = {"starts_on": f"{cast.term.starts_on}", "ends_on": "2027-01-15"}
+    assert "document" in clerk.post(url, days).context["form"].errors
+    clerk.post(url, days | {"document": "云岭教体〔2026〕40号"})
+    cast.term.refresh_from_db()
+    assert cast.term.ends_on == dt.date(2027, 1, 15)
+    told = AuditRow.objects.get(action="term.change").detail
+    assert (told["before"], told["after"]) == ("2026-09-01 至 2027-01-20", "2026-09-01 至 2027-01-15")
+    assert told["basis"] == "云岭教体〔2026〕40号"
+    assert "不能早于今天" in text(clerk.post(url, days | {"document": "校历", "ends_on": "2026-10-01"}))
+    over = Term.objects.get(key="2025-2026-2")
+    days = {"document": "校历", "starts_on": f"{over.starts_on}", "ends_on": "2026-12-01"}
+    assert "已经结束，日期不能再改" in text(clerk.post(reverse("term_edit", args=[over.pk]), days))
 
 
 def test_pupils_entered_for_the_first_day_move_with_it(cast: Cast, spring: Term) -> None:
     enrol(cast, cast.class_a1)
     rollovers.run(cast.school_a, spring, {}, by=cast.officer_a)
     terms.change_days(
-        spring, starts_on=dt.date(2027, 2, 25), ends_on=dt.date(2027, 7, 10), county=cast.county, by=cast.clerk
+        spring,
+        document="校历",
+        starts_on=dt.date(2027, 2, 25),
+        ends_on=dt.date(2027, 7, 10),
+        county=cast.county,
+        by=cast.clerk,
     )
     assert Enrolment.objects.get(term=spring).starts_on == dt.date(2027, 2, 25)
 

@@ -12,8 +12,8 @@ from accounts.models import Appointment, AuditRow, Unit
 from students.changes import Kind
 from students.models import Category, Circumstance, Enrolment, RollOver, SchoolClass, Term
 from students.rollovers import RollOverRefused
-from subsidies import applications, rollovers, rounds, workflow
-from subsidies.models import Application, DutyHolder, Programme, Round
+from subsidies import applications, reviews, rollovers, rounds, workflow
+from subsidies.models import Application, Decision, DutyHolder, Meeting, Programme, Round
 from subsidies.rollovers import OutcomeChanged
 from subsidies.states import Duty, State
 from tests import cast as casting
@@ -260,3 +260,26 @@ def test_a_class_with_cases_under_way_stays_open_when_it_graduates(cast: Cast, r
     submitted(cast, round_, enrol(cast, cast.class_a1))
     assert rollovers._lingering(cast.school_a) == {cast.class_a1.pk}
     assert rollovers._busy(cast.school_a, cast.term) == {cast.class_a1.pk: 1}
+
+
+@pytest.mark.parametrize("level", ["class", "school"])
+def test_of_who_has_graduated_a_meeting_returns_nothing(cast: Cast, round_: Round, spring: Term, level: str) -> None:
+    """Nobody could hand it in again: the meeting says yes or no."""
+    place = enrol(cast, cast.class_a1)
+    rows = submitted(cast, round_, place)
+    if level == "school":
+        rows = walk(cast, rows, State.CLASS_REVIEWED)
+    # As the roll-over leaves whoever graduates.
+    Enrolment.objects.filter(pk=place.pk).update(standing="graduated", ends_on=clock.today())
+    unit, by = (cast.class_a1, cast.officer_a) if level == "class" else (cast.school_a, cast.principal_a)
+
+    def hold(verdict: str) -> Meeting:
+        verdicts = [reviews.Verdict(row, verdict, opinion="请补材料") for row in casting.refreshed(rows)]
+        how = {"round_": round_, "unit": unit, "level": level, "minutes": casting.minutes(), "by": by}
+        return reviews.hold(verdicts=verdicts, **how)
+
+    with pytest.raises(workflow.StepRefused, match="退回后没有班级能重新提交"):
+        hold(Decision.Verdict.RETURN)
+    assert not Meeting.objects.filter(level=level).exists()
+    hold(Decision.Verdict.REJECT)
+    assert casting.refreshed(rows)[0].state == State.REJECTED

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts import clock
 from accounts.audit import verify_chain
 from accounts.models import AuditRow, Unit
 from accounts.roles import ROLES
@@ -397,6 +398,25 @@ def test_case_that_moves_with_the_pupil_is_taken_in_at_the_desk(cast: Cast, roun
     wanted = Request(Kind.TRANSFER_IN, row.pupil, TODAY, school_class=target, boarding="boarding")
     changes.record(wanted, by=cast.officer_a, seen=changes.plan(wanted, by=cast.officer_a).digest)
     again = bring(cast, pupil(1))
+    assert (again.same, again.refused) == (1, 0)
+
+
+def test_case_that_has_waited_since_an_earlier_term_is_taken_in_at_the_desk(cast: Cast, round_: Round) -> None:
+    bring(cast, small(1), unit=cast.school_b)
+    row = draft(cast, round_, place_of(1))
+    leave(cast)
+    clock.set_demo_day(dt.date(2027, 3, 8))
+    found = bring(cast, pupil(1), pupil(2), term=term("2026-2027-2"))
+    assert (found.new, found.refused) == (1, 1)
+    assert "以前学期的资助申请要随学生接收" in said(found, "error")[0][2]
+    row.refresh_from_db()
+    assert row.state == "moving"
+    target = SchoolClass.objects.get(unit=cast.class_a1)
+    wanted = Request(Kind.TRANSFER_IN, row.pupil, dt.date(2027, 3, 8), school_class=target, boarding="boarding")
+    changes.record(wanted, by=cast.officer_a, seen=changes.plan(wanted, by=cast.officer_a).digest)
+    row.refresh_from_db()
+    assert row.state != "moving"
+    again = bring(cast, pupil(1), term=term("2026-2027-2"))
     assert (again.same, again.refused) == (1, 0)
 
 

@@ -145,15 +145,18 @@ def test_a_longer_window_lets_teachers_submit_again(cast) -> None:
     wish = applications.Wish(enrol(cast, cast.class_a1))
     drafts = applications.save_drafts(round_, cast.class_a1, [wish], by=cast.teacher_a1)
     clock.set_demo_day(TODAY + dt.timedelta(days=40))
-    rounds.change_window(round_, opens_on=TODAY, closes_on=TODAY + dt.timedelta(days=45), by=cast.clerk)
+    longer = {"opens_on": TODAY, "closes_on": TODAY + dt.timedelta(days=45), "due": {}}
+    rounds.change_window(round_, **longer, reason="停电三天", by=cast.clerk)
     assert applications.submit(drafts, by=cast.teacher_a1) == 1
     row = AuditRow.objects.get(action="round.change_window")
-    assert row.detail == {"before": ["2026-10-12", "2026-11-11"], "after": ["2026-10-12", "2026-11-26"]}
+    assert row.detail["after"] == "开始 2026-10-12；填报 2026-11-26"
+    assert row.detail["before"].startswith("开始 2026-10-12；填报 2026-11-11；班级评议 2026-11-18；")
+    assert row.detail["note"] == "停电三天"
 
 
 def test_the_window_is_moved_by_those_who_open_rounds_and_never_backwards(cast) -> None:
     round_ = open_round(cast)
     with pytest.raises(PermissionDenied):
-        rounds.change_window(round_, opens_on=TODAY, closes_on=TOMORROW, by=cast.officer_a)
+        rounds.change_window(round_, opens_on=TODAY, closes_on=TOMORROW, reason="改期", by=cast.officer_a)
     with pytest.raises(ValidationError, match="截止日期不能早于开始日期"):
-        rounds.change_window(round_, opens_on=TOMORROW, closes_on=TODAY, by=cast.clerk)
+        rounds.change_window(round_, opens_on=TOMORROW, closes_on=TODAY, reason="改期", by=cast.clerk)

@@ -5,13 +5,14 @@ import itertools
 from decimal import Decimal
 
 import pytest
+from django.db.models import TextChoices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from students.models import Boarding, Major, Pupil, School, Schooling, Stage
 from subsidies import policy_words, rule_checks
 from subsidies.entitlement import Condition, Flag, Ground, ProgrammeRules, StandardRule
-from subsidies.models import Programme
+from subsidies.models import ProcessRule, Programme
 from subsidies.rule_checks import Child, channel_fault, child_of_both, clashes, faults, programme_faults, words_of
 from tests.subsidies.test_entitlement import (
     _CODES,
@@ -80,6 +81,8 @@ MONTHLY = dataclasses.replace(RULES, unit="month")
         (row(any_of=frozenset({"orphan"}), none_of=frozenset({"orphan"})), "none_of", "没有学生能符合"),
         (row(flags=(Flag("rich", _FLAG, frozenset({"是"})),)), "flags", "“享受政策”所属的困难类别代码“rich”不认识"),
         (row(flags=(Flag("orphan", "", frozenset({"是"})),)), "flags", "要写明名称和值"),
+        # A value that is empty would be met by whoever is not on the list at all.
+        (row(flags=(Flag("orphan", _FLAG, frozenset({"是", ""})),)), "flags", "要写明名称和值"),
     ],
 )
 def test_a_row_that_is_wrong_in_one_way(rule: StandardRule, where: str, words: str) -> None:
@@ -142,9 +145,23 @@ def test_the_words_are_those_of_the_register() -> None:
         "major": Major, "schooling": Schooling,
     }  # fmt: skip
     assert {fact: dict(kind.choices) for fact, kind in choices.items()} == policy_words.VALUES
-    assert dict(Programme.Unit.choices) == policy_words.UNITS
-    assert set(Programme.Channel.values) == set(rule_checks._CHANNEL_NAMES)
-    assert dict(Programme.Form.choices) == rule_checks._FORM_NAMES
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        (Programme.Unit, policy_words.UNITS),
+        (Programme.Applied, policy_words.APPLIED),
+        (Programme.Paid, policy_words.PAID),
+        (Programme.Form, policy_words.FORMS),
+        (Programme.Channel, policy_words.CHANNELS),
+        (Programme.Funding, policy_words.FUNDING),
+        (Programme.Recipients, policy_words.RECIPIENTS),
+        (ProcessRule.DayKind, policy_words.DAY_KINDS),
+    ],
+)
+def test_packs_may_say_what_the_models_know(choices: type[TextChoices], words: dict[str, str]) -> None:
+    assert dict(choices.choices) == words
 
 
 # --- rows beside each other ------------------------------------------------------------------------

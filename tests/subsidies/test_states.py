@@ -95,7 +95,7 @@ def test_the_printed_row_names_step_states_people_duty_and_conditions() -> None:
     rows = print_transitions.transition_table().splitlines()
     assert len(rows) == 2 + len(TRANSITIONS)
     assert "| 提交 | 草稿 | 待班级评议 | 班主任 | 填报 | 批次在填报期内；有适用的标准 |" in rows
-    assert "| 上报县中心 | 公示无异议 | 待县级审核 | 资助专干 | — | — |" in rows
+    assert "| 上报县中心 | 公示无异议 | 待县级审核 | 资助专干 | — | 没有超出名额，或是应助尽助 |" in rows
     assert "| 已发放 | —（已办结） |" in print_transitions.turn_table().splitlines()
 
 

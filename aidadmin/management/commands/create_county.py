@@ -9,7 +9,6 @@ from django.db import transaction
 from accounts import appointments, audit, clock, people
 from accounts.models import Unit
 from documents import signing
-from publicity import reference as publicity_reference
 from students import reference as students_reference
 from subsidies import reference as subsidies_reference
 
@@ -31,7 +30,6 @@ class Command(BaseCommand):
                 audit.record("county.create", unit, by=None, unit=unit)
                 students_reference.load()
                 subsidies_reference.load()
-                publicity_reference.load()
                 user, password = people.open_account(admin, name, by=None)
                 appointments.appoint(user, role="system_admin", unit=unit, starts_on=clock.today(), by=None)
         except ValidationError as refusal:

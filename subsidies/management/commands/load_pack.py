@@ -49,7 +49,9 @@ def _read(pack: str) -> packs.Pack:
     if not pack.endswith(".toml"):
         return pack_loading.shipped(pack)
     try:
-        text = Path(pack).read_text("utf-8")
+        # Notepad of Windows puts a mark before the first character. No more is read than a pack may have.
+        with Path(pack).open(encoding="utf-8-sig", newline="") as file:
+            text = file.read(packs.MOST + 1)
     except (OSError, UnicodeDecodeError):
         raise ValidationError(f"读不出文件“{pack}”：请核对路径，文件要存为UTF-8编码。") from None
     return packs.read_pack(text, categories=pack_loading.known_categories())
