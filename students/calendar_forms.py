@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 
 from accounts import clock
 from accounts.forms import SeenForm
+from accounts.redaction import refuse_numbers
 
 from . import calendar_text
 
@@ -24,7 +25,10 @@ class CalendarForm(SeenForm):
 
     year = forms.IntegerField(label="年份")
     document = forms.CharField(
-        label="依据（通知名称和文号）", max_length=120, help_text="例如“国务院办公厅关于2027年部分节假日安排的通知”。"
+        label="依据（通知名称和文号）",
+        max_length=120,
+        validators=[refuse_numbers],
+        help_text="例如“国务院办公厅关于2027年部分节假日安排的通知”。",
     )
     rest = forms.CharField(
         label="放假的日子",

@@ -6,6 +6,7 @@ from django import forms
 
 from accounts import clock
 from accounts.forms import DayInput, a_day_of_work
+from accounts.redaction import refuse_numbers
 
 from .models import Category
 
@@ -27,7 +28,12 @@ class CategoryForm(forms.Form):
     needs_evidence = forms.BooleanField(
         label="学校自采集的须附证明", required=False, initial=True, help_text="部门名单上有的，以名单为证，不用再附。"
     )
-    source = forms.CharField(label="文件名称和文号", max_length=120, help_text="规定这个困难类别的文件。")
+    source = forms.CharField(
+        label="文件名称和文号",
+        max_length=120,
+        validators=[refuse_numbers],
+        help_text="规定这个困难类别的文件。",
+    )
     replaces = forms.ModelChoiceField(
         Category.objects.none(),
         label="接替哪一类",
@@ -75,7 +81,12 @@ class CategoryEndForm(forms.Form):
         empty_label="没有接替的类别",
         help_text="选了的，登记了原来类别的学生从第二天起算作这一类；没有选的，不再属于困难学生。",
     )
-    document = forms.CharField(label="文件名称和文号", max_length=120, help_text="取消或合并这个类别的文件。")
+    document = forms.CharField(
+        label="文件名称和文号",
+        max_length=120,
+        validators=[refuse_numbers],
+        help_text="取消或合并这个类别的文件。",
+    )
 
     def __init__(self, *args: Any, category: Category, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -12,6 +12,7 @@ from django.forms.boundfield import BoundField, BoundWidget
 from accounts import clock, scopes
 from accounts.forms import DayInput
 from accounts.models import Unit, User
+from accounts.redaction import refuse_numbers
 from accounts.roles import Permission
 from documents.forms import UploadField
 from documents.models import Upload
@@ -450,6 +451,7 @@ class TermForm(forms.Form):
     document = forms.CharField(
         label="依据（校历或通知的名称和文号）",
         max_length=120,
+        validators=[refuse_numbers],
         help_text="例如“云岭教体〔2026〕31号 2026—2027学年校历”。",
     )
 

@@ -105,6 +105,10 @@ def _check_days(term: Term, *, has_begun: bool = False) -> None:
         raise ValidationError({"ends_on": "结束日期要晚于开始日期。"})
     if term.ends_on - term.starts_on > _LONGEST:
         raise ValidationError({"ends_on": "一个学期不会超过 250 天，请核对年份。"})
+    years = {int(year) for year in term.key.split("-")[:2]}
+    for name, day in (("starts_on", term.starts_on), ("ends_on", term.ends_on)):
+        if day.year not in years:
+            raise ValidationError({name: f"{cn_date(day)}不在{term}的学年里，请核对年份。"})
     others = Term.objects.exclude(key=term.key)
     before = others.filter(key__lt=term.key).order_by("-key").first()
     if before and term.starts_on <= before.ends_on:

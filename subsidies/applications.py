@@ -18,7 +18,7 @@ from students.models import Circumstance, Enrolment, Standing, Term
 
 from . import attendance, programmes, workflow
 from .entitlement import Entitlement, Facts, Hardship, entitlement
-from .models import Application, FollowUp, Programme, Reckoning, Round, StepTaken
+from .models import Application, Programme, Reckoning, Round, StepTaken
 from .states import ENDED_WITHOUT_AID, Duty, State, Step
 
 
@@ -67,11 +67,14 @@ class Wish:
 _ELSEWHERE = "本学期已有申请，由原班级或学校继续办理，不用再填报。"
 
 
-def had_before(programme: Programme, pupils: Iterable[UUID], term: Term) -> set[UUID]:
-    """Which of the pupils have a one-time aid, or are about to, in another term; nobody, where it is not one-time."""
+def had_before(programme: Programme, pupils: Iterable[UUID], term: Term | None) -> set[UUID]:
+    """Which of the pupils have a one-time aid, or are about to, in another term than this (None: in any); nobody, where
+    it is not one-time."""
     if programme.unit != Programme.Unit.ONCE:
         return set()
-    rows = Application.objects.filter(programme=programme, pupil__in=list(pupils)).exclude(term=term)
+    rows = Application.objects.filter(programme=programme, pupil__in=list(pupils))
+    if term is not None:
+        rows = rows.exclude(term=term)
     rows = rows.exclude(state__in=(State.DRAFT, State.RETURNED, *ENDED_WITHOUT_AID))
     return set(rows.values_list("pupil_id", flat=True))
 
@@ -215,23 +218,8 @@ def _freeze(rows: list[Application], *, by: User) -> None:
             )
     Application.objects.bulk_update(rows, ["facts", "amount", "explanation", "standard"], batch_size=200)
     Reckoning.objects.bulk_create(reckonings, batch_size=200)
-    _replace_differences(rows, by=by)
-
-
-def _replace_differences(rows: list[Application], *, by: User) -> None:
-    """What changes left for the payment desk of an amount that has just been reckoned anew is part of it now."""
-    waiting = FollowUp.objects.filter(effect__application__in=[row.pk for row in rows], settled_at__isnull=True)
-    held = list(waiting.select_related("effect__application__school").order_by("pk"))
-    result = FollowUp.Result.REPLACED
-    FollowUp.objects.filter(pk__in=[each.pk for each in held]).update(
-        result=result, settled_at=clock.now(), settled_by=by
-    )
-    entries = [
-        audit.Entry("change.settle_payment", each, each.effect.application.school, {"result": result.label})
-        for each in held
-    ]
-    if entries:
-        audit.record_all(entries, by=by)
+    # What changes left for the payment desk of an amount that has just been reckoned anew is part of it now.
+    workflow.replace_differences([row.pk for row in rows], by=by)
 
 
 def known(programme: Programme, term: Term, enrolments: list[Enrolment], *, on: dt.date) -> dict[UUID, dict]:
@@ -272,7 +260,10 @@ def _standing(round_: Round, enrolments: list[Enrolment]) -> dict:
     rows = Application.objects.select_for_update(of=("self",)).filter(
         pupil__in=[e.pupil_id for e in enrolments], programme=round_.programme, term=round_.term
     )
-    standing = rows.exclude(state__in=ENDED_WITHOUT_AID).select_related("school_class", "enrolment").order_by("pk")
+    standing = list(
+        rows.exclude(state__in=ENDED_WITHOUT_AID).select_related("school_class", "enrolment").order_by("pk")
+    )
+    workflow.lock_differences(row.pk for row in standing)  # of those about to be handed in again
     return {row.pupil_id: row for row in standing}
 
 

@@ -35,7 +35,7 @@ from students.models import (
 from students.table_writing import pieces
 
 from . import programmes
-from .applications import facts_for_rules
+from .applications import facts_for_rules, had_before
 from .entitlement import ProgrammeRules, entitlement
 from .models import Application, Concern, Programme, ProgrammeExclusion, Round, StageAges
 from .states import ENDED_WITHOUT_AID, State
@@ -175,10 +175,13 @@ def missed(now: Season, school: Unit) -> Iterator[Found]:
     pupils = [row[0] for row in places]
     held = register.categories_of(pupils, on=now.today)
     filed = _filings(now.term, Application.objects.filter(pupil__in=pupils))
+    had = {row.programme_id: had_before(row.programme, pupils, now.term) for row in rounds}
     for pupil, path, class_name, *said in places:
         place = dict(zip(register.PLACE_FACTS, said, strict=True))
         kinds = held.get(pupil, [])
         for round_ in rounds:
+            if pupil in had[round_.programme_id]:
+                continue
             state = filed.get((pupil, round_.programme_id), "")
             late_draft = state == State.DRAFT and now.today > round_.closes_on
             if state not in ("", State.WITHDRAWN) and not late_draft:

@@ -112,10 +112,12 @@ def add_exclusion(
     return pair
 
 
-def end_exclusion(pair: ProgrammeExclusion, *, last_term: str, county: Unit, by: User) -> ProgrammeExclusion:
+def end_exclusion(
+    pair: ProgrammeExclusion, *, last_term: str, document: str, county: Unit, by: User
+) -> ProgrammeExclusion:
     """From the term after `last_term` on, a child may have both."""
     access.require(by, Permission.EDIT_STANDARDS, county)
     with transaction.atomic():
-        held = ProgrammeExclusion.objects.end(pair, last_term)
-        audit.record("exclusion.end", held, by=by, unit=county, last_term=last_term)
+        held = ProgrammeExclusion.objects.end(pair, last_term, document=document)
+        audit.record("exclusion.end", held, by=by, unit=county, last_term=last_term, basis=document.strip())
     return held

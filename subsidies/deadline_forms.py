@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 
 from accounts import clock
-from accounts.forms import DayInput, SeenForm
+from accounts.forms import DayInput, SeenForm, a_day_of_work
 from accounts.models import Unit
 from accounts.redaction import refuse_numbers
 from students.models import Term
@@ -26,8 +26,8 @@ _AFTER_FILING = [work for work in Work if work != Work.FILING]
 class PlanForm(SeenForm):
     """The last day of each work. Only filing must have one."""
 
-    opens_on = forms.DateField(label="填报开始", widget=DayInput)
-    closes_on = forms.DateField(label="填报截止", widget=DayInput)
+    opens_on = forms.DateField(label="填报开始", widget=DayInput, validators=[a_day_of_work])
+    closes_on = forms.DateField(label="填报截止", widget=DayInput, validators=[a_day_of_work])
 
     def add_days(self, rules: Mapping[Work, Rule]) -> None:
         """A field for the last day of each work after filing, with the rule by which it is usually found."""
@@ -38,6 +38,7 @@ class PlanForm(SeenForm):
                 label=f"{work.label}期限",
                 required=False,
                 widget=DayInput,
+                validators=[a_day_of_work],
                 help_text=usual,
             )
         filing = rules.get(Work.FILING)

@@ -470,7 +470,9 @@ class ExclusionForm(forms.Form):
     programme = forms.ModelChoiceField(Programme.objects.all(), label="项目", empty_label="请选择")
     other = forms.ModelChoiceField(Programme.objects.all(), label="不能兼得的项目", empty_label="请选择")
     first_term = forms.ChoiceField(label="执行学期")
-    source = forms.CharField(label="依据", max_length=120, help_text="写明文件名称和文号。")
+    source = forms.CharField(
+        label="依据", max_length=120, validators=[refuse_numbers], help_text="写明文件名称和文号。"
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -478,9 +480,15 @@ class ExclusionForm(forms.Form):
 
 
 class TermEndForm(forms.Form):
-    """The last term of a dated row; `then` says what comes after it."""
+    """The last term of a dated row, and by which document; `then` says what comes after it."""
 
     last_term = forms.ChoiceField(label="截止学期")
+    document = forms.CharField(
+        label="停止执行的依据",
+        max_length=120,
+        validators=[refuse_numbers],
+        help_text="写明文件名称和文号，记入操作记录。",
+    )
 
     def __init__(self, *args: Any, then: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

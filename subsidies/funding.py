@@ -86,12 +86,12 @@ def _refuse_common_origins(share: FundShare, programme: Programme) -> None:
             )
 
 
-def end_share(share: FundShare, *, last_term: str, county: Unit, by: User) -> FundShare:
+def end_share(share: FundShare, *, last_term: str, document: str, county: Unit, by: User) -> FundShare:
     """From the term after `last_term` on, the shares of the wider kind of school count, or none do."""
     access.require(by, Permission.EDIT_STANDARDS, county)
     with transaction.atomic():
         programme = Programme.objects.select_for_update().get(pk=share.programme_id)
-        held = FundShare.objects.end(share, last_term)
+        held = FundShare.objects.end(share, last_term, document=document)
         audit.record(
             "share.end",
             held,
@@ -100,7 +100,7 @@ def end_share(share: FundShare, *, last_term: str, county: Unit, by: User) -> Fu
             programme=programme.code,
             schools=held.whom,
             last_term=last_term,
-            basis=held.document,
+            basis=document.strip(),
         )
     return held
 

@@ -73,14 +73,14 @@ def record(row: QuotaPercentage, *, county: Unit, by: User) -> QuotaPercentage:
     return row
 
 
-def end(row: QuotaPercentage, *, last_term: str, county: Unit, by: User) -> QuotaPercentage:
+def end(row: QuotaPercentage, *, last_term: str, document: str, county: Unit, by: User) -> QuotaPercentage:
     """From the term after `last_term` on nothing is proposed by it."""
     access.require(by, Permission.EDIT_STANDARDS, county)
     with transaction.atomic():
-        held = QuotaPercentage.objects.end(row, last_term)
+        held = QuotaPercentage.objects.end(row, last_term, document=document)
         audit.record(
             "quota_percentage.end", held, by=by, unit=county,
-            programme=held.programme.code, whom=whom_words(held), last_term=last_term, basis=held.document,
+            programme=held.programme.code, whom=whom_words(held), last_term=last_term, basis=document.strip(),
         )  # fmt: skip
     return held
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from accounts.redaction import refuse_numbers
 from students.models import Boarding, Category, Stage, Term
 from students.term_keys import term_label
 
@@ -41,7 +42,10 @@ class ProgrammeForm(forms.ModelForm):
         help_text="财政资金不得以现金、饭卡发放；减免费用只能由学校减免，供餐只能由食堂供餐。",
     )
     document = forms.CharField(
-        label="这次修改的依据", max_length=120, help_text="文件名称和文号，或更正的原因，记入操作记录。"
+        label="这次修改的依据",
+        max_length=120,
+        validators=[refuse_numbers],
+        help_text="文件名称和文号，或更正的原因，记入操作记录。",
     )
 
     # What the change began from, so that nobody's work is overwritten.
@@ -83,6 +87,8 @@ class ProgrammeForm(forms.ModelForm):
         for name in ("recipients", "applied", "paid", "form", "funding"):
             self.fields[name].choices = Programme._meta.get_field(name).choices
         self.fields["unit"].choices = [(unit, unit_of_amount(unit)) for unit in Programme.Unit.values]
+        for name in ("name", "basis"):
+            self.fields[name].validators.append(refuse_numbers)
 
     def clean_name(self) -> str:
         return " ".join(self.cleaned_data["name"].split())
@@ -105,6 +111,7 @@ class SwitchForm(forms.Form):
     reason = forms.CharField(
         label="原因和依据",
         max_length=200,
+        validators=[refuse_numbers],
         help_text="例如“×教助〔2027〕12号，并入另一项目”，记入操作记录。",
     )
     seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
@@ -123,7 +130,9 @@ class GroundForm(forms.Form):
     )
     first_term = forms.ChoiceField(label="执行学期", help_text="从哪个学期的补助开始。已提交的申请不受影响。")
     last_term = forms.ChoiceField(label="截止学期", required=False, help_text="一般不选，表示长期有效。")
-    source = forms.CharField(label="文件名称和文号", max_length=120, help_text=_DOCUMENT_HELP)
+    source = forms.CharField(
+        label="文件名称和文号", max_length=120, validators=[refuse_numbers], help_text=_DOCUMENT_HELP
+    )
 
     def __init__(self, *args: Any, programme: Programme, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -184,6 +193,7 @@ class ProcedureForm(forms.ModelForm):
     def __init__(self, *args: Any, programme: Programme, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.instance.programme = programme
+        self.fields["source"].validators.append(refuse_numbers)
         self.fields["notice_day_kind"].choices = ProcessRule.DayKind.choices
         terms = dict(Term.objects.order_by("-key").values_list("key", "name"))
         if self.initial.get("first_term"):

@@ -22,10 +22,10 @@ from accounts.templatetags.aid import cn_date
 from students import names, terms
 from students.models import Stage
 
-from . import rule_checks, what_if
+from . import changes, rule_checks, what_if
 from .dated_terms import OPEN
 from .entitlement import ProgrammeRules
-from .models import Application, Programme, Round
+from .models import Application, ChangeRule, Programme, Round
 from .policy_words import CHANNELS, UNITS
 from .programmes import category_names, frame_of, rules_of
 from .states import ENDED_WITHOUT_AID, State
@@ -166,6 +166,8 @@ def check_change(held: Programme, new: Programme, county: Unit) -> ProgrammeRule
     wrong: dict[str, list[str]] = defaultdict(list)
     if "unit" in changed and (words := _why_not_unit(held)):
         wrong["unit"].append(words)
+    if "pro_rata" in changed and (words := _why_not_by_time(held, new)):
+        wrong["pro_rata"].append(words)
     if gone := [stage for stage in held.stages if stage not in new.stages]:
         wrong["stages"] += _why_not_without(held, gone)
     if gone := [tier for tier in held.tiers if tier not in new.tiers]:
@@ -195,6 +197,28 @@ def _why_not_unit(held: Programme) -> str:
         f"已有 {count} 条标准按{UNITS[held.unit]}计算，改了计算单位，这些金额的意思就变了。"
         "请新增一个项目登记新的标准，再停用这个项目。"
     )
+
+
+def _why_not_by_time(held: Programme, new: Programme) -> str:
+    """Why the programme may not begin, or cease, to pay for time in school."""
+    if new.pro_rata:
+        filed = Application.objects.filter(programme=held, state__in=what_if.SUBMITTED).count()
+        if not filed:
+            return ""
+        return (
+            f"已有 {filed} 份申请是按全学期计算的，没有记下实际在校时间，不能改为按实际在校时间计算。"
+            "请新增一个项目登记新的标准，再停用这个项目。"
+        )
+    now = terms.current()
+    running = changes.rule_of(held, now) if now else None
+    rules = held.change_rules.filter(first_term__gte=running.first_term if running and running.pk else "")
+    by_time = ChangeRule.OnLeaving.PRO_RATA
+    if rules.filter(Q(on_leaving=by_time) | Q(on_suspension=by_time)).exists():
+        return (
+            "已登记离校或休学的学生按实际在校时间计算，停止按实际在校时间计算以后，这样的规定没法执行。"
+            "请先在“异动规定”中登记新的规定。"
+        )
+    return ""
 
 
 def _why_not_without(held: Programme, gone: list[str]) -> list[str]:

@@ -333,16 +333,17 @@ def add_outside(
     return row
 
 
-def end_outside(row: OutsideQuota, *, last_term: str, county: Unit, by: User) -> OutsideQuota:
+def end_outside(row: OutsideQuota, *, last_term: str, document: str, county: Unit, by: User) -> OutsideQuota:
     """From the term after `last_term` on, pupils of the category need a place like everybody else."""
     access.require(by, Permission.EDIT_STANDARDS, county)
     with transaction.atomic():
         cases = _lock_cases(row.programme, row.first_term, last_term)
-        held = OutsideQuota.objects.end(row, last_term)
+        held = OutsideQuota.objects.end(row, last_term, document=document)
         moved = _judge_again(held.programme, cases)
         audit.record(
             "outside_quota.end", held, by=by, unit=county,
             programme=held.programme.code, category=held.category_code, last_term=last_term, changed=moved,
+            basis=document.strip(),
         )  # fmt: skip
     return held
 

@@ -209,7 +209,9 @@ def move(verdicts: list[Verdict], steps: dict[str, Step], *, by: User) -> None:
     """Let each application take the step its verdict stands for, with its opinion as the remark."""
     if any(v.verdict not in steps for v in verdicts):
         raise ValidationError("有申请的结论不是这一环节可以作出的，请刷新页面后重新选择。")
-    workflow.lock(v.application.pk for v in verdicts)  # all at once, before the first step takes the trail's end
+    # All at once, before the first step takes the trail's end.
+    held = workflow.lock(v.application.pk for v in verdicts)
+    workflow.lock_differences(row.pk for row in held)
     for verdict, step in steps.items():
         chosen = [v for v in verdicts if v.verdict == verdict]
         if chosen:

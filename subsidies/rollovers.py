@@ -298,6 +298,7 @@ def _list_of(
     rules = programmes.rules_of(programme)
     numbers: Counter[str] = Counter(listed=len(rows), offered=0, marked=0, not_entitled=0, gone=0, without_account=0)
     lines, before, after = [], Decimal(), Decimal()
+    had = applications.had_before(programme, [row.pupil_id for row in rows], target)
     for row in rows:
         place = places.get(row.pupil_id)
         before += row.amount_due
@@ -307,7 +308,7 @@ def _list_of(
             continue
         known = facts[place.pk]
         tier = row.tier if row.tier in programme.tiers else ""
-        known_to_rules = applications.facts_for_rules(known, tier)
+        known_to_rules = applications.facts_for_rules(known | {"had_before": row.pupil_id in had}, tier)
         now = entitlement(known_to_rules, rules, term=target.key, term_name=target.name, on=on)
         marks = marks_of(row, known, now, place, programme)
         numbers["without_account"] += known["account"] is None

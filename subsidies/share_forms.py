@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from accounts.forms import DayInput, a_day_of_work
+from accounts.redaction import refuse_numbers
 from students.models import Term
 from students.term_keys import term_label
 
@@ -59,7 +60,10 @@ class ShareForm(forms.Form):
         label="尾差由谁承担", choices=list(shares.LEVELS.items()), help_text="按比例算到分还除不尽的，归这一级。"
     )
     document = forms.CharField(
-        label="文件名称和文号", max_length=120, help_text="写明规定这个比例的文件，将印在分担明细上。"
+        label="文件名称和文号",
+        max_length=120,
+        validators=[refuse_numbers],
+        help_text="写明规定这个比例的文件，将印在分担明细上。",
     )
     document_date = forms.DateField(label="文件日期", required=False, widget=DayInput, validators=[a_day_of_work])
 

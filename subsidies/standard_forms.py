@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from accounts.forms import DayInput, a_day_of_work
+from accounts.redaction import refuse_numbers
 from students.grades import GRADES
 from students.models import Term
 
@@ -82,6 +83,7 @@ class StandardForm(ConditionsForm):
     document = forms.CharField(
         label="文件名称和文号",
         max_length=120,
+        validators=[refuse_numbers],
         help_text="写全，例如“×财教〔2027〕12号《关于提高补助标准的通知》”，将印在发放花名册上。",
     )
     document_date = forms.DateField(label="文件日期", required=False, widget=DayInput, validators=[a_day_of_work])
@@ -171,7 +173,7 @@ class RuleEndForm(forms.Form):
     """The last term of a standard, or of a category that is accepted, and the document that ends it."""
 
     last_term = forms.ChoiceField(label="截止学期", help_text="这个学期的补助仍按这条规定，以后不再适用。")
-    document = forms.CharField(label="停止执行的依据", max_length=120)
+    document = forms.CharField(label="停止执行的依据", max_length=120, validators=[refuse_numbers])
 
     def __init__(self, *args: Any, row: Dated, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -190,4 +192,4 @@ assert _AMOUNT_HELP.keys() == UNITS.keys()
 
 
 def _words(text: str) -> list[str]:
-    return list(dict.fromkeys(re.split(r"[\s,，、;；]+", text.strip()))) if text.strip() else []
+    return list(dict.fromkeys(word for word in re.split(r"[\s,，、;；]+", text) if word))

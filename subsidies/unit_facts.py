@@ -21,7 +21,7 @@ from accounts.roles import Permission
 from students import changes as register
 from students import classes, schools, terms
 from students.classes import ClassFacts
-from students.models import Enrolment, School, SchoolClass
+from students.models import Enrolment, School, SchoolClass, Standing
 from students.schools import SchoolFacts
 
 from . import changes, workflow
@@ -105,9 +105,12 @@ def _of_school(school: School) -> QuerySet[Application]:
 
 
 def _standing(rows: QuerySet[Application]) -> QuerySet[Application]:
-    """Handed in this term and still on the way, or paid: what is not handed in yet is reckoned when it is."""
+    """Handed in this term and still on the way, or paid: what is not handed in yet is reckoned when it is.
+
+    Of pupils who are there: what becomes of the money of who has left, or is suspended, was settled by that change.
+    """
     related = ("round__programme", "round__term", "round__unit", "school", "school_class", "enrolment", "pupil")
-    rows = rows.filter(term=terms.current()).exclude(state__in=_STAYS_OUT)
+    rows = rows.filter(term=terms.current(), enrolment__standing=Standing.PRESENT).exclude(state__in=_STAYS_OUT)
     return rows.select_related(*related).order_by("school_class__path", "pupil__name", "pk")
 
 

@@ -22,7 +22,7 @@ from students.term_keys import term_after, term_label
 
 from . import grounds, programmes
 from .applications import facts_for_rules, had_before
-from .attendance import Attendance
+from .attendance import Attendance, Attended, as_facts
 from .dated_terms import OPEN, end_of
 from .entitlement import Entitlement, ProgrammeRules, entitlement
 from .models import AcceptedCategory, Application, Programme, Standard
@@ -51,6 +51,7 @@ class Change:
     after: Decimal | None
     tier: str
     has_applied: bool  # in the newest term of the programme
+    attended: Attended  # what counts of the term, where the rules pay for time in school
 
     @property
     def difference(self) -> Decimal:
@@ -238,17 +239,18 @@ def _changes(
         pupils = [row[1] for row in piece]
         held = register.categories_of(pupils, on=today) if looks_at_kinds else {}
         tiers = _tiers(programme, newest, pupils)
-        had = had_before(programme, pupils, term)
+        # In a term to come also who has it in this one.
+        had = had_before(programme, pupils, term if target == term.key else None)
         # Of a term to come nobody knows yet who will be there how long.
         there = Attendance(term, pupils).of(programme) if is_by_time and target == term.key else {}
         for key, pupil, path, school, class_name, name, *said in piece:
             if pupil in had:
                 continue
             tier, kinds = tiers.get(pupil, ""), _kinds(held.get(pupil, ()))
-            count = there[pupil].count if pupil in there else None
-            was, becomes = (each.amount(said, kinds, tier, attended=count) for each in (old, new))
+            counted = there.get(pupil, Attended())
+            was, becomes = (each.amount(said, kinds, tier, attended=counted.count) for each in (old, new))
             if was != becomes:
-                yield Change(key, path, school, class_name, name, was, becomes, tier, pupil in tiers)
+                yield Change(key, path, school, class_name, name, was, becomes, tier, pupil in tiers, counted)
 
 
 def _newest_term(programme: Programme, term: Term) -> Term | None:
@@ -274,7 +276,8 @@ def explained(changes: Iterable[Change], found: Effect) -> list[tuple[Change, En
     facts = register.facts_of(places.values(), on=today)
     told = []
     for each in changes:
-        known, name = facts_for_rules(facts[each.enrolment], each.tier), term_label(found.target)
+        known = facts_for_rules({**facts[each.enrolment], **as_facts(each.attended)}, each.tier)
+        name = term_label(found.target)
         told.append((each, entitlement(known, found.after, term=found.target, term_name=name, on=today)))
     return told
 

@@ -19,8 +19,18 @@ from students.models import BankAccount, Enrolment
 from students.table_writing import pieces
 
 from . import places, quota_words
-from .models import Application, ChangeEffect, Decision, DutyHolder, Meeting, PaymentLine, PayoutSheet, StepTaken
-from .states import GIVES_PLACE_BACK, Duty, Guard, Place, State, Step, Transition
+from .models import (
+    Application,
+    ChangeEffect,
+    Decision,
+    DutyHolder,
+    FollowUp,
+    Meeting,
+    PaymentLine,
+    PayoutSheet,
+    StepTaken,
+)
+from .states import ENDED_WITHOUT_AID, GIVES_PLACE_BACK, Duty, Guard, Place, State, Step, Transition
 from .states import transition as look_up
 
 _CHUNK = 500  # keys per query: well under every database's limit of parameters
@@ -75,6 +85,32 @@ def lock(keys: Iterable) -> list[Application]:
     """
     ordered = sorted(set(keys))
     return [row for chunk in pieces(ordered, _CHUNK) for row in _lock(chunk)]
+
+
+def lock_differences(keys: Iterable) -> list[FollowUp]:
+    """What changes left open for the payment desk of these (locked) cases, locked: after them, before the trail's end.
+
+    A verb that writes to the trail before a step that ends cases, or hands them in again, calls it first.
+    """
+    return [
+        row
+        for chunk in pieces(keys, _CHUNK)
+        for row in FollowUp.objects.select_for_update(of=("self",))
+        .filter(effect__application__in=chunk, settled_at__isnull=True)
+        .select_related("effect__application__school")
+        .order_by("pk")
+    ]
+
+
+def replace_differences(keys: Iterable, *, by: User, note: str = "") -> None:
+    """Nothing of these is left to the payment desk: the amounts are reckoned anew, or nothing is paid at all."""
+    result, held = FollowUp.Result.REPLACED, lock_differences(keys)
+    for chunk in pieces((each.pk for each in held), _CHUNK):
+        FollowUp.objects.filter(pk__in=chunk).update(result=result, note=note, settled_at=clock.now(), settled_by=by)
+    detail = {"result": result.label}
+    entries = [audit.Entry("change.settle_payment", row, row.effect.application.school, detail) for row in held]
+    if entries:
+        audit.record_all(entries, by=by)
 
 
 def take_duty(applications: Iterable[Application], duty: Duty, *, by: User) -> None:
@@ -173,6 +209,8 @@ def _write(locked: list[Application], rows: dict, *, by: User, note: str, notes:
         batch_size=_CHUNK,
     )
     _take_duties(_duties_of(locked, rows), by)
+    ended = [a.pk for a in locked if rows[a.pk].target in ENDED_WITHOUT_AID]
+    replace_differences(ended, by=by, note="申请已终止，没有发放，不用再办。")
     audit.record_all(
         [
             audit.Entry(rows[a.pk].audit_event, a, a.school_class, {"from": a.state, "to": rows[a.pk].target})

@@ -1,5 +1,7 @@
 """The working calendar: a year as it is recorded, recording one."""
 
+import re
+
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -86,10 +88,11 @@ def _shown(request: HttpRequest, years: list[CalendarYear]) -> CalendarYear | No
 def _initial(request: HttpRequest) -> dict:
     """A recorded year to be corrected (?year=2026), or the first year that is missing."""
     wanted = request.GET.get("year", "")
-    recorded = CalendarYear.objects.filter(year=int(wanted)).first() if wanted.isascii() and wanted.isdigit() else None
+    asked = int(wanted) if re.fullmatch(r"[0-9]{4}", wanted) else None
+    recorded = CalendarYear.objects.filter(year=asked).first() if asked is not None else None
     if recorded is None:
         year = next(iter(working_calendar.missing_years(clock.today())), clock.today().year + 1)
-        return _as_announced(int(wanted) if wanted.isascii() and wanted.isdigit() else year)
+        return _as_announced(year if asked is None else asked)
     days = working_calendar.special_days(recorded.year)
     return {
         "year": recorded.year,

@@ -473,7 +473,7 @@ class Migration(migrations.Migration):
                 ('percent', models.DecimalField(blank=True, decimal_places=2, max_digits=5, null=True, verbose_name='比例（%）')),
                 ('roll', models.PositiveIntegerField(blank=True, null=True, verbose_name='在读人数')),
                 ('rounding', models.CharField(blank=True, choices=[('down', '舍去小数'), ('half_up', '四舍五入'), ('up', '有小数进一')], max_length=7, verbose_name='小数处理')),
-                ('proposed', models.CharField(blank=True, max_length=300, verbose_name='怎样得出')),
+                ('proposed', models.TextField(blank=True, verbose_name='怎样得出')),
                 ('over', models.PositiveIntegerField(default=0, verbose_name='超出')),
                 ('document', models.CharField(max_length=120, verbose_name='依据')),
                 ('note', models.CharField(blank=True, max_length=200, verbose_name='说明')),

@@ -2,6 +2,7 @@
 
 from typing import Any, Self
 
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
@@ -50,8 +51,13 @@ class DatedRows(models.QuerySet):
         running.update(last_term=term_before(row.first_term))
         return before, False
 
-    def end(self, row: Any, last_term: str) -> Any:
-        """Give an open row its last term, under a lock; the row as it is then. Raises ValidationError if it cannot."""
+    def end(self, row: Any, last_term: str, *, document: str) -> Any:
+        """Give an open row its last term, under a lock; the row as it is then.
+
+        Raises ValidationError if it cannot end so, and without the document by which it ends.
+        """
+        if not document.strip():
+            raise ValidationError({"document": "没有写明文件名称和文号，请填写停止执行的依据。"})
         held: Any = self.select_for_update().get(pk=row.pk)
         check_end(held, last_term)
         held.last_term = last_term

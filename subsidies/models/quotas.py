@@ -54,7 +54,7 @@ class QuotaVersion(models.Model):
     roll = models.PositiveIntegerField("在读人数", null=True, blank=True)
     rounding = models.CharField("小数处理", max_length=7, choices=Rounding.choices, blank=True)
     # Where it was proposed and taken over: 按在校生 1,234 人的 23% 计算，向下取整，为 283 人.
-    proposed = models.CharField("怎样得出", max_length=300, blank=True)
+    proposed = models.TextField("怎样得出", blank=True)
     # How many more were in use (or handed on) than were left, when that was seen and accepted.
     over = models.PositiveIntegerField("超出", default=0)
     document = models.CharField("依据", max_length=120)

@@ -1,6 +1,7 @@
 """Rounds: one programme in one term, with the days in which teachers may file and the deadlines of the work after."""
 
 import datetime as dt
+import re
 import uuid
 
 from django.core.exceptions import ValidationError
@@ -140,6 +141,8 @@ class DeadlineRule(models.Model):
         for name in ("autumn_on", "spring_on"):
             day = getattr(self, name)
             try:
+                if day and not re.fullmatch(r"[0-9]{2}-[0-9]{2}", day):
+                    raise ValueError(day)  # fromisoformat reads weeks as well (W01-1)
                 if day:
                     dt.date.fromisoformat(f"2001-{day}")  # no leap year: the day must exist every year
             except ValueError:

@@ -106,7 +106,7 @@ def exclusion_end(request: HttpRequest, pk: int) -> HttpResponse:
     pair = get_object_or_404(ProgrammeExclusion.objects.select_related("programme", "other"), pk=pk)
     return end_page(
         request,
-        lambda last: verbs.end_exclusion(pair, last_term=last, county=county_of(request), by=request.user),
+        lambda said: verbs.end_exclusion(pair, **said, county=county_of(request), by=request.user),
         about=f"“{pair.programme}”和“{pair.other}”不能兼得的规定执行到哪个学期为止。",
         then="从下一学期起可以兼得。",
         back=reverse("programmes"),

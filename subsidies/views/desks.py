@@ -91,16 +91,19 @@ def carried_out(request: HttpRequest, form: Form, deed: Callable[[], object]) ->
 
 def end_page(
     request: HttpRequest,
-    deed: Callable[[str], object],
+    deed: Callable[[dict[str, str]], object],
     *,
     about: str,
     then: str,
     back: str,
     crumbs: Sequence[tuple[str, str]],
 ) -> HttpResponse:
-    """The page that gives a dated row its last term: `about` the row, `then` what comes after, `back` where to go."""
+    """The page that gives a dated row its last term: `about` the row, `then` what comes after, `back` where to go.
+
+    `deed` is given what was typed: the last term and the document.
+    """
     form = TermEndForm(request.POST or None, then=then)
-    if carried_out(request, form, lambda: deed(form.cleaned_data["last_term"])):
+    if carried_out(request, form, lambda: deed(form.cleaned_data)):
         messages.success(request, "已登记截止学期。")
         return redirect(back)
     context = {"form": form, "about": about, "back": back, "crumbs": crumbs}

@@ -404,7 +404,7 @@ def percentage_end(request: HttpRequest, pk: int) -> HttpResponse:
     whom = percentages.whom_words(row) or "全部在校生"
     return end_page(
         request,
-        lambda last: percentages.end(row, last_term=last, county=county_of(request), by=request.user),
+        lambda said: percentages.end(row, **said, county=county_of(request), by=request.user),
         about=f"“{row}”（{whom}）执行到哪个学期为止。比例有变动的，不用登记截止，直接登记新的比例。",
         then="从下一学期起不再按这个比例建议名额；已分配的名额不变。",
         back=f"{reverse('programme', args=[row.programme.code])}#quotas",
@@ -450,7 +450,7 @@ def outside_quota_end(request: HttpRequest, pk: int) -> HttpResponse:
     name = category_names().get(row.category_code, row.category_code)
     return end_page(
         request,
-        lambda last: verbs.end_outside(row, last_term=last, county=county_of(request), by=request.user),
+        lambda said: verbs.end_outside(row, **said, county=county_of(request), by=request.user),
         about=f"{name}学生不占{row.programme}名额的规定（{span_label(row)}，依据：{row.source}）执行到哪个学期为止。",
         then="从下一学期起，这类学生也占用名额。",
         back=reverse("outside_quota", args=[row.programme.code]),

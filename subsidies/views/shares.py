@@ -108,7 +108,7 @@ def share_end(request: HttpRequest, pk: int) -> HttpResponse:
     back = reverse("programme", args=[programme.code])
     return end_page(
         request,
-        lambda last: funding.end_share(share, last_term=last, county=county_of(request), by=request.user),
+        lambda said: funding.end_share(share, **said, county=county_of(request), by=request.user),
         about=f"“{share}”执行到哪个学期为止。比例有变动的，不用登记截止，直接登记新的比例。",
         then="从下一学期起按范围更大的一条分担；没有的，就没有分担比例。已编制的批次不变。",
         back=f"{back}#shares",

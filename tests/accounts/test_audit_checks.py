@@ -26,7 +26,7 @@ def test_a_long_trail_is_walked_on_by_a_worker(cast: Cast, visit) -> None:
     write(5)
     rows = AuditRow.objects.count()
     page = session.post("/audit/verify/", follow=True).content.decode()
-    assert f"已走过 3 / {rows} 行" in page
+    assert f"已核验 3 / {rows} 行" in page
     check = AuditCheck.objects.get()
     assert session.get(f"/audit/checks/{check.pk}/").headers.get("HX-Refresh") is None
     assert told() == []
@@ -37,7 +37,7 @@ def test_a_long_trail_is_walked_on_by_a_worker(cast: Cast, visit) -> None:
     assert session.get(f"/audit/checks/{check.pk}/").headers["HX-Refresh"] == "true"
     page = session.get("/audit/").content.decode()
     assert f"{rows} 行前后相连" in page
-    assert "已走过" not in page
+    assert "已核验" not in page
 
 
 def test_who_asks_meanwhile_gets_the_same_check(cast: Cast) -> None:

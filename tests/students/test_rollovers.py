@@ -153,23 +153,23 @@ def test_who_is_entered_already_is_left_alone(cast: Cast, spring: Term) -> None:
     assert (there.boarding, there.rollover) == ("day", None)
 
 
-@pytest.mark.parametrize("keys", [(), (1, 2), (2, 1)])
+@pytest.mark.parametrize("numbers", [(), (1, 2), (2, 1)])
 def test_who_is_at_another_school_already_is_counted_and_not_enrolled_twice(
-    cast: Cast, spring: Term, keys: tuple[int, ...]
+    cast: Cast, spring: Term, numbers: tuple[int, ...]
 ) -> None:
     gone = casting.enrol(cast, cast.class_a1)
     here, there = (
         enrolment.begin(gone.pupil, term=spring, school_class=unit.school_class, boarding="day")
         for unit in (cast.class_a1, cast.class_b1)
     )
-    if keys:  # entered here first, and left for there
-        here.pk, there.pk = (UUID(int=key) for key in keys)
+    if numbers:  # entered here first, and left for there
+        here.pk, there.pk = (UUID(int=key) for key in numbers)
         here.standing, here.ends_on = "transferred", spring.starts_on
         here.save(force_insert=True)
     there.save(force_insert=True)
     outcome = rollovers.run(cast.school_a, spring, {}, by=cast.officer_a)
     assert outcome.counts["elsewhere"] == 1
-    assert Enrolment.objects.filter(term=spring).count() == max(1, len(keys))
+    assert Enrolment.objects.filter(term=spring).count() == max(1, len(numbers))
 
 
 def test_a_dissolved_class_goes_into_another_of_its_grade(cast: Cast, spring: Term) -> None:

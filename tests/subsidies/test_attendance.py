@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from accounts import clock
 from accounts.models import AuditRow, User
 from students.models import CalendarYear, Enrolment, StatusChange
-from subsidies import applications, attendance, changes, programmes, what_if, workflow
+from subsidies import applications, attendance, changes, programme_records, programmes, what_if, workflow
 from subsidies.attendance import attended
 from subsidies.entitlement import entitlement
 from subsidies.models import (
@@ -328,6 +328,54 @@ def test_a_difference_left_open_is_part_of_the_amount_reckoned_anew(cast, moving
     assert not FollowUp.objects.filter(settled_at__isnull=True).exists()
 
 
+@pytest.mark.parametrize("ends", ["rejected", "left"])
+def test_nothing_is_left_to_the_desk_of_a_case_that_ended(cast, moving_clock, ends: str) -> None:
+    """Reported, less after a suspension; then it ends without a fen paid: there is nothing to take from."""
+    place, programme = place_from(cast), paid_by(cast, "month")
+    row = case(cast, S.REPORTED, place, programme)
+    if ends == "left":
+        rule = ChangeRule(
+            programme=programme, first_term=cast.term.key, on_leaving="end", on_suspension="pro_rata", source="县规定"
+        )
+        changes.set_rule(rule, county=cast.county, by=cast.clerk)
+    clock.set_demo_day(dt.date(2026, 11, 1))
+    record(wanted(place, Kind.SUSPEND, on=dt.date(2026, 11, 1)), by=cast.officer_a)
+    assert FollowUp.objects.get().settled_at is None
+    if ends == "rejected":
+        workflow.advance(row, Step.REJECT_AT_COUNTY, by=cast.clerk, note="不符合条件")
+    else:
+        record(wanted(place, Kind.WITHDRAW, on=dt.date(2026, 11, 1)), by=cast.officer_a)
+    assert refreshed([row])[0].state == (S.REJECTED if ends == "rejected" else S.WITHDRAWN)
+    left = FollowUp.objects.get()
+    assert (left.result, left.note) == (FollowUp.Result.REPLACED, "申请已终止，没有发放，不用再办。")
+
+
+def test_the_words_of_a_preview_are_of_the_amount_it_shows(cast) -> None:
+    place_from(cast, dt.date(2026, 10, 8))
+    programme = paid_by(cast, "month")
+    raised = Standard(
+        programme=programme, conditions={"stage": ["junior"]}, amount=Decimal("300.00"), periods=Decimal(5),
+        document="云教〔2026〕9号", first_term=cast.term.key,
+    )  # fmt: skip
+    effect = what_if.of_standard(raised, cast.county)
+    ((change, found),) = what_if.explained(effect.changes, effect)
+    assert (change.before, change.after, found.amount) == (Decimal("800.00"), Decimal("1200.00"), change.after)
+    assert "×实际在校4个月（2026年10月8日至2027年1月20日），本学期1200.00元" in found.sentence
+
+
+def test_a_raise_to_come_of_a_one_time_aid_changes_nothing_for_who_has_it_now(cast) -> None:
+    programme = paid_by(cast, "month")
+    Programme.objects.filter(pk=programme.pk).update(unit="once", pro_rata=False)
+    programme.refresh_from_db()
+    case(cast, S.PAID, place_from(cast), programme)
+    other = place_from(cast, name="李小红")
+    raised = Standard(
+        programme=programme, conditions={"stage": ["junior"]}, amount=Decimal("300.00"), document="云教〔2026〕9号",
+        first_term="2026-2027-2",
+    )  # fmt: skip
+    assert [each.enrolment for each in what_if.of_standard(raised, cast.county).changes] == [other.pk]
+
+
 def test_a_county_may_have_it_otherwise(cast, moving_clock) -> None:
     place, programme = place_from(cast), paid_by(cast, "month")
     case(cast, S.APPROVED, place, programme)
@@ -347,6 +395,44 @@ def test_only_a_programme_paid_by_time_may_be_ruled_by_time(cast) -> None:
     )  # fmt: skip
     with pytest.raises(ValidationError, match="不按实际在校时间计算"):
         changes.set_rule(other, county=cast.county, by=cast.clerk)
+
+
+def _why_not(cast: Cast, programme: Programme, **changed) -> list[str]:
+    new = Programme.objects.get(pk=programme.pk)
+    for field, value in changed.items():
+        setattr(new, field, value)
+    began = programme_records.state_of(programme)
+    with pytest.raises(ValidationError) as refusal:
+        programme_records.change(new, began_from=began, document="云教〔2026〕9号", county=cast.county, by=cast.clerk)
+    return refusal.value.message_dict["pro_rata"]
+
+
+def test_a_list_reckoned_for_the_whole_term_is_not_turned_into_time_in_school(cast) -> None:
+    programme = paid_by(cast, "month")
+    Programme.objects.filter(pk=programme.pk).update(pro_rata=False)
+    programme.refresh_from_db()
+    row = case(cast, S.SUBMITTED, place_from(cast, dt.date(2026, 10, 8)), programme)
+    assert row.amount == Decimal("1000.00")
+    (words,) = _why_not(cast, programme, pro_rata=True)
+    assert "已有 1 份申请是按全学期计算的" in words
+
+
+def test_time_in_school_stays_while_a_rule_on_leaving_asks_for_it(cast) -> None:
+    programme = paid_by(cast, "month")
+
+    def rule(says: str) -> ChangeRule:
+        return ChangeRule(
+            programme=programme, first_term=cast.term.key, on_leaving=says, on_suspension="end", source="县规定"
+        )
+
+    changes.set_rule(rule("pro_rata"), county=cast.county, by=cast.clerk)
+    (words,) = _why_not(cast, programme, pro_rata=False)
+    assert "请先在“异动规定”中登记新的规定" in words
+    changes.set_rule(rule("end"), county=cast.county, by=cast.clerk)
+    new = Programme.objects.get(pk=programme.pk)
+    new.pro_rata, began = False, programme_records.state_of(programme)
+    programme_records.change(new, began_from=began, document="云教〔2026〕9号", county=cast.county, by=cast.clerk)
+    assert not Programme.objects.get(pk=programme.pk).pro_rata
 
 
 # --- what holds of all histories --------------------------------------------------------------------

@@ -9,7 +9,7 @@ from accounts import clock
 from accounts.models import Unit, User
 from aidadmin.demo_roster import HEADERS, workbook
 from students import bank_accounts, circumstances, fictitious, privacy, rosters
-from students.models import Category, Circumstance, Enrolment, Pupil
+from students.models import Category, Circumstance, Enrolment, Pupil, Term
 from subsidies import concern_rules, concerns, workflow
 from subsidies.models import Application, Concern, Programme, ProgrammeExclusion, Round, StageAges
 from subsidies.states import State, Step
@@ -67,6 +67,15 @@ def test_withdrawn_is_missed_again_and_refused_is_not(cast: Cast, round_: Round)
     )  # fmt: skip
     (row,) = look(cast, Kind.MISSED)
     assert (row.pupil.name, row.facts["before"]) == ("撤回", State.WITHDRAWN)
+
+
+def test_who_had_a_one_time_aid_in_another_term_is_not_missed(cast: Cast, round_: Round) -> None:
+    submitted(cast, round_, enrol(cast, cast.class_a1, name="领过"))
+    enrol(cast, cast.class_a1, name="漏报")
+    Application.objects.update(term=Term.objects.get(key="2026-2027-2"))
+    assert named(look(cast, Kind.MISSED)) == ["漏报", "领过"]
+    Programme.objects.filter(pk=round_.programme_id).update(unit="once")
+    assert named(look(cast, Kind.MISSED)) == ["漏报"]
 
 
 def test_a_draft_is_missed_once_the_round_has_closed(cast: Cast, round_: Round) -> None:

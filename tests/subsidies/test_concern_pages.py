@@ -355,7 +355,7 @@ def test_clerk_keeps_ages_and_exclusions(cast: Cast) -> None:
         "programme": pair.other_id, "other": pair.programme_id, "first_term": "2026-2027-1", "source": "县文件"
     }  # fmt: skip
     assert "已经登记为不能兼得" in text_of(clerk.post(reverse("exclusion_add"), pair_said))
-    ended = clerk.post(reverse("exclusion_end", args=[pair.pk]), {"last_term": "2025-2026-2"})
+    ended = clerk.post(reverse("exclusion_end", args=[pair.pk]), {"last_term": "2025-2026-2", "document": "县文件"})
     assert ended.status_code == 302
     assert clerk.post(reverse("exclusion_add"), pair_said).status_code == 302
     page = text_of(open_as(cast.inspector).get(reverse("programmes")))

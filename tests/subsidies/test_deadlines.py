@@ -74,6 +74,7 @@ def test_the_same_term_again_corrects_and_the_trail_keeps_both(cast) -> None:
     [
         ({"kind": "fixed", "count": 0, "autumn_on": "02-29", "spring_on": "04-30"}, "没有 02-29 这一天"),
         ({"kind": "fixed", "count": 0, "autumn_on": "十月", "spring_on": "04-30"}, "没有 十月 这一天"),
+        ({"kind": "fixed", "count": 0, "autumn_on": "W05-1", "spring_on": "04-30"}, "没有 W05-1 这一天"),
         ({"work": Work.FILING, "kind": "none", "count": 0}, "填报必须有截止日期"),
         ({"source": ""}, "该字段不能为空|此字段不能为空|不能为空|必填"),
         ({"first_term": "2026"}, "学期代码形如"),

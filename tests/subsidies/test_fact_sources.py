@@ -204,6 +204,16 @@ def test_a_grade_does_to_each_case_of_the_class_what_its_state_asks(cast, round_
     assert set(StatusChange.objects.values_list("kind", "pupil__name")) == {("unit", "甲"), ("unit", "乙")}
 
 
+def test_money_to_be_taken_back_from_who_has_left_stays_to_be_taken_back(cast, round_, place) -> None:
+    walk(cast, submitted(cast, round_, place), S.IN_BATCH)
+    record(wanted(place, changes.Kind.WITHDRAW), by=cast.officer_a)
+    left = FollowUp.objects.get(settled_at__isnull=True)
+    assert left.effect.difference == Decimal("-750.00")
+    found = correct(cast.class_a1, ClassFacts("八年级", "junior"), by=cast.officer_a)
+    assert found.effects == []
+    assert list(FollowUp.objects.filter(settled_at__isnull=True)) == [left]
+
+
 def test_a_plan_that_is_no_longer_true_is_shown_again(cast, round_, place, signed_in) -> None:
     pays_more(cast, grade="八年级")
     facts = ClassFacts("八年级", "junior")

@@ -123,7 +123,7 @@ def test_only_a_clerk_keeps_the_shares(cast, living_aid) -> None:
         with pytest.raises(PermissionDenied):
             record_share(share(living_aid, OLD), county=cast.county, by=cast.people[who])
         with pytest.raises(PermissionDenied):
-            end_share(held, last_term="2026-2027-1", county=cast.county, by=cast.people[who])
+            end_share(held, last_term="2026-2027-1", document="县文件", county=cast.county, by=cast.people[who])
 
 
 def test_the_database_holds_one_row_of_a_kind_and_term(cast, living_aid) -> None:
@@ -161,12 +161,12 @@ def test_shares_that_end_leave_the_wider_ones(cast, living_aid) -> None:
     public = recorded(cast, living_aid, NEW, schools="public")
     spring = Term.objects.get(key="2026-2027-2")
     with pytest.raises(ValidationError, match="截止学期不能早于执行学期。"):
-        end_share(public, last_term="2025-2026-2", county=cast.county, by=cast.clerk)
-    end_share(public, last_term=cast.term.key, county=cast.county, by=cast.clerk)
+        end_share(public, last_term="2025-2026-2", document="县文件", county=cast.county, by=cast.clerk)
+    end_share(public, last_term=cast.term.key, document="县文件", county=cast.county, by=cast.clerk)
     assert share_of(living_aid, cast.school_a, cast.term) == public
     assert share_of(living_aid, cast.school_a, spring) == everybody
     with pytest.raises(ValidationError, match="已经登记了截止学期。"):
-        end_share(public, last_term=spring.key, county=cast.county, by=cast.clerk)
+        end_share(public, last_term=spring.key, document="县文件", county=cast.county, by=cast.clerk)
     assert AuditRow.objects.get(action="share.end").detail["last_term"] == cast.term.key
 
 

@@ -127,8 +127,10 @@ def test_shares_are_ended(cast: Cast) -> None:
     row = record(cast, schools="private")
     clerk, address = open_as(cast.clerk), reverse("share_end", args=[row.pk])
     assert "民办学校 中央 50%" in text_of(clerk.get(address))
-    assert "截止学期不能早于执行学期。" in text_of(clerk.post(address, {"last_term": "2023-2024-1"}))
-    assert clerk.post(address, {"last_term": "2026-2027-1"}).status_code == 302
+    assert "截止学期不能早于执行学期。" in text_of(
+        clerk.post(address, {"last_term": "2023-2024-1", "document": "县文件"})
+    )
+    assert clerk.post(address, {"last_term": "2026-2027-1", "document": "县文件"}).status_code == 302
     row.refresh_from_db()
     assert row.last_term == "2026-2027-1"
 

@@ -145,7 +145,7 @@ def test_a_rule_that_ends_puts_a_school_over(cast, round_) -> None:
     give(cast, round_, 0)
     rows = cleared(cast, round_, cast.class_a1, kinds=("tekun",))
     assert overs(round_, cast.school_a) == []
-    quotas.end_outside(rule, last_term="2025-2026-2", county=cast.county, by=cast.clerk)
+    quotas.end_outside(rule, last_term="2025-2026-2", document="县文件", county=cast.county, by=cast.clerk)
     assert overs(round_, cast.school_a) == [(0, 1, False)]
     with pytest.raises(StepRefused, match="超出 1 人"):
         report(rows, cast.officer_a)

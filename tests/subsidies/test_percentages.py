@@ -105,10 +105,10 @@ def test_only_a_clerk_keeps_percentages_and_one_ends_with_a_term(cast, living_ai
         with pytest.raises(PermissionDenied):
             percentages.record(row, county=cast.county, by=cast.people[who])
         with pytest.raises(PermissionDenied):
-            percentages.end(row, last_term="2026-2027-1", county=cast.county, by=cast.people[who])
+            percentages.end(row, last_term="2026-2027-1", document="县文件", county=cast.county, by=cast.people[who])
     with pytest.raises(ValidationError, match="截止学期不能早于执行学期"):
-        percentages.end(row, last_term="2020-2021-1", county=cast.county, by=cast.clerk)
-    percentages.end(row, last_term="2026-2027-1", county=cast.county, by=cast.clerk)
+        percentages.end(row, last_term="2020-2021-1", document="县文件", county=cast.county, by=cast.clerk)
+    percentages.end(row, last_term="2026-2027-1", document="县文件", county=cast.county, by=cast.clerk)
     assert not living_aid.percentages.in_force("2026-2027-2").exists()
 
 
@@ -212,6 +212,23 @@ def test_the_county_takes_over_what_the_percentage_comes_to(cast, round_, living
     assert held(round_, cast.county).versions.get().proposed == "按在校生 7 人的 50% 计算，向下取整，为 3 人"
 
 
+def test_however_many_parts_the_whole_sentence_is_kept(cast, round_, living_aid) -> None:
+    """More than a column of 300 characters would hold, on which PostgreSQL refuses to save."""
+    regions = [["530102", "530103", "530111"], ["530112", "530113", "530114"], ["530115", "530124", "530125"]]
+    for some in regions:
+        for kind in ("urban", "rural"):
+            conditions = {"region": some, "registration": [kind], "boarding": ["boarding"]}
+            percentage(cast, living_aid, "100", conditions=conditions)
+    enrolled(cast, cast.class_a1, 2, region="530103", registration="urban")
+    found = by_percentage(living_aid, cast.term, [cast.county])[cast.county.pk]
+    assert len(found.words) > 300
+    clerk, address = open_as(cast.clerk), reverse("quota_receive", args=[round_.pk])
+    clerk.post(address, {"places": str(found.places), "fill": "rule", "document": DOCUMENT})
+    version = held(round_, cast.county).versions.get()
+    version.clean_fields()
+    assert version.proposed == found.words
+
+
 def test_last_terms_places_are_proposed_and_nothing_is_copied_by_itself(cast, round_, living_aid) -> None:
     spring = Term.objects.get(key="2026-2027-2")
     receive(cast, round_, 10)
@@ -309,7 +326,7 @@ def test_a_percentage_is_recorded_put_right_and_ended_in_the_browser(cast, livin
     assert "percent" in bad
     end = reverse("percentage_end", args=[row.pk])
     assert end in text_of(clerk.get(programme))
-    assert "已登记截止学期" in text_of(clerk.post(end, {"last_term": "2026-2027-1"}, follow=True))
+    assert "已登记截止学期" in text_of(clerk.post(end, {"last_term": "2026-2027-1", "document": "县文件"}, follow=True))
     row.refresh_from_db()
     assert row.last_term == "2026-2027-1"
 

@@ -169,7 +169,7 @@ def histories(cast: Cast, round_) -> type[RuleBasedStateMachine]:
             over = {"county": cast.county, "by": cast.clerk}
             if held:
                 self.may_be_over = True
-                self.tried(lambda: quotas.end_outside(held, last_term=held.first_term, **over))
+                self.tried(lambda: quotas.end_outside(held, last_term=held.first_term, document="县文件", **over))
             elif not OutsideQuota.objects.exists():
                 tekun = Category.objects.get(code="tekun")
                 first = "2026-2027-1"

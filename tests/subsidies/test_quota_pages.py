@@ -291,7 +291,7 @@ def test_the_clerk_records_who_stands_outside_and_its_end(cast, round_) -> None:
     row = OutsideQuota.objects.get()
     end = reverse("outside_quota_end", args=[row.pk])
     assert "特困供养学生" in text_of(clerk.get(end))
-    assert clerk.post(end, {"last_term": "2026-2027-2"})["Location"] == url
+    assert clerk.post(end, {"last_term": "2026-2027-2", "document": "县文件"})["Location"] == url
     page = text_of(open_as(cast.teacher_a1).get(url))
     assert "2027年春季学期" in page
     assert "登记一类" not in page

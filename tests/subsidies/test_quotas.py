@@ -327,12 +327,14 @@ def test_a_rule_recorded_later_counts_for_the_term_and_its_end_too(cast, round_)
     assert seats(round_, cast.school_a).taken == 2
     stands_outside(cast, round_, first_term="2026-2027-2")
     assert seats(round_, cast.school_a).taken == 2  # from the spring
-    quotas.end_outside(OutsideQuota.objects.get(), last_term="2026-2027-2", county=cast.county, by=cast.clerk)
+    quotas.end_outside(
+        OutsideQuota.objects.get(), last_term="2026-2027-2", document="县文件", county=cast.county, by=cast.clerk
+    )
     OutsideQuota.objects.all().delete()
     row = stands_outside(cast, round_, first_term="2025-2026-2")
     assert seats(round_, cast.school_a) == places.Seats(2, 0, 2)
     assert AuditRow.objects.filter(action="outside_quota.add").first().detail["changed"] == 2
-    quotas.end_outside(row, last_term="2025-2026-2", county=cast.county, by=cast.clerk)
+    quotas.end_outside(row, last_term="2025-2026-2", document="县文件", county=cast.county, by=cast.clerk)
     assert seats(round_, cast.school_a) == places.Seats(2, 2, 0)
 
 
@@ -341,13 +343,13 @@ def test_rules_about_who_stands_outside_are_refused_where_they_make_no_sense(cas
     with pytest.raises(ValidationError, match="已经登记为不占名额"):
         stands_outside(cast, round_, first_term="2026-2027-2")
     with pytest.raises(ValidationError, match="不能早于执行学期"):
-        quotas.end_outside(row, last_term="2025-2026-2", county=cast.county, by=cast.clerk)
-    quotas.end_outside(row, last_term="2026-2027-1", county=cast.county, by=cast.clerk)
+        quotas.end_outside(row, last_term="2025-2026-2", document="县文件", county=cast.county, by=cast.clerk)
+    quotas.end_outside(row, last_term="2026-2027-1", document="县文件", county=cast.county, by=cast.clerk)
     with pytest.raises(ValidationError, match="已经登记了截止学期"):
-        quotas.end_outside(row, last_term="2026-2027-2", county=cast.county, by=cast.clerk)
+        quotas.end_outside(row, last_term="2026-2027-2", document="县文件", county=cast.county, by=cast.clerk)
     for who in (cast.officer_a, cast.head):
         with pytest.raises(PermissionDenied):
-            quotas.end_outside(row, last_term="2026-2027-2", county=cast.county, by=who)
+            quotas.end_outside(row, last_term="2026-2027-2", document="县文件", county=cast.county, by=who)
 
 
 # --- reducing ----------------------------------------------------------------------------------------------
@@ -465,6 +467,6 @@ def test_a_rule_that_came_with_a_pack_can_end_too(cast, round_) -> None:
     row = OutsideQuota.objects.create(
         programme=round_.programme, category_code=tekun.code, first_term="2025-2026-1", source="政策包"
     )
-    quotas.end_outside(row, last_term="2026-2027-1", county=cast.county, by=cast.clerk)
+    quotas.end_outside(row, last_term="2026-2027-1", document="县文件", county=cast.county, by=cast.clerk)
     row.refresh_from_db()
     assert (row.last_term, row.recorded_by) == ("2026-2027-1", None)

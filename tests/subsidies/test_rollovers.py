@@ -148,6 +148,19 @@ def test_who_is_no_longer_entitled_gets_no_draft(cast: Cast, round_: Round, spri
     assert draft.pupil_id == rows[1].pupil_id
 
 
+def test_a_one_time_aid_is_not_reckoned_a_second_time(cast: Cast, round_: Round, spring: Term) -> None:
+    accepted(cast, round_, enrol(cast, cast.class_a1))
+    roll(cast, spring)
+
+    def told() -> tuple:
+        (one,) = rollovers.last_lists(cast.school_a, source=cast.term, target=spring)
+        return one["offered"], one["not_entitled"], one["after"]
+
+    assert told() == (1, 0, "750.00")
+    Programme.objects.filter(pk=round_.programme_id).update(unit="once")
+    assert told() == (0, 1, "0")
+
+
 def test_a_merged_class_brings_its_list_along(cast: Cast, round_: Round, spring: Term) -> None:
     (row,) = accepted(cast, round_, enrol(cast, cast.class_a2))
     enrol(cast, cast.class_a1)
