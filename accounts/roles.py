@@ -29,6 +29,7 @@ class Permission(StrEnum):
     FILE_APPLICATION = "file_application"
     HOLD_CLASS_REVIEW = "hold_class_review"
     HOLD_SCHOOL_REVIEW = "hold_school_review"
+    CONFIRM_LIST = "confirm_list"  # the principal stands for what the committee decided
     PUBLISH_NOTICE = "publish_notice"
     REPORT_TO_COUNTY = "report_to_county"
     VERIFY = "verify"
@@ -74,6 +75,13 @@ ROLES: dict[str, Role] = {
             frozenset(_SEE | {P.FILE_APPLICATION, P.HOLD_CLASS_REVIEW, P.EDIT_PUPILS}),
         ),
         Role(
+            "grade_head",
+            "年级组长",
+            UnitLevel.SCHOOL,
+            "主持并记录各班的班级评议；不能评议自己填报的申请。小规模学校可由其他教师担任。",
+            frozenset(_SEE | {P.HOLD_CLASS_REVIEW}),
+        ),
+        Role(
             "aid_officer",
             "资助专干",
             UnitLevel.SCHOOL,
@@ -103,8 +111,8 @@ ROLES: dict[str, Role] = {
             "principal",
             "校长",
             UnitLevel.SCHOOL,
-            "资助工作第一责任人：主持学校评审，查看本校全部申请与发放。",
-            frozenset(_SEE | {P.HOLD_SCHOOL_REVIEW, P.VIEW_BATCHES}),
+            "资助工作第一责任人：逐人确认学校评审的结果，确认后才能公示；查看本校全部申请与发放。",
+            frozenset(_SEE | {P.CONFIRM_LIST, P.VIEW_BATCHES}),
         ),
         Role(
             "county_clerk",

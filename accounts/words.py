@@ -31,6 +31,7 @@ PERMISSIONS: dict[P, str] = {
     P.FILE_APPLICATION: "填报申请",
     P.HOLD_CLASS_REVIEW: "记录班级评议",
     P.HOLD_SCHOOL_REVIEW: "记录学校评审",
+    P.CONFIRM_LIST: "校长确认",
     P.PUBLISH_NOTICE: "发布公示",
     P.REPORT_TO_COUNTY: "上报县中心",
     P.VERIFY: "县级审核",

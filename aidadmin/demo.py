@@ -29,7 +29,6 @@ from subsidies import (
     applications,
     changes,
     concerns,
-    county,
     funding,
     payments,
     payout_sheets,
@@ -37,6 +36,7 @@ from subsidies import (
     quotas,
     reviews,
     rounds,
+    school_lists,
     workflow,
 )
 from subsidies import reference as subsidies_reference
@@ -64,7 +64,8 @@ ACCOUNTS: tuple[tuple[str, str], ...] = (
     ("ducha", "严正 · 督查（只读）"),
     ("guanli", "唐晓 · 系统管理员（账号和任职，看不到学生）"),
     ("chuzhong", "陈国栋 · 第一初级中学资助专干"),
-    ("chuzhong-xz", "周永福 · 第一初级中学校长"),
+    ("chuzhong-nj", "曹明华 · 第一初级中学年级组长（记录班级评议）"),
+    ("chuzhong-xz", "周永福 · 第一初级中学校长（确认学校评审）"),
     ("ban71", "李春梅 · 第一初级中学七年级1班班主任（待填报）"),
     ("ban72", "王建军 · 第一初级中学七年级2班班主任"),
     ("ban81", "刘志远 · 第一初级中学八年级1班班主任"),
@@ -72,9 +73,11 @@ ACCOUNTS: tuple[tuple[str, str], ...] = (
     ("erzhong", "邓兴华 · 第二初级中学资助专干"),
     ("er81", "吕静怡 · 第二初级中学八年级1班班主任"),
     ("xiaoxue", "杨秀英 · 城关小学资助专干（从导入名册开始）"),
+    ("xiaoxue-nj", "田小英 · 城关小学年级组长"),
     ("xiaoxue-xz", "赵明德 · 城关小学校长"),
     ("ban31", "马小兰 · 城关小学三年级1班班主任"),
     ("youer", "何静 · 第一幼儿园资助专干"),
+    ("youer-nj", "段丽 · 第一幼儿园教研组长"),
     ("youer-yz", "何佩兰 · 第一幼儿园园长"),
     ("daban", "郑小凤 · 第一幼儿园大班班主任"),
 )
@@ -158,6 +161,7 @@ def _people(here: _County) -> _County:
         "ducha": ("inspector", c),
         "guanli": ("system_admin", c),
         "chuzhong": ("aid_officer", s["chuzhong"]),
+        "chuzhong-nj": ("grade_head", s["chuzhong"]),
         "chuzhong-xz": ("principal", s["chuzhong"]),
         "ban71": ("class_teacher", k["ban71"]),
         "ban72": ("class_teacher", k["ban72"]),
@@ -166,9 +170,11 @@ def _people(here: _County) -> _County:
         "erzhong": ("aid_officer", s["erzhong"]),
         "er81": ("class_teacher", k["er81"]),
         "xiaoxue": ("aid_officer", s["xiaoxue"]),
+        "xiaoxue-nj": ("grade_head", s["xiaoxue"]),
         "xiaoxue-xz": ("principal", s["xiaoxue"]),
         "ban31": ("class_teacher", k["ban31"]),
         "youer": ("aid_officer", s["youer"]),
+        "youer-nj": ("grade_head", s["youer"]),
         "youer-yz": ("principal", s["youer"]),
         "daban": ("class_teacher", k["daban"]),
     }
@@ -300,17 +306,17 @@ def _shares(here: _County) -> None:
 def _finished_round(here: _County) -> None:
     round_ = _open(here, "preschool-aid", dt.date(2026, 9, 18))
     filed = _file(here, round_, "daban", "daban")
-    officer, head = here.people["youer"], here.people["youer-yz"]
-    school = here.schools["youer"]
+    officer, school = here.people["youer"], here.schools["youer"]
     clock.set_demo_day(dt.date(2026, 9, 9))
-    _meet(filed, "class", here.classes["daban"], by=officer)
+    _meet(filed, "class", here.classes["daban"], by=here.people["youer-nj"])
     clock.set_demo_day(dt.date(2026, 9, 10))
-    _meet(filed, "school", school, by=head)
+    _meet(filed, "school", school, by=officer)
+    _decide(school_lists.CONFIRMATION, round_, school, here.people["youer-yz"])
     _through_notice(here, round_, "youer")
     workflow.advance_all(filed, Step.REPORT, by=officer)
-    _decide(round_, school, county.verify, here.people["jingban"])
+    _decide(school_lists.VERIFICATION, round_, school, here.people["jingban"])
     clock.set_demo_day(dt.date(2026, 9, 23))
-    _decide(round_, school, county.approve, here.people["fuzeren"])
+    _decide(school_lists.APPROVAL, round_, school, here.people["fuzeren"])
     rows = Application.objects.filter(round=round_, state=State.APPROVED)
     batch = payments.make_batch(
         round_,
@@ -336,18 +342,20 @@ def _running_round(here: _County) -> None:
     """Each class of the junior school at another desk; what is before the county went on an earlier notice."""
     clock.set_demo_day(dt.date(2026, 9, 21))
     round_ = _open(here, "living-aid", dt.date(2026, 10, 30))
-    officer, head = here.people["chuzhong"], here.people["chuzhong-xz"]
+    officer, grade_head = here.people["chuzhong"], here.people["chuzhong-nj"]
     school = here.schools["chuzhong"]
     _quotas(here, round_)
     first = _file(here, round_, "ban82", "ban82")
-    _meet(first, "class", here.classes["ban82"], by=officer)
+    _meet(first, "class", here.classes["ban82"], by=grade_head)
     clock.set_demo_day(dt.date(2026, 9, 22))
-    _meet(first, "school", school, by=head)
+    _meet(first, "school", school, by=officer)
+    _decide(school_lists.CONFIRMATION, round_, school, here.people["chuzhong-xz"])
     notice = _through_notice(here, round_, "chuzhong", dispute=True)
     workflow.advance_all(_cleared(notice), Step.REPORT, by=officer)
     second = _file(here, round_, "ban81", "ban81")
-    _meet(second, "class", here.classes["ban81"], by=officer)
+    _meet(second, "class", here.classes["ban81"], by=grade_head)
     clock.set_demo_day(dt.date(2026, 10, 9))
+    _meet(second[:2], "school", school, by=officer)  # who waits for the principal
     _file(here, round_, "ban72", "ban72")
     _file(here, round_, "er81", "er81")
 
@@ -457,10 +465,9 @@ def _cleared(notice: Notice) -> list[Application]:
     return list(Application.objects.filter(notice_lines__notice=notice, state=State.CLEARED))
 
 
-def _decide(round_: Round, school: Unit, verb, by: User) -> None:
-    state = State.REPORTED if verb is county.verify else State.VERIFIED
-    rows = county.awaiting(round_, school, state)
-    verb(round_, school, [reviews.Verdict(a, Decision.Verdict.AGREE) for a in rows], by=by)
+def _decide(desk: school_lists.Desk, round_: Round, school: Unit, by: User) -> None:
+    rows = school_lists.awaiting(round_, school, desk.awaiting)
+    school_lists.decide(desk, round_, school, [reviews.Verdict(a, Decision.Verdict.AGREE) for a in rows], by=by)
 
 
 def sample_roster() -> bytes:

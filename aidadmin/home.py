@@ -25,7 +25,7 @@ from students import rollovers as register_rollovers
 from students.models import CalendarYear, ListVersion, Recheck, RosterImport, SchoolClass, Standing
 from students.term_keys import term_name
 from students.working_days import CalendarMissing
-from subsidies import deadlines, places, quota_words, rounds
+from subsidies import deadlines, places, quota_words, rounds, school_lists
 from subsidies.deadline_plans import countdown
 from subsidies.models import Application, Concern, DutyHolder, FollowUp, PayoutSheet, Quota, Round
 from subsidies.states import TURN, WORK, Duty, State
@@ -115,7 +115,7 @@ def _cases(user: User, permission: P, state: State) -> QuerySet[Application]:
     assert TURN[state] == permission
     other = DutyHolder.objects.filter(application=OuterRef("pk"), by=user)
     duty = {State.SUBMITTED: Duty.CLASS_REVIEW, State.CLASS_REVIEWED: Duty.SCHOOL_REVIEW}.get(state)
-    duty = duty or {State.REPORTED: Duty.VERIFICATION, State.VERIFIED: Duty.APPROVAL}.get(state)
+    duty = duty or {desk.awaiting: desk.duty for desk in school_lists.DESKS}.get(state)
     rows = scopes.within(Application.objects.filter(state=state), user, permission, unit="school_class")
     return rows.exclude(Exists(other.exclude(duty=duty))) if duty else rows
 
@@ -240,6 +240,7 @@ def _by_class(user: User) -> Iterator[_Dated]:
 
 _SCHOOL_DESKS = (
     (P.HOLD_SCHOOL_REVIEW, State.CLASS_REVIEWED, "待学校评审", "school_review"),
+    (P.CONFIRM_LIST, State.SCHOOL_REVIEWED, "待校长确认", "school_confirm"),
     (P.REPORT_TO_COUNTY, State.CLEARED, "公示无异议，待上报", "school_report"),
     (P.VERIFY, State.REPORTED, "待县级审核", "school_verify"),
     (P.APPROVE, State.VERIFIED, "待县级审批", "school_approve"),
@@ -252,11 +253,11 @@ def _by_school(user: User) -> Iterator[_Dated]:
             url = reverse(page, args=[group["round"], group["school"]])
             waiting = Waiting(group["n"], "人", title, f"{group['school__name']} · {_round_name(group)}", url)
             yield group["round"], state, waiting
-    for group in _grouped(user, P.PUBLISH_NOTICE, State.SCHOOL_REVIEWED, "school"):
+    for group in _grouped(user, P.PUBLISH_NOTICE, State.CONFIRMED, "school"):
         query = urlencode({"round": group["round"], "school": group["school"]})
         detail = f"{group['school__name']} · {_round_name(group)}"
         waiting = Waiting(group["n"], "人", "待发布公示", detail, f"{reverse('notice_new')}?{query}")
-        yield group["round"], State.SCHOOL_REVIEWED, waiting
+        yield group["round"], State.CONFIRMED, waiting
 
 
 def _over_quota(user: User) -> Iterator[Waiting]:

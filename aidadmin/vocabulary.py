@@ -8,7 +8,7 @@ from accounts import words
 from students import privacy
 from students.models import ListMatch, Recheck
 from subsidies.models import Concern, QuotaVersion
-from subsidies.states import TRANSITIONS, State
+from subsidies.states import TRANSITIONS, Duty, State
 
 ACTIONS = {
     "circumstance.read_evidence": "查看困难证明",
@@ -60,7 +60,7 @@ ACTIONS = {
     "identity.correct": "更正证件号",
     "identity.read_evidence": "查看更正证件号的证明",
     "identity.reveal": "查看完整证件号或账号",
-    "list.decide": "审批名单",
+    "list.decide": "对学校名单作出结论",
     "meeting.hold": "记录评审会议",
     "notice.close": "结束公示",
     "notice.photo": "上传公示照片",
@@ -190,6 +190,7 @@ DETAILS = {
     "cleared": "无异议",
     "closes_on": "截止日期",
     "decisions": "结论数",
+    "duty": "环节",
     "persons": "名单人数",
     "given": "登记类别",
     "rechecks": "复核任务",
@@ -309,6 +310,7 @@ def teach() -> None:
         words.VALUES.update({choice.value: str(choice.label) for choice in choices})
     words.VALUES.update({state.value: state.label for state in State})
     words.VALUES.update({kind.value: kind.label for kind in Concern.Kind})
+    words.VALUES.update({duty.value: duty.label for duty in Duty})
     words.VALUES.update(privacy.PURPOSES)
     words.VALUES.update(privacy.FIELD_LABELS)
     words.VALUES.update(

@@ -8,6 +8,8 @@ from django.db.models import Q
 
 from accounts.models import Unit, User
 
+from .papers import LEFT_OUT
+
 # Read aloud over a telephone: no letters or digits that look alike.
 _CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
@@ -35,6 +37,9 @@ class Upload(models.Model):
     media_type = models.CharField(max_length=80)
     size = models.PositiveIntegerField("字节数")  # of the clear content
     sha256 = models.CharField(max_length=64)  # of the clear content
+    pages = models.PositiveSmallIntegerField("页数", null=True, blank=True)  # of a PDF
+    has_preview = models.BooleanField("有缩略图", default=False)
+    left_out = models.CharField("存入时去掉的内容", max_length=60, blank=True)  # keys of papers.LEFT_OUT, in words
     uploaded_at = models.DateTimeField("上传时间")
     uploaded_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="上传人")
 
@@ -49,6 +54,15 @@ class Upload(models.Model):
 
     def __str__(self) -> str:
         return self.original_name
+
+    @property
+    def format_name(self) -> str:
+        return "照片" if self.media_type.startswith("image/") else "PDF" if self.pages else "文件"
+
+    @property
+    def left_out_words(self) -> str:
+        """What the file had when it was sent in and was not kept, for a sentence; "" for nothing."""
+        return "、".join(LEFT_OUT.get(word, word) for word in self.left_out.split())
 
 
 class DocumentSeries(models.Model):

@@ -1,4 +1,4 @@
-"""Photographs people upload: made anew, without what the camera wrote into them."""
+"""Photographs people upload: made anew, without what the camera wrote into them; their small previews."""
 
 import io
 from typing import Literal
@@ -6,28 +6,54 @@ from typing import Literal
 from django.core.exceptions import ValidationError
 from PIL import Image, ImageOps
 
+from .previews import on_white, small_jpeg
+
 # A 50-megapixel photograph takes 150 MB while it is decoded; phones offer smaller ones.
 MAX_PIXELS = 50_000_000
 # The long side of what is kept: an A4 page at 250 dots an inch, enough to read a signature.
 MAX_SIDE = 3000
+# The same of a page among several: 170 dots an inch.
+PAGE_SIDE = 2000
 
 
 class PictureRefused(ValidationError):
     """The picture cannot be read or is too large; nothing has been kept."""
 
 
-def clean(content: bytes, form: Literal["JPEG", "PNG"]) -> bytes:
+Form = Literal["JPEG", "PNG"]
+
+
+def clean(content: bytes, form: Form) -> bytes:
     """The picture decoded and encoded again: upright, at most MAX_SIDE, no EXIF, no place, nothing appended."""
+    return _encode(_decode(content, form, MAX_SIDE), form)
+
+
+def preview(content: bytes, form: Form, long_side: int) -> bytes:
+    """A small JPEG of the picture, its long side so many dots."""
+    return small_jpeg(_decode(content, form, long_side))
+
+
+def page_of(content: bytes, form: Form) -> tuple[bytes, tuple[int, int], bool]:
+    """The picture as a page of a bound PDF: a JPEG, its width and height, and whether it is grey."""
+    picture = _decode(content, form, PAGE_SIDE)
+    if picture.mode != "L":
+        picture = on_white(picture)
+    return _encode(picture, "JPEG", quality=80), picture.size, picture.mode == "L"
+
+
+def _decode(content: bytes, form: Form, side: int) -> Image.Image:
     try:
         # Only the named decoder: Pillow knows dozens, and each is a way in.
         with Image.open(io.BytesIO(content), formats=[form]) as picture:
             _refuse_too_many_pixels(picture)
             if form == "JPEG":
                 # Lets the decoder work at half or a quarter of the size where that is enough.
-                picture.draft("RGB", (MAX_SIDE, MAX_SIDE))
-            upright = ImageOps.exif_transpose(picture)
-            upright.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
-            return _encode(upright, form)
+                picture.draft("RGB", (side, side))
+            upright = _eight_bits(ImageOps.exif_transpose(picture))
+            if upright.mode == "1" and max(upright.size) > side:
+                upright = upright.convert("L")  # black and white alone cannot be made smaller smoothly
+            upright.thumbnail((side, side), Image.Resampling.LANCZOS)
+            return upright
     except PictureRefused:
         raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, EOFError) as error:
@@ -43,12 +69,20 @@ def _refuse_too_many_pixels(picture: Image.Image) -> None:
         )
 
 
-def _encode(picture: Image.Image, form: str) -> bytes:
-    keep = ("RGB", "L") if form == "JPEG" else ("RGB", "L", "1", "RGBA", "LA")
-    fresh = picture if picture.mode in keep else picture.convert("RGBA" if "transparency" in picture.info else "RGB")
-    if form == "JPEG" and fresh.mode == "RGBA":
-        fresh = fresh.convert("RGB")
-    fresh.info.clear()  # what Pillow would otherwise write back: profile, comment, EXIF
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Colours of one byte each. Scanners write grey of two bytes, which Pillow would cut off and not divide."""
+    if picture.mode.startswith("I"):
+        deep = picture.convert("I") if picture.mode != "I" else picture
+        return deep.point(lambda value: value * (1 / 256)).convert("L")
+    if "transparency" in picture.info or picture.mode == "PA":
+        return picture.convert("RGBA")
+    return picture if picture.mode in ("RGB", "L", "1", "RGBA", "LA") else picture.convert("RGB")
+
+
+def _encode(picture: Image.Image, form: Form, quality: int = 85) -> bytes:
+    if form == "JPEG" and picture.mode != "L":
+        picture = on_white(picture)
+    picture.info.clear()  # what Pillow would otherwise write back: profile, comment, EXIF
     out = io.BytesIO()
-    fresh.save(out, form, **({"quality": 85, "optimize": True} if form == "JPEG" else {"optimize": True}))
+    picture.save(out, form, **({"quality": quality, "optimize": True} if form == "JPEG" else {"optimize": True}))
     return out.getvalue()

@@ -123,7 +123,7 @@ def open_counts() -> dict[UUID, int]:
 def publishable(user: User) -> list[Choice]:
     """The lists this person may publish now."""
     rows = scopes.within(
-        Application.objects.filter(state=State.SCHOOL_REVIEWED), user, Permission.PUBLISH_NOTICE, unit="school"
+        Application.objects.filter(state=State.CONFIRMED), user, Permission.PUBLISH_NOTICE, unit="school"
     )
     groups = list(rows.order_by().values("round", "school").annotate(n=Count("*"), total=Sum("amount")))
     rounds = Round.objects.select_related("programme", "term", "unit").in_bulk({g["round"] for g in groups})
@@ -134,7 +134,7 @@ def publishable(user: User) -> list[Choice]:
 
 def awaiting(round_: Round, school: Unit) -> QuerySet[Application]:
     """The applications that the school's next notice would show, in the order in which it would show them."""
-    rows = Application.objects.filter(round=round_, school=school, state=State.SCHOOL_REVIEWED)
+    rows = Application.objects.filter(round=round_, school=school, state=State.CONFIRMED)
     return rows.order_by("school_class__path", "pupil__name", "pk")
 
 

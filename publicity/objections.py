@@ -15,7 +15,7 @@ from subsidies.states import State, Step
 
 from .models import Notice, NoticeLine, Objection
 
-_UNDER_REVIEW = (State.RETURNED, State.SUBMITTED, State.CLASS_REVIEWED, State.SCHOOL_REVIEWED)
+_UNDER_REVIEW = (State.RETURNED, State.SUBMITTED, State.CLASS_REVIEWED, State.SCHOOL_REVIEWED, State.CONFIRMED)
 
 
 def receive(line: NoticeLine, *, received_on: dt.date, channel: str, content: str, by: User) -> Objection:

@@ -15,10 +15,12 @@
   document.addEventListener("submit", function (event) {
     var form = event.target;
     var button = event.submitter;
+    if (shrinking(form)) { event.preventDefault(); waiting = { form: form, button: button }; return; }
     var question = (button && button.getAttribute("data-confirm")) || form.getAttribute("data-confirm");
     if (question && !window.confirm(question)) { event.preventDefault(); return; }
     if (form.method !== "post" || form.hasAttribute("data-many")) return;
     changed = null;
+    sendingSign(form);
     // A second click must not send twice. After the data is collected, or the button's own value would be lost.
     window.setTimeout(function () {
       form.querySelectorAll("button[type=submit]").forEach(function (each) {
@@ -89,7 +91,7 @@
   // <input type=checkbox data-select-all="name"> ticks all of that name; [data-selected-count="name"] says how many.
   document.addEventListener("change", function (event) {
     var box = event.target;
-    if (box.type === "file") { checkSize(box); return; }
+    if (box.type === "file") { if (box.closest(".paper-input")) { addPapers(box); } else { checkSize(box); } return; }
     if (box.type !== "checkbox") return;
     var all = box.getAttribute("data-select-all");
     if (all) boxesNamed(all).forEach(function (each) { if (!each.disabled) each.checked = box.checked; });
@@ -120,6 +122,125 @@
     var tooBig = Boolean(limit && file && file.size > limit);
     input.setCustomValidity(tooBig ? "文件超过 " + Math.floor(limit / 1048576) + " MB，请压缩或拆分后再选。" : "");
     if (tooBig) input.reportValidity();
+  }
+
+  // Papers: photographs are made smaller before they are sent over a weak line, one after the other; what the camera
+  // took joins what was chosen before. Without this script each file is sent as it is.
+  var SIDE = 2000, ENOUGH = 560 * 1024;
+  var waiting = null; // a form that was sent while its photographs were still being made smaller
+  var originals = new WeakMap(); // a smaller photograph → bytes of the one it was made from
+  function shrinking(form) { return form.querySelector && form.querySelector("[data-shrinking]"); }
+  function addPapers(input) {
+    var box = input.closest(".paper-input");
+    var main = box.querySelector("[data-photographs]");
+    var camera = input.hasAttribute("data-camera");
+    if (!main || typeof DataTransfer === "undefined" || typeof createImageBitmap === "undefined") { if (!camera) checkSize(input); return; }
+    var fresh = Array.prototype.slice.call(input.files);
+    // Only the camera adds to what was chosen before: a file dialogue replaces, as it does everywhere.
+    var kept = camera ? (box.aidFiles || Array.prototype.slice.call(main.files)) : [];
+    if (camera && !main.multiple) kept = [];
+    if (camera) input.value = "";
+    var most = Number(main.getAttribute("data-photographs"));
+    var turn = box.aidTurn = (box.aidTurn || 0) + 1;
+    box.setAttribute("data-shrinking", "");
+    var done = [];
+    (function next() {
+      if (turn !== box.aidTurn) return; // chosen anew meanwhile
+      if (done.length < fresh.length) {
+        sayChosen(box, "正在把第 " + (done.length + 1) + " 张照片缩小，共 " + fresh.length + " 张", true);
+        shrunk(fresh[done.length]).then(function (file) { done.push(file); next(); });
+        return;
+      }
+      var all = kept.concat(done);
+      var over = all.length - most;
+      if (over > 0) all = all.slice(0, most);
+      var list = new DataTransfer();
+      all.forEach(function (file) { list.items.add(file); });
+      main.files = list.files;
+      box.aidFiles = all;
+      box.removeAttribute("data-shrinking");
+      tellChosen(box, main, all, over > 0 ? "最多 " + most + " 张，多出的 " + over + " 张没有留下。" : "");
+      sendWaiting();
+    })();
+  }
+  function sendWaiting() {
+    if (!waiting || shrinking(waiting.form)) return;
+    var held = waiting;
+    waiting = null;
+    if (held.form.requestSubmit) { held.form.requestSubmit(held.button || undefined); } else { held.form.submit(); }
+  }
+  function shrunk(file) {
+    if (!/^image\/(jpeg|png|webp)$/.test(file.type) || file.size <= 200 * 1024) return Promise.resolve(file);
+    return createImageBitmap(file).then(function (picture) {
+      return smaller(picture, SIDE, 0.8).then(function (blob) {
+        picture.close();
+        if (!blob || blob.size >= file.size) return file;
+        var made = new File([blob], file.name.replace(/\.[^.]*$/, "") + ".jpg", { type: "image/jpeg" });
+        originals.set(made, file.size);
+        return made;
+      });
+    }).catch(function () { return file; }); // the server says what is wrong with it
+  }
+  // Less sharpness first, then fewer dots, until it is small enough or would no longer be legible.
+  function smaller(picture, side, quality) {
+    var scale = Math.min(1, side / Math.max(picture.width, picture.height));
+    var canvas = document.createElement("canvas");
+    canvas.width = Math.round(picture.width * scale);
+    canvas.height = Math.round(picture.height * scale);
+    var paper = canvas.getContext("2d");
+    paper.fillStyle = "#fff";
+    paper.fillRect(0, 0, canvas.width, canvas.height);
+    paper.imageSmoothingQuality = "high";
+    paper.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    return new Promise(function (resolve) { canvas.toBlob(resolve, "image/jpeg", quality); }).then(function (blob) {
+      if (!blob || blob.size <= ENOUGH) return blob;
+      if (quality > 0.65) return smaller(picture, side, quality - 0.1);
+      return side > 1600 ? smaller(picture, side - 200, 0.6) : blob;
+    });
+  }
+  function tellChosen(box, main, files, more) {
+    if (!files.length) { sayChosen(box, "", false); return; }
+    var bytes = 0, before = 0, tooBig = null, limit = Number(main.getAttribute("data-max-bytes"));
+    files.forEach(function (file) {
+      bytes += file.size;
+      before += originals.get(file) || file.size;
+      if (limit && file.size > limit) tooBig = file;
+    });
+    sayChosen(box, "已选 " + files.length + " 个文件，共 " + megabytes(bytes) + (before > bytes ? "（原来 " + megabytes(before) + "，已缩小）" : "") + "。" + more, false);
+    main.setCustomValidity(tooBig ? "文件超过 " + Math.floor(limit / 1048576) + " MB，请压缩或拆分后再选。" : "");
+    if (tooBig) { main.reportValidity(); return; }
+    var again = document.createElement("button");
+    again.type = "button";
+    again.className = "button button-small button-quiet";
+    again.textContent = "全部去掉重选";
+    again.addEventListener("click", function () {
+      box.aidFiles = [];
+      box.aidTurn += 1;
+      main.value = "";
+      main.setCustomValidity("");
+      sayChosen(box, "", false);
+      main.focus();
+    });
+    box.querySelector("[data-chosen]").appendChild(again);
+  }
+  function sayChosen(box, sentence, busy) {
+    var place = box.querySelector("[data-chosen]");
+    place.textContent = sentence;
+    if (!busy) return;
+    var bar = document.createElement("progress");
+    bar.setAttribute("aria-label", sentence);
+    place.appendChild(bar);
+  }
+  function sendingSign(form) {
+    form.querySelectorAll(".paper-input").forEach(function (box) {
+      var main = box.querySelector("[data-photographs]");
+      var bytes = 0;
+      Array.prototype.forEach.call(main.files, function (file) { bytes += file.size; });
+      if (bytes) sayChosen(box, "正在上传，共 " + megabytes(bytes) + "，请不要关闭页面。", true);
+    });
+  }
+  function megabytes(bytes) {
+    return bytes < 104858 ? Math.max(1, Math.round(bytes / 1024)) + " KB" : (bytes / 1048576).toFixed(1) + " MB";
   }
 
   // A table that fits leaves scrolling to the page, so that its head sticks under the top strip;

@@ -106,7 +106,7 @@ class ListForm(forms.Form):
     # "The rest" means those on the page: one that has come in since must not be decided unseen.
     seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
-    verdicts_offered: tuple[tuple[str, str], ...] = tuple(Decision.Verdict.choices)
+    verdicts_offered: tuple[tuple[str, str], ...]
     rest_offered: tuple[tuple[str, str], ...] = (("agree", "同意"), ("", "暂不处理"))
 
     def __init__(self, *args: Any, applications: Iterable[Application], barred: set, **kwargs: Any) -> None:
@@ -152,7 +152,7 @@ class ListForm(forms.Form):
         cleaned = super().clean()
         for application in self.applications:
             verdict = cleaned.get(f"verdict_{application.pk}")
-            if verdict in ("return", "reject") and not cleaned.get(f"opinion_{application.pk}", "").strip():
+            if verdict not in (None, "", "agree", "skip") and not cleaned.get(f"opinion_{application.pk}", "").strip():
                 self.add_error(f"opinion_{application.pk}", f"请写明对{application.pupil.name}的意见。")
         self._refuse_unseen(cleaned.get("seen", ""))
         if not self.errors and not self.verdicts():
@@ -186,8 +186,17 @@ class ListForm(forms.Form):
         return found
 
 
+# One pupil may go back to the desk that has to look again, and the rest of the list goes on.
+_BACK = (("return", "退回补正（班主任）"), ("to_class", "退回班级重评"), ("to_school", "退回学校重评"))
+
+
+class ConfirmForm(ListForm):
+    verdicts_offered = (("agree", "确认"), *_BACK)
+    rest_offered = (("agree", "确认"), ("", "暂不处理"))
+
+
 class VerifyForm(ListForm):
-    verdicts_offered = (("agree", "审核通过"), ("return", "退回补正"), ("reject", "审核不通过"))
+    verdicts_offered = (("agree", "审核通过"), *_BACK, ("reject", "审核不通过"))
     rest_offered = (("agree", "审核通过"), ("", "暂不处理"))
 
 
@@ -218,7 +227,8 @@ class MeetingForm(ListForm):
     )
     photos = UploadsField(kind=Upload.Kind.MINUTES, label="会议照片或签字页", required=False)
 
-    def __init__(self, *args: Any, fewest: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, fewest: int, verdicts: Iterable[str], **kwargs: Any) -> None:
+        self.verdicts_offered = tuple((verdict, Decision.Verdict(verdict).label) for verdict in verdicts)
         super().__init__(*args, **kwargs)
         self.fields["members"].label = f"评议小组成员（不少于 {fewest} 人）"
         if not self.is_bound:
@@ -327,7 +337,7 @@ def unit_label(unit: Unit) -> str:
 
 class SignedCopyForm(forms.Form):
     file = UploadField(
-        kind=Upload.Kind.SIGNED_SHEET, label="签字表扫描件", help_text="把全部页扫描成一个 PDF，或拍成一张照片。"
+        kind=Upload.Kind.SIGNED_SHEET, label="签字表扫描件", help_text="把全部页扫描成一个 PDF，或逐页拍照。"
     )
 
 

@@ -48,7 +48,12 @@ LEVELS: dict[str, Level] = {
         Permission.HOLD_SCHOOL_REVIEW,
         Duty.SCHOOL_REVIEW,
         State.CLASS_REVIEWED,
-        {V.AGREE: Step.PASS_SCHOOL, V.RETURN: Step.RETURN_FROM_SCHOOL, V.REJECT: Step.REJECT_AT_SCHOOL},
+        {
+            V.AGREE: Step.PASS_SCHOOL,
+            V.RETURN: Step.RETURN_FROM_SCHOOL,
+            V.TO_CLASS: Step.RETURN_TO_CLASS,
+            V.REJECT: Step.REJECT_AT_SCHOOL,
+        },
         "school_review_members",
     ),
 }

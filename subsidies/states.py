@@ -16,7 +16,8 @@ class State(models.TextChoices):
     RETURNED = "returned", "退回补正"
     SUBMITTED = "submitted", "待班级评议"
     CLASS_REVIEWED = "class_reviewed", "待学校评审"
-    SCHOOL_REVIEWED = "school_reviewed", "待公示"
+    SCHOOL_REVIEWED = "school_reviewed", "待校长确认"
+    CONFIRMED = "confirmed", "待公示"
     ON_NOTICE = "on_notice", "公示中"
     HELD = "held", "异议核查中"
     CLEARED = "cleared", "公示无异议"
@@ -39,6 +40,10 @@ class Step(models.TextChoices):
     PASS_SCHOOL = "pass_school", "学校评审通过"
     RETURN_FROM_SCHOOL = "return_from_school", "学校评审退回补正"
     REJECT_AT_SCHOOL = "reject_at_school", "学校评审不通过"
+    RETURN_TO_CLASS = "return_to_class", "退回班级重评"
+    CONFIRM = "confirm", "校长确认"
+    RETURN_BY_PRINCIPAL = "return_by_principal", "校长退回补正"
+    RETURN_TO_SCHOOL = "return_to_school", "退回学校重评"
     PUBLISH = "publish", "发布公示"
     HOLD = "hold", "收到异议"
     RESUME_NOTICE = "resume_notice", "异议不成立，继续公示"
@@ -72,6 +77,7 @@ class Duty(models.TextChoices):
     FILING = "filing", "填报"
     CLASS_REVIEW = "class_review", "班级评议"
     SCHOOL_REVIEW = "school_review", "学校评审"
+    CONFIRMATION = "confirmation", "校长确认"
     VERIFICATION = "verification", "县级审核"
     APPROVAL = "approval", "县级审批"
 
@@ -89,6 +95,7 @@ class Work(models.TextChoices):
     FILING = "filing", "填报"
     CLASS_REVIEW = "class_review", "班级评议"
     SCHOOL_REVIEW = "school_review", "学校评审"
+    CONFIRMATION = "confirmation", "校长确认"
     NOTICE = "notice", "发布公示"
     REPORT = "report", "上报县中心"
     VERIFICATION = "verification", "县级审核"
@@ -133,7 +140,7 @@ class Transition:
 P, S, T, D, G = Permission, State, Step, Duty, Guard
 
 # How far a case has come when a change finds it: in the school's hands, or in the county's with no batch yet.
-_BEFORE_REPORT = (S.SUBMITTED, S.CLASS_REVIEWED, S.SCHOOL_REVIEWED, S.ON_NOTICE, S.HELD, S.CLEARED)
+_BEFORE_REPORT = (*(S.SUBMITTED, S.CLASS_REVIEWED, S.SCHOOL_REVIEWED, S.CONFIRMED, S.ON_NOTICE, S.HELD, S.CLEARED),)
 _WITH_THE_COUNTY = (S.REPORTED, S.VERIFIED, S.APPROVED)
 _CHANGED = (G.REASON_GIVEN, G.CHANGE_RECORDED)
 
@@ -188,7 +195,26 @@ TRANSITIONS: tuple[Transition, ...] = (
         D.SCHOOL_REVIEW,
         (G.DECIDED_IN_MEETING, G.REASON_GIVEN),
     ),
-    Transition(T.PUBLISH, S.SCHOOL_REVIEWED, S.ON_NOTICE, P.PUBLISH_NOTICE, None, (G.ON_A_NOTICE,)),
+    Transition(
+        T.RETURN_TO_CLASS,
+        S.CLASS_REVIEWED,
+        S.SUBMITTED,
+        P.HOLD_SCHOOL_REVIEW,
+        D.SCHOOL_REVIEW,
+        (G.DECIDED_IN_MEETING, G.REASON_GIVEN),
+    ),
+    # 校长审核盖章: what the committee decided is the school's list when the principal stands for it. One pupil may go
+    # back to whichever desk has to look again, while the rest of the list goes on.
+    Transition(T.CONFIRM, S.SCHOOL_REVIEWED, S.CONFIRMED, P.CONFIRM_LIST, D.CONFIRMATION),
+    *(
+        Transition(step, S.SCHOOL_REVIEWED, target, P.CONFIRM_LIST, D.CONFIRMATION, (G.REASON_GIVEN,))
+        for step, target in (
+            (T.RETURN_BY_PRINCIPAL, S.RETURNED),
+            (T.RETURN_TO_CLASS, S.SUBMITTED),
+            (T.RETURN_TO_SCHOOL, S.CLASS_REVIEWED),
+        )
+    ),
+    Transition(T.PUBLISH, S.CONFIRMED, S.ON_NOTICE, P.PUBLISH_NOTICE, None, (G.ON_A_NOTICE,)),
     Transition(T.HOLD, S.ON_NOTICE, S.HELD, P.PUBLISH_NOTICE, None, (G.REASON_GIVEN,)),
     Transition(T.RESUME_NOTICE, S.HELD, S.ON_NOTICE, P.PUBLISH_NOTICE, None, (G.REASON_GIVEN, G.NOTICE_RUNNING)),
     Transition(T.CLEAR_AFTER_CHECK, S.HELD, S.CLEARED, P.PUBLISH_NOTICE, None, (G.REASON_GIVEN, G.NOTICE_OVER)),
@@ -199,11 +225,16 @@ TRANSITIONS: tuple[Transition, ...] = (
     # carries that out decides nothing; what is reported is the county's.
     *(
         Transition(T.RETURN_FOR_QUOTA, source, S.CLASS_REVIEWED, P.DIVIDE_QUOTAS, None, (G.REASON_GIVEN, G.OVER_QUOTA))
-        for source in (S.SCHOOL_REVIEWED, S.ON_NOTICE, S.HELD, S.CLEARED)
+        for source in (S.SCHOOL_REVIEWED, S.CONFIRMED, S.ON_NOTICE, S.HELD, S.CLEARED)
     ),
     Transition(T.VERIFY, S.REPORTED, S.VERIFIED, P.VERIFY, D.VERIFICATION),
-    Transition(
-        T.RETURN_FROM_COUNTY, S.REPORTED, S.RETURNED, P.VERIFY, D.VERIFICATION, (G.REASON_GIVEN, G.STILL_A_PUPIL)
+    *(
+        Transition(step, S.REPORTED, target, P.VERIFY, D.VERIFICATION, (G.REASON_GIVEN, G.STILL_A_PUPIL))
+        for step, target in (
+            (T.RETURN_FROM_COUNTY, S.RETURNED),
+            (T.RETURN_TO_CLASS, S.SUBMITTED),
+            (T.RETURN_TO_SCHOOL, S.CLASS_REVIEWED),
+        )
     ),
     Transition(T.REJECT_AT_COUNTY, S.REPORTED, S.REJECTED, P.VERIFY, D.VERIFICATION, (G.REASON_GIVEN,)),
     Transition(T.APPROVE, S.VERIFIED, S.APPROVED, P.APPROVE, D.APPROVAL),
@@ -245,7 +276,8 @@ TURN: dict[State, Permission | None] = {
     S.RETURNED: P.FILE_APPLICATION,
     S.SUBMITTED: P.HOLD_CLASS_REVIEW,
     S.CLASS_REVIEWED: P.HOLD_SCHOOL_REVIEW,
-    S.SCHOOL_REVIEWED: P.PUBLISH_NOTICE,
+    S.SCHOOL_REVIEWED: P.CONFIRM_LIST,
+    S.CONFIRMED: P.PUBLISH_NOTICE,
     S.ON_NOTICE: P.PUBLISH_NOTICE,
     S.HELD: P.PUBLISH_NOTICE,
     S.CLEARED: P.REPORT_TO_COUNTY,
@@ -265,7 +297,8 @@ WORK: dict[State, Work | None] = {
     S.RETURNED: Work.FILING,
     S.SUBMITTED: Work.CLASS_REVIEW,
     S.CLASS_REVIEWED: Work.SCHOOL_REVIEW,
-    S.SCHOOL_REVIEWED: Work.NOTICE,
+    S.SCHOOL_REVIEWED: Work.CONFIRMATION,
+    S.CONFIRMED: Work.NOTICE,
     S.ON_NOTICE: Work.REPORT,
     S.HELD: Work.REPORT,
     S.CLEARED: Work.REPORT,

@@ -30,6 +30,7 @@ TONES = {
     State.SUBMITTED: "wait",
     State.CLASS_REVIEWED: "wait",
     State.SCHOOL_REVIEWED: "wait",
+    State.CONFIRMED: "wait",
     State.ON_NOTICE: "go",
     State.HELD: "stop",
     State.CLEARED: "wait",

@@ -9,7 +9,6 @@ from .views import (
     changes,
     concern_rules,
     concerns,
-    county,
     deadlines,
     filing,
     packs,
@@ -19,6 +18,7 @@ from .views import (
     reviews,
     rollovers,
     rounds,
+    school_lists,
     shares,
     unit_facts,
 )
@@ -80,9 +80,10 @@ urlpatterns = [
     path(
         "rounds/<uuid:pk>/schools/<int:unit>/review/", reviews.meeting_hold, {"level": "school"}, name="school_review"
     ),
-    path("rounds/<uuid:pk>/schools/<int:unit>/report/", county.school_report, name="school_report"),
-    path("rounds/<uuid:pk>/schools/<int:unit>/verify/", county.school_verify, name="school_verify"),
-    path("rounds/<uuid:pk>/schools/<int:unit>/approve/", county.school_approve, name="school_approve"),
+    path("rounds/<uuid:pk>/schools/<int:unit>/confirm/", school_lists.school_confirm, name="school_confirm"),
+    path("rounds/<uuid:pk>/schools/<int:unit>/report/", school_lists.school_report, name="school_report"),
+    path("rounds/<uuid:pk>/schools/<int:unit>/verify/", school_lists.school_verify, name="school_verify"),
+    path("rounds/<uuid:pk>/schools/<int:unit>/approve/", school_lists.school_approve, name="school_approve"),
     path("rounds/<uuid:pk>/batch/", batches.batch_make, name="batch_make"),
     path("rollovers/", rollovers.rollover_list, name="rollovers"),
     path("rollovers/many/", rollovers.rollover_many, name="rollover_many"),

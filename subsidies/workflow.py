@@ -282,6 +282,7 @@ _VERDICTS = {
     Step.REJECT_AT_CLASS: (Meeting.Level.CLASS, Decision.Verdict.REJECT),
     Step.PASS_SCHOOL: (Meeting.Level.SCHOOL, Decision.Verdict.AGREE),
     Step.RETURN_FROM_SCHOOL: (Meeting.Level.SCHOOL, Decision.Verdict.RETURN),
+    Step.RETURN_TO_CLASS: (Meeting.Level.SCHOOL, Decision.Verdict.TO_CLASS),
     Step.REJECT_AT_SCHOOL: (Meeting.Level.SCHOOL, Decision.Verdict.REJECT),
 }
 

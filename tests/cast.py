@@ -73,10 +73,12 @@ def gather() -> Cast:
         ("inspector", "严督查", "inspector", county),
         ("admin", "管理员", "system_admin", county),
         ("officer_a", "陈专干", "aid_officer", school_a),
+        ("grade_head_a", "曹组长", "grade_head", school_a),
         ("principal_a", "周校长", "principal", school_a),
         ("teacher_a1", "李老师", "class_teacher", cast.class_a1),
         ("teacher_a2", "王老师", "class_teacher", cast.class_a2),
         ("officer_b", "杨专干", "aid_officer", school_b),
+        ("grade_head_b", "田组长", "grade_head", school_b),
         ("principal_b", "赵校长", "principal", school_b),
         ("teacher_b1", "马老师", "class_teacher", cast.class_b1),
     ):
@@ -97,6 +99,12 @@ def person(username: str, name: str, role: str, unit: Unit) -> User:
     user = User.objects.create_user(username, name=name, password=PASSWORD, must_change_password=False)
     Appointment.objects.create(user=user, role=role, unit=unit, starts_on=dt.date(2026, 9, 1))
     return user
+
+
+def appoint(user: User, role: str, unit: Unit) -> None:
+    """A second appointment, as in a small school where one person has two chairs."""
+    Appointment.objects.create(user=user, role=role, unit=unit, starts_on=dt.date(2026, 9, 1))
+    user.appointments_in_force = None
 
 
 def enrol(
@@ -176,6 +184,10 @@ def officer_of(cast: Cast, school: Unit) -> User:
     return cast.officer_a if school == cast.school_a else cast.officer_b
 
 
+def grade_head_of(cast: Cast, school: Unit) -> User:
+    return cast.grade_head_a if school == cast.school_a else cast.grade_head_b
+
+
 def principal_of(cast: Cast, school: Unit) -> User:
     return cast.principal_a if school == cast.school_a else cast.principal_b
 
@@ -203,7 +215,8 @@ def walk(cast: Cast, rows: list[Application], state: State) -> list[Application]
     school = rows[0].school
     road = [
         (State.CLASS_REVIEWED, lambda: _class_reviews(cast, rows)),
-        (State.SCHOOL_REVIEWED, lambda: agree(refreshed(rows), "school", school, by=principal_of(cast, school))),
+        (State.SCHOOL_REVIEWED, lambda: agree(refreshed(rows), "school", school, by=officer_of(cast, school))),
+        (State.CONFIRMED, lambda: workflow.advance_all(rows, Step.CONFIRM, by=principal_of(cast, school))),
         (State.ON_NOTICE, lambda: publish(cast, rows)),
         (State.CLEARED, lambda: close(cast, rows)),
         (State.REPORTED, lambda: workflow.advance_all(rows, Step.REPORT, by=officer_of(cast, school))),
@@ -221,7 +234,7 @@ def walk(cast: Cast, rows: list[Application], state: State) -> list[Application]
 
 def _class_reviews(cast: Cast, rows: list[Application]) -> None:
     for school_class, some in itertools.groupby(refreshed(rows), key=lambda a: a.school_class):
-        agree(list(some), "class", school_class, by=officer_of(cast, school_class.parent))
+        agree(list(some), "class", school_class, by=grade_head_of(cast, school_class.parent))
 
 
 def publish(cast: Cast, rows: list[Application]):

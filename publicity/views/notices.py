@@ -107,6 +107,8 @@ def notice_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         if notice.photo is None:
             raise Http404
+        if uploads.wants_preview(request):
+            return uploads.serve_preview(notice.photo)
         return uploads.serve(notice.photo, inline=True)
     form = PhotoForm(request.POST, request.FILES)
     if form.is_valid():
@@ -126,7 +128,7 @@ def notice_photo(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _visible(request: HttpRequest, pk: UUID, *, may: Permission | None = None) -> Notice:
     """The notice, if it exists for this person (404), and they may act on it where that is asked (403)."""
     rows = verbs.visible_to(request.user).select_related(
-        "school", "round__programme", "round__term", "document", "photo", "published_by", "closed_by"
+        "school", "round__programme", "round__term", "document", "photo__uploaded_by", "published_by", "closed_by"
     )
     notice = get_object_or_404(rows, pk=pk)
     if may is not None:

@@ -68,6 +68,8 @@ def circumstance_evidence(request: HttpRequest, pk: UUID) -> HttpResponse:
         raise PermissionDenied(refusal(P.EDIT_PUPILS, P.REVEAL_IDENTITY))
     if circumstance.evidence_file is None:
         raise Http404("这条困难类别没有上传扫描件。")
+    if uploads.wants_preview(request):
+        return uploads.serve_preview(circumstance.evidence_file)
     return uploads.serve(circumstances.read_evidence(circumstance, by=request.user), inline=True)
 
 

@@ -50,4 +50,6 @@ def id_evidence(request: HttpRequest, pk: UUID) -> HttpResponse:
     correction = get_object_or_404(IdCorrection.objects.select_related("pupil", "evidence_file"), pk=pk)
     place = fetch_place(request.user, correction.pupil_id)
     require(request.user, P.REVEAL_IDENTITY, place.school)
+    if uploads.wants_preview(request):
+        return uploads.serve_preview(correction.evidence_file)
     return uploads.serve(identity.read_evidence(correction, by=request.user), inline=True)

@@ -126,7 +126,9 @@ def fetch_place(user: User, pupil: UUID, may: P | None = None) -> Enrolment:
 def pupil(request: HttpRequest, pk: UUID) -> HttpResponse:
     place = fetch_place(request.user, pk)
     today = clock.today()
-    circumstances = list(place.pupil.circumstances.select_related("category__maps_to", "evidence_file", "recorded_by"))
+    circumstances = list(
+        place.pupil.circumstances.select_related("category__maps_to", "evidence_file__uploaded_by", "recorded_by")
+    )
     kinds = {category.pk: category for category in Category.objects.all()}
     for circumstance in circumstances:
         circumstance.has_ended = bool(circumstance.valid_to and circumstance.valid_to < today)
@@ -144,7 +146,7 @@ def pupil(request: HttpRequest, pk: UUID) -> HttpResponse:
         "verify": VerifyForm(initial={"on": today}),
         "past_accounts": [row for row in accounts if row.ends_on],
         "enrolments": _enrolments(place, request.user),
-        "corrections": place.pupil.id_corrections.select_related("by"),
+        "corrections": place.pupil.id_corrections.select_related("by", "evidence_file__uploaded_by"),
         "changes": changes.history(place.pupil, request.user),
         "may_change": place.ends_on is None and bool(changes.kinds_for(place, by=request.user)),
         **_may(request.user, place),

@@ -63,11 +63,13 @@ class Decision(models.Model):
     class Verdict(models.TextChoices):
         AGREE = "agree", "同意"
         RETURN = "return", "退回补正"
+        TO_CLASS = "to_class", "退回班级重评"
+        TO_SCHOOL = "to_school", "退回学校重评"
         REJECT = "reject", "不同意"
 
     meeting = models.ForeignKey(Meeting, models.PROTECT, related_name="decisions")
     application = models.ForeignKey(Application, models.PROTECT, related_name="decisions")
-    verdict = models.CharField("结论", max_length=8, choices=Verdict.choices)
+    verdict = models.CharField("结论", max_length=9, choices=Verdict.choices)
     votes_for = models.PositiveSmallIntegerField("同意票", null=True, blank=True)
     votes_against = models.PositiveSmallIntegerField("反对票", null=True, blank=True)
     opinion = models.TextField("意见", max_length=300, blank=True)
@@ -79,7 +81,8 @@ class Decision(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["meeting", "application"], name="decision_one_per_meeting"),
             models.CheckConstraint(
-                condition=Q(verdict__in=["agree", "return", "reject"]), name="decision_verdict_known"
+                condition=Q(verdict__in=["agree", "return", "to_class", "to_school", "reject"]),
+                name="decision_verdict_known",
             ),
             models.CheckConstraint(
                 condition=Q(verdict="agree") | ~Q(opinion=""), name="decision_against_gives_its_reason"

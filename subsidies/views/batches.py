@@ -163,6 +163,8 @@ def sheet_signed_copy(request: HttpRequest, pk: UUID) -> HttpResponse:
     sheet = _find_sheet(request, pk)
     if sheet.signed_copy is None:
         raise Http404
+    if uploads.wants_preview(request):
+        return uploads.serve_preview(sheet.signed_copy)
     audit.record("sheet.read_signed", sheet, by=request.user, unit=sheet.school)
     return uploads.serve(sheet.signed_copy, inline=True)
 
@@ -211,6 +213,11 @@ def sheet_retry(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _find_sheet(request: HttpRequest, pk: UUID) -> PayoutSheet:
     rows = PayoutSheet.objects.select_related(
-        "batch__round__programme", "batch__round__term", "batch__round__unit", "school", "document", "signed_copy"
+        "batch__round__programme",
+        "batch__round__term",
+        "batch__round__unit",
+        "school",
+        "document",
+        "signed_copy__uploaded_by",
     )
     return access.fetch(rows, request.user, Permission.VIEW_BATCHES, unit="school", pk=pk)

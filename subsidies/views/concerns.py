@@ -229,7 +229,10 @@ def concern_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _history(concern: Concern) -> dict[str, Any]:
     """What was said of it and when it was sent back, in order; and the last word, if it is one that sent it back."""
-    said = [{"at": row.at, "settlement": row} for row in concern.settlements.select_related("reason", "by", "proof")]
+    said = [
+        {"at": row.at, "settlement": row}
+        for row in concern.settlements.select_related("reason", "by", "proof__uploaded_by")
+    ]
     back = [{"at": row.at, "returned": row} for row in verbs.returns(concern)]
     history = sorted([*said, *back], key=lambda each: each["at"])
     last = history[-1].get("returned") if history and concern.state == State.OPEN else None
@@ -244,7 +247,9 @@ def _fetch(user: User, pk: int) -> Concern:
 def _earlier(user: User, concern: Concern) -> QuerySet[Settlement]:
     """What was said about the same child and kind in other terms, a refusal by the parents among it."""
     seen = _visible(user).filter(pupil=concern.pupil, kind=concern.kind).exclude(term=concern.term)
-    rows = Settlement.objects.filter(concern__in=seen).select_related("reason", "by", "concern__term", "proof")
+    rows = Settlement.objects.filter(concern__in=seen).select_related(
+        "reason", "by", "concern__term", "proof__uploaded_by"
+    )
     return rows.order_by("-pk")[:10]
 
 
@@ -318,6 +323,8 @@ def concern_proof(request: HttpRequest, pk: int, settlement: int) -> HttpRespons
     found = concern.settlements.select_related("concern__owner", "proof").filter(pk=settlement).first()
     if found is None or found.proof is None:
         raise Http404
+    if uploads.wants_preview(request):
+        return uploads.serve_preview(found.proof)
     return uploads.serve(verbs.read_proof(found, by=request.user), inline=True)
 
 

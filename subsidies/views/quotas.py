@@ -335,7 +335,7 @@ def _concerned(quota: Quota) -> dict[str, Any]:
 
 
 # Where a school still has a case in its hands, on the way to the county.
-_AT_SCHOOL = (State.SCHOOL_REVIEWED, State.ON_NOTICE, State.HELD, State.CLEARED)
+_AT_SCHOOL = (State.SCHOOL_REVIEWED, State.CONFIRMED, State.ON_NOTICE, State.HELD, State.CLEARED)
 
 
 @require_http_methods(["GET", "POST"])

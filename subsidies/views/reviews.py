@@ -35,6 +35,7 @@ def meeting_hold(request: HttpRequest, pk: UUID, level: str, unit: int) -> HttpR
         applications=waiting,
         barred=verbs.barred(waiting, level, by=request.user),
         fewest=getattr(rule, kind.fewest),
+        verdicts=kind.steps,
     )
     if request.method == "POST" and form.is_valid():
         try:
@@ -94,7 +95,7 @@ def meeting_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "unit_name": name_in(meeting.round, meeting.unit),
         "members": meeting.members.all(),
         "decisions": meeting.decisions.select_related("application__pupil", "application__enrolment"),
-        "photos": meeting.photos.all(),
+        "photos": meeting.photos.select_related("uploaded_by"),
     }
     return render(request, "subsidies/meeting_detail.html", context)
 
@@ -106,4 +107,6 @@ def meeting_photo(request: HttpRequest, pk: UUID, photo: UUID) -> HttpResponse:
     upload = meeting.photos.filter(pk=photo).first()
     if upload is None:
         raise Http404
+    if uploads.wants_preview(request):
+        return uploads.serve_preview(upload)
     return uploads.serve(upload, inline=True)

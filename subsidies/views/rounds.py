@@ -30,7 +30,7 @@ from .desks import classes_in, find_round, show_refusal, visible_sheets
 # States shown in one column of the round's page.
 _GROUPS = {
     "filing": (State.DRAFT, State.RETURNED),
-    "public": (State.SCHOOL_REVIEWED, State.ON_NOTICE, State.HELD, State.CLEARED),
+    "public": (State.SCHOOL_REVIEWED, State.CONFIRMED, State.ON_NOTICE, State.HELD, State.CLEARED),
     "county": (State.REPORTED, State.VERIFIED),
     "paying": (State.APPROVED, State.IN_BATCH),
 }
@@ -272,7 +272,8 @@ def _class_desks(request: HttpRequest, unit: Unit, counts: Counter) -> dict[str,
 def _school_desks(request: HttpRequest, unit: Unit, counts: Counter) -> dict[str, int]:
     names = {
         State.CLASS_REVIEWED: "school_review",
-        State.SCHOOL_REVIEWED: "publish",
+        State.SCHOOL_REVIEWED: "confirm",
+        State.CONFIRMED: "publish",
         State.CLEARED: "report",
         State.REPORTED: "verify",
         State.VERIFIED: "approve",

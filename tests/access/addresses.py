@@ -127,6 +127,7 @@ def _keywords(county: County) -> dict[str, dict[str, Any]]:
         "class_review": in_class,
         "school_review": in_school,
         "school_report": in_school,
+        "school_confirm": in_school,
         "school_verify": in_school,
         "school_approve": in_school,
         "meeting": {"pk": s["meeting"].pk},

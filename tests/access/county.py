@@ -48,6 +48,7 @@ ROLES = (
     "other_teacher",  # of another class of the school
     "officer",
     "principal",
+    "grade_head",
     "other_officer",  # of another school of the county
     "clerk",
     "head",
@@ -73,6 +74,7 @@ def build() -> County:
         "other_teacher": cast.teacher_a2,
         "officer": cast.officer_a,
         "principal": cast.principal_a,
+        "grade_head": cast.grade_head_a,
         "other_officer": cast.officer_b,
         "clerk": cast.clerk,
         "head": cast.head,
@@ -186,7 +188,7 @@ def _paid_and_payable(cast: casting.Cast, cases: dict, other_cases: list) -> dic
 
 def _on_notice(cast: casting.Cast, cases: dict) -> dict[str, Any]:
     """A running notice: one line without trouble, one with an objection; cases waiting at other desks."""
-    casting.walk(cast, [cases["甲寅"], cases["甲卯"]], State.SCHOOL_REVIEWED)
+    casting.walk(cast, [cases["甲寅"], cases["甲卯"]], State.CONFIRMED)
     rows = casting.refreshed([cases["甲寅"], cases["甲卯"]])
     notice = casting.publish(cast, rows)
     notices.attach_photo(notice, casting.scan("公示照片.pdf"), by=cast.officer_a)
@@ -194,7 +196,7 @@ def _on_notice(cast: casting.Cast, cases: dict) -> dict[str, Any]:
     objection = objections.receive(
         held, received_on=clock.today(), channel="来电", content="反映情况不符", by=cast.officer_a
     )
-    casting.walk(cast, [cases["甲巳"]], State.SCHOOL_REVIEWED)
+    casting.walk(cast, [cases["甲巳"]], State.CONFIRMED)
     meeting = _photographed_meeting(cast, cases["甲辰"])
     return {
         "notice": notice,
@@ -209,7 +211,12 @@ def _photographed_meeting(cast: casting.Cast, case: Application) -> Meeting:
     minutes = dataclasses.replace(casting.minutes(), photos=[casting.scan("会议照片.pdf")])
     verdict = reviews.Verdict(case, Decision.Verdict.AGREE)
     return reviews.hold(
-        round_=case.round, unit=case.school_class, level="class", minutes=minutes, verdicts=[verdict], by=cast.officer_a
+        round_=case.round,
+        unit=case.school_class,
+        level="class",
+        minutes=minutes,
+        verdicts=[verdict],
+        by=cast.grade_head_a,
     )
 
 

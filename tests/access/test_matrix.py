@@ -27,325 +27,327 @@ pytestmark = pytest.mark.django_db
 # 200 the page · 302 done, on to the next page · 403 not your desk · 404 does not exist for you · 405 not this way ·
 # login: sign in first.
 GET = """
-#                      teacher other_t officer princip other_o clerk   head    inspect admin   far_cl  idle    stranger
-home                   200     200     200     200     200     200     200     200     200     200     200     login
-demo_clock_advance     405     405     405     405     405     405     405     405     405     405     405     login
-healthz                200     200     200     200     200     200     200     200     200     200     200     200
-readyz                 200     200     200     200     200     200     200     200     200     200     200     200
-login                  302     302     302     302     302     302     302     302     302     302     302     200
-logout                 405     405     405     405     405     405     405     405     405     405     405     login
-password_change        200     200     200     200     200     200     200     200     200     200     200     login
-roles                  200     200     200     200     200     200     200     200     200     200     200     login
+#                      teache other_ office princi grade_ other_ clerk  head   inspec admin  far_cl idle   strang
+home                   200    200    200    200    200    200    200    200    200    200    200    200    login
+demo_clock_advance     405    405    405    405    405    405    405    405    405    405    405    405    login
+healthz                200    200    200    200    200    200    200    200    200    200    200    200    200
+readyz                 200    200    200    200    200    200    200    200    200    200    200    200    200
+login                  302    302    302    302    302    302    302    302    302    302    302    302    200
+logout                 405    405    405    405    405    405    405    405    405    405    405    405    login
+password_change        200    200    200    200    200    200    200    200    200    200    200    200    login
+roles                  200    200    200    200    200    200    200    200    200    200    200    200    login
 
-people                 403     403     403     403     403     403     403     403     200     403     403     login
-person_create          403     403     403     403     403     403     403     403     200     403     403     login
-person                 403     403     403     403     403     403     403     403     200     403     403     login
-person_appoint         403     403     403     403     403     403     403     403     200     403     403     login
-person_reset_password  405     405     405     405     405     405     405     405     405     405     405     login
-person_disable         405     405     405     405     405     405     405     405     405     405     405     login
-person_enable          405     405     405     405     405     405     405     405     405     405     405     login
-appointment_end        403     403     403     403     403     403     403     403     200     403     403     login
-audit                  403     403     403     403     403     403     200     200     403     403     403     login
-audit_verify           405     405     405     405     405     405     405     405     405     405     405     login
-audit_check            403     403     403     403     403     403     200     200     403     403     403     login
+people                 403    403    403    403    403    403    403    403    403    200    403    403    login
+person_create          403    403    403    403    403    403    403    403    403    200    403    403    login
+person                 403    403    403    403    403    403    403    403    403    200    403    403    login
+person_appoint         403    403    403    403    403    403    403    403    403    200    403    403    login
+person_reset_password  405    405    405    405    405    405    405    405    405    405    405    405    login
+person_disable         405    405    405    405    405    405    405    405    405    405    405    405    login
+person_enable          405    405    405    405    405    405    405    405    405    405    405    405    login
+appointment_end        403    403    403    403    403    403    403    403    403    200    403    403    login
+audit                  403    403    403    403    403    403    403    200    200    403    403    403    login
+audit_verify           405    405    405    405    405    405    405    405    405    405    405    405    login
+audit_check            403    403    403    403    403    403    403    200    200    403    403    403    login
 
-verify                 200     200     200     200     200     200     200     200     200     200     200     200
-verify_code            200     200     200     200     200     200     200     200     200     200     200     200
+verify                 200    200    200    200    200    200    200    200    200    200    200    200    200
+verify_code            200    200    200    200    200    200    200    200    200    200    200    200    200
 
-schools                200     200     200     200     200     200     200     200     403     200     403     login
-school_add             403     403     403     403     403     200     403     403     403     200     403     login
-classes                404     404     200     200     404     200     200     200     403     404     403     login
-class_edit             403     403     200     403     404     200     403     403     403     404     403     login
-school_edit            403     403     403     403     403     200     403     403     403     404     403     login
-categories             200     200     200     200     200     200     200     200     403     200     403     login
-category_add           403     403     403     403     403     200     403     403     403     200     403     login
-category_end           403     403     403     403     403     200     403     403     403     200     403     login
-terms                  403     403     403     403     403     200     403     403     403     200     403     login
-term_add               403     403     403     403     403     200     403     403     403     200     403     login
-term_edit              403     403     403     403     403     200     403     403     403     200     403     login
-rollovers              403     403     200     403     200     200     200     200     403     200     403     login
-rollover_many          405     405     405     405     405     405     405     405     405     405     405     login
-rollover_plan          403     403     200     403     404     200     403     403     403     404     403     login
-rollover               403     403     200     403     404     200     200     200     403     404     403     login
-rollover_report        403     403     200     403     404     200     200     200     403     404     403     login
-rollover_undo          405     405     405     405     405     405     405     405     405     405     405     login
-pupils                 200     200     200     200     200     200     200     200     403     200     403     login
-pupil_find             200     200     200     200     200     200     200     200     403     200     403     login
-account_verify         405     405     405     405     405     405     405     405     405     405     405     login
-id_correct             403     403     403     403     404     200     403     403     403     404     403     login
-id_evidence            403     403     200     403     404     200     403     403     403     404     403     login
-staff_accounts         403     403     200     403     200     200     403     403     403     200     403     login
-staff_account_add      403     403     200     403     200     200     403     403     403     200     403     login
-staff_account_import   403     403     200     403     200     200     403     403     403     200     403     login
-staff_account_remove   405     405     405     405     405     405     405     405     405     405     405     login
-pupil                  200     404     200     200     404     200     200     200     403     404     403     login
-pupil_reveal           403     403     200     403     404     200     403     403     403     404     403     login
-account_change         403     404     200     403     404     403     403     403     403     403     403     login
-boarding_change        200     404     200     403     404     200     403     403     403     404     403     login
-circumstance_add       200     404     200     403     404     403     403     403     403     403     403     login
-circumstance_end       200     404     200     403     404     403     403     403     403     403     403     login
-circumstance_evidence  200     404     200     403     404     200     403     403     403     404     403     login
-changes                200     200     200     200     200     200     200     200     403     200     403     login
-change_confirmations   200     200     200     200     200     200     200     200     403     200     403     login
-change_report_dismiss  405     405     405     405     405     405     405     405     405     405     405     login
-class_changes          200     404     200     200     404     200     200     200     403     404     403     login
-change_choose          200     404     200     403     404     200     403     403     403     404     403     login
-change_new             403     404     200     403     404     200     403     403     403     404     403     login
-change_transfer        403     403     403     403     404     200     403     403     403     404     403     login
-transfer_in            403     403     200     403     200     200     403     403     403     200     403     login
-transfer_in_class      403     403     302     403     302     302     403     403     403     302     403     login
-change                 200     404     200     200     404     200     200     200     403     404     403     login
-change_end_waiting     405     405     405     405     405     405     405     405     405     405     405     login
-follow_ups             403     403     200     200     200     200     200     200     403     200     403     login
-follow_up_settle       403     403     403     403     403     200     200     403     403     404     403     login
-attendance             200     200     200     200     200     200     200     200     403     200     403     login
-change_rules           200     200     200     200     200     200     200     200     403     200     403     login
-roster_imports         403     403     200     403     200     200     200     200     403     200     403     login
-roster_import_new      403     403     200     403     200     200     403     403     403     200     403     login
-roster_template        403     403     200     403     200     200     403     403     403     200     403     login
-roster_import          403     403     200     403     404     200     200     200     403     404     403     login
-roster_import_apply    405     405     405     405     405     405     405     405     405     405     405     login
-roster_import_discard  405     405     405     405     405     405     405     405     405     405     405     login
-roster_findings        403     403     200     403     404     200     200     200     403     404     403     login
-roster_progress        403     403     302     403     404     302     302     302     403     404     403     login
-roster_columns         403     403     200     403     404     200     403     403     403     404     403     login
-roster_marked          403     403     200     403     404     403     403     403     403     404     403     login
-roster_import_cancel   405     405     405     405     405     405     405     405     405     405     405     login
-roster_ask_again       405     405     405     405     405     405     405     405     405     405     405     login
+schools                200    200    200    200    200    200    200    200    200    403    200    403    login
+school_add             403    403    403    403    403    403    200    403    403    403    200    403    login
+classes                404    404    200    200    200    404    200    200    200    403    404    403    login
+class_edit             403    403    200    403    403    404    200    403    403    403    404    403    login
+school_edit            403    403    403    403    403    403    200    403    403    403    404    403    login
+categories             200    200    200    200    200    200    200    200    200    403    200    403    login
+category_add           403    403    403    403    403    403    200    403    403    403    200    403    login
+category_end           403    403    403    403    403    403    200    403    403    403    200    403    login
+terms                  403    403    403    403    403    403    200    403    403    403    200    403    login
+term_add               403    403    403    403    403    403    200    403    403    403    200    403    login
+term_edit              403    403    403    403    403    403    200    403    403    403    200    403    login
+rollovers              403    403    200    403    403    200    200    200    200    403    200    403    login
+rollover_many          405    405    405    405    405    405    405    405    405    405    405    405    login
+rollover_plan          403    403    200    403    403    404    200    403    403    403    404    403    login
+rollover               403    403    200    403    403    404    200    200    200    403    404    403    login
+rollover_report        403    403    200    403    403    404    200    200    200    403    404    403    login
+rollover_undo          405    405    405    405    405    405    405    405    405    405    405    405    login
+pupils                 200    200    200    200    200    200    200    200    200    403    200    403    login
+pupil_find             200    200    200    200    200    200    200    200    200    403    200    403    login
+account_verify         405    405    405    405    405    405    405    405    405    405    405    405    login
+id_correct             403    403    403    403    403    404    200    403    403    403    404    403    login
+id_evidence            403    403    200    403    403    404    200    403    403    403    404    403    login
+staff_accounts         403    403    200    403    403    200    200    403    403    403    200    403    login
+staff_account_add      403    403    200    403    403    200    200    403    403    403    200    403    login
+staff_account_import   403    403    200    403    403    200    200    403    403    403    200    403    login
+staff_account_remove   405    405    405    405    405    405    405    405    405    405    405    405    login
+pupil                  200    404    200    200    200    404    200    200    200    403    404    403    login
+pupil_reveal           403    403    200    403    403    404    200    403    403    403    404    403    login
+account_change         403    404    200    403    403    404    403    403    403    403    403    403    login
+boarding_change        200    404    200    403    403    404    200    403    403    403    404    403    login
+circumstance_add       200    404    200    403    403    404    403    403    403    403    403    403    login
+circumstance_end       200    404    200    403    403    404    403    403    403    403    403    403    login
+circumstance_evidence  200    404    200    403    403    404    200    403    403    403    404    403    login
+changes                200    200    200    200    200    200    200    200    200    403    200    403    login
+change_confirmations   200    200    200    200    200    200    200    200    200    403    200    403    login
+change_report_dismiss  405    405    405    405    405    405    405    405    405    405    405    405    login
+class_changes          200    404    200    200    200    404    200    200    200    403    404    403    login
+change_choose          200    404    200    403    403    404    200    403    403    403    404    403    login
+change_new             403    404    200    403    403    404    200    403    403    403    404    403    login
+change_transfer        403    403    403    403    403    404    200    403    403    403    404    403    login
+transfer_in            403    403    200    403    403    200    200    403    403    403    200    403    login
+transfer_in_class      403    403    302    403    403    302    302    403    403    403    302    403    login
+change                 200    404    200    200    200    404    200    200    200    403    404    403    login
+change_end_waiting     405    405    405    405    405    405    405    405    405    405    405    405    login
+follow_ups             403    403    200    200    403    200    200    200    200    403    200    403    login
+follow_up_settle       403    403    403    403    403    403    200    200    403    403    404    403    login
+attendance             200    200    200    200    200    200    200    200    200    403    200    403    login
+change_rules           200    200    200    200    200    200    200    200    200    403    200    403    login
+roster_imports         403    403    200    403    403    200    200    200    200    403    200    403    login
+roster_import_new      403    403    200    403    403    200    200    403    403    403    200    403    login
+roster_template        403    403    200    403    403    200    200    403    403    403    200    403    login
+roster_import          403    403    200    403    403    404    200    200    200    403    404    403    login
+roster_import_apply    405    405    405    405    405    405    405    405    405    405    405    405    login
+roster_import_discard  405    405    405    405    405    405    405    405    405    405    405    405    login
+roster_findings        403    403    200    403    403    404    200    200    200    403    404    403    login
+roster_progress        403    403    302    403    403    404    302    302    302    403    404    403    login
+roster_columns         403    403    200    403    403    404    200    403    403    403    404    403    login
+roster_marked          403    403    200    403    403    404    403    403    403    403    404    403    login
+roster_import_cancel   405    405    405    405    405    405    405    405    405    405    405    405    login
+roster_ask_again       405    405    405    405    405    405    405    405    405    405    405    405    login
 
-lists                  403     403     200     403     200     200     200     200     403     200     403     login
-list_profiles_load     405     405     405     405     405     405     405     405     405     405     405     login
-lists_match_again      405     405     405     405     405     405     405     405     405     405     405     login
-list_upload            403     403     403     403     403     200     403     403     403     200     403     login
-list_version           403     403     200     403     200     200     200     200     403     404     403     login
-list_progress          403     403     403     403     403     200     403     403     403     404     403     login
-list_take              405     405     405     405     405     405     405     405     405     405     405     login
-list_discard           405     405     405     405     405     405     405     405     405     405     405     login
-list_differences       403     403     200     403     200     200     200     200     403     404     403     login
-list_proposals         403     403     200     403     200     200     200     200     403     200     403     login
-list_decide            405     405     405     405     405     405     405     405     405     405     405     login
-rechecks               403     403     200     403     200     200     200     200     403     200     403     login
-recheck                403     403     200     403     404     200     200     200     403     404     403     login
-list_sources           403     403     403     403     403     200     200     200     403     200     403     login
-list_profile_add       403     403     403     403     403     200     403     403     403     200     403     login
-list_profile_edit      403     403     403     403     403     200     403     403     403     404     403     login
+lists                  403    403    200    403    403    200    200    200    200    403    200    403    login
+list_profiles_load     405    405    405    405    405    405    405    405    405    405    405    405    login
+lists_match_again      405    405    405    405    405    405    405    405    405    405    405    405    login
+list_upload            403    403    403    403    403    403    200    403    403    403    200    403    login
+list_version           403    403    200    403    403    200    200    200    200    403    404    403    login
+list_progress          403    403    403    403    403    403    200    403    403    403    404    403    login
+list_take              405    405    405    405    405    405    405    405    405    405    405    405    login
+list_discard           405    405    405    405    405    405    405    405    405    405    405    405    login
+list_differences       403    403    200    403    403    200    200    200    200    403    404    403    login
+list_proposals         403    403    200    403    403    200    200    200    200    403    200    403    login
+list_decide            405    405    405    405    405    405    405    405    405    405    405    405    login
+rechecks               403    403    200    403    403    200    200    200    200    403    200    403    login
+recheck                403    403    200    403    403    404    200    200    200    403    404    403    login
+list_sources           403    403    403    403    403    403    200    200    200    403    200    403    login
+list_profile_add       403    403    403    403    403    403    200    403    403    403    200    403    login
+list_profile_edit      403    403    403    403    403    403    200    403    403    403    404    403    login
 
-programmes             200     200     200     200     200     200     200     200     403     200     403     login
-programme              200     200     200     200     200     200     200     200     403     200     403     login
-programme_add          403     403     403     403     403     200     403     403     403     200     403     login
-programme_edit         403     403     403     403     403     200     403     403     403     200     403     login
-programme_switch       403     403     403     403     403     200     403     403     403     200     403     login
-ground_add             403     403     403     403     403     200     403     403     403     200     403     login
-ground_end             403     403     403     403     403     200     403     403     403     200     403     login
-process_rule_add       403     403     403     403     403     200     403     403     403     200     403     login
-standard_add           403     403     403     403     403     200     403     403     403     200     403     login
-standard_end           403     403     403     403     403     200     403     403     403     200     403     login
-differences            403     403     403     403     403     200     403     403     403     200     403     login
-difference_sheet       403     403     403     403     403     200     403     403     403     200     403     login
-share_add              403     403     403     403     403     200     403     403     403     200     403     login
-share_end              403     403     403     403     403     200     403     403     403     200     403     login
-packs                  403     403     403     403     403     200     403     403     403     200     403     login
-pack                   403     403     403     403     403     200     403     403     403     200     403     login
-pack_adopt             405     405     405     405     405     405     405     405     405     405     405     login
-percentage_add         403     403     403     403     403     200     403     403     403     200     403     login
-percentage_end         403     403     403     403     403     200     403     403     403     200     403     login
-exclusion_add          403     403     403     403     403     200     403     403     403     200     403     login
-exclusion_end          403     403     403     403     403     200     403     403     403     200     403     login
-stage_ages_add         403     403     403     403     403     200     403     403     403     200     403     login
-concerns               200     200     200     200     200     200     200     200     403     200     403     login
-concern_schools        200     200     200     200     200     200     200     200     403     200     403     login
-screening_ask          405     405     405     405     405     405     405     405     405     405     405     login
-screening_progress     403     403     200     403     404     200     403     403     403     404     403     login
-concerns_settle        405     405     405     405     405     405     405     405     405     405     405     login
-unaided_sheet          404     404     200     200     404     200     200     200     403     404     403     login
-concern_reasons        200     200     200     200     200     200     200     200     403     200     403     login
-concern_reason_add     403     403     403     403     403     200     403     403     403     200     403     login
-concern_reason_end     403     403     403     403     403     200     403     403     403     200     403     login
-concern                200     404     200     200     404     200     200     200     403     404     403     login
-concern_reopen         403     403     403     403     404     200     403     403     403     404     403     login
-concern_proof          403     403     200     403     404     200     403     403     403     404     403     login
-rounds                 200     200     200     200     200     200     200     200     403     200     403     login
-round_open             403     403     200     403     200     200     403     403     403     200     403     login
-round                  200     200     200     200     200     200     200     200     403     404     403     login
-round_window           403     403     403     403     403     200     403     403     403     404     403     login
-round_progress         200     200     200     200     200     200     200     200     403     404     403     login
-deadline_rules         200     200     200     200     200     200     200     200     403     200     403     login
-quotas                 404     404     200     200     404     200     200     200     403     404     403     login
-quota_receive          403     403     403     403     403     200     403     403     403     404     403     login
-quota                  200     404     200     200     404     200     200     200     403     404     403     login
-quota_reduce           403     403     200     403     404     403     403     403     403     404     403     login
-outside_quota          200     200     200     200     200     200     200     200     403     200     403     login
-outside_quota_end      403     403     403     403     403     200     403     403     403     200     403     login
-round_withdraw         405     405     405     405     405     405     405     405     405     405     405     login
-class_file             200     404     403     403     403     403     403     403     403     403     403     login
-class_review           200     404     200     403     404     403     403     403     403     403     403     login
-school_review          404     404     200     200     404     403     403     403     403     403     403     login
-quota_over             403     403     200     403     404     403     403     403     403     403     403     login
-school_report          403     403     200     403     404     403     403     403     403     403     403     login
-school_verify          403     403     403     403     403     200     403     403     403     404     403     login
-school_approve         403     403     403     403     403     403     200     403     403     403     403     login
-batch_make             403     403     403     403     403     200     403     403     403     404     403     login
-meeting                200     404     200     200     404     200     200     200     403     404     403     login
-meeting_photo          200     404     200     200     404     200     200     200     403     404     403     login
-applications           200     200     200     200     200     200     200     200     403     200     403     login
-application            200     404     200     200     404     200     200     200     403     404     403     login
-application_withdraw   200     404     403     403     403     403     403     403     403     403     403     login
-batches                403     403     200     200     200     200     200     200     403     200     403     login
-batch                  403     403     200     200     200     200     200     200     403     404     403     login
-batch_split            405     405     405     405     405     405     405     405     405     405     405     login
-batch_progress         403     403     200     200     200     200     200     200     403     404     403     login
-sheet                  403     403     200     200     404     200     200     200     403     404     403     login
-sheet_pdf              403     403     200     200     404     200     200     200     403     404     403     login
-sheet_xlsx             403     403     200     200     404     200     200     200     403     404     403     login
-sheet_shares_xlsx      403     403     200     200     404     200     200     200     403     404     403     login
-sheet_sign             403     403     200     403     404     403     403     403     403     403     403     login
-sheet_signed_copy      403     403     200     200     404     200     200     200     403     404     403     login
-sheet_pay              403     403     403     403     403     200     200     403     403     404     403     login
-sheet_retry            405     405     405     405     405     405     405     405     405     405     405     login
+programmes             200    200    200    200    200    200    200    200    200    403    200    403    login
+programme              200    200    200    200    200    200    200    200    200    403    200    403    login
+programme_add          403    403    403    403    403    403    200    403    403    403    200    403    login
+programme_edit         403    403    403    403    403    403    200    403    403    403    200    403    login
+programme_switch       403    403    403    403    403    403    200    403    403    403    200    403    login
+ground_add             403    403    403    403    403    403    200    403    403    403    200    403    login
+ground_end             403    403    403    403    403    403    200    403    403    403    200    403    login
+process_rule_add       403    403    403    403    403    403    200    403    403    403    200    403    login
+standard_add           403    403    403    403    403    403    200    403    403    403    200    403    login
+standard_end           403    403    403    403    403    403    200    403    403    403    200    403    login
+differences            403    403    403    403    403    403    200    403    403    403    200    403    login
+difference_sheet       403    403    403    403    403    403    200    403    403    403    200    403    login
+share_add              403    403    403    403    403    403    200    403    403    403    200    403    login
+share_end              403    403    403    403    403    403    200    403    403    403    200    403    login
+packs                  403    403    403    403    403    403    200    403    403    403    200    403    login
+pack                   403    403    403    403    403    403    200    403    403    403    200    403    login
+pack_adopt             405    405    405    405    405    405    405    405    405    405    405    405    login
+percentage_add         403    403    403    403    403    403    200    403    403    403    200    403    login
+percentage_end         403    403    403    403    403    403    200    403    403    403    200    403    login
+exclusion_add          403    403    403    403    403    403    200    403    403    403    200    403    login
+exclusion_end          403    403    403    403    403    403    200    403    403    403    200    403    login
+stage_ages_add         403    403    403    403    403    403    200    403    403    403    200    403    login
+concerns               200    200    200    200    200    200    200    200    200    403    200    403    login
+concern_schools        200    200    200    200    200    200    200    200    200    403    200    403    login
+screening_ask          405    405    405    405    405    405    405    405    405    405    405    405    login
+screening_progress     403    403    200    403    403    404    200    403    403    403    404    403    login
+concerns_settle        405    405    405    405    405    405    405    405    405    405    405    405    login
+unaided_sheet          404    404    200    200    200    404    200    200    200    403    404    403    login
+concern_reasons        200    200    200    200    200    200    200    200    200    403    200    403    login
+concern_reason_add     403    403    403    403    403    403    200    403    403    403    200    403    login
+concern_reason_end     403    403    403    403    403    403    200    403    403    403    200    403    login
+concern                200    404    200    200    200    404    200    200    200    403    404    403    login
+concern_reopen         403    403    403    403    403    404    200    403    403    403    404    403    login
+concern_proof          403    403    200    403    403    404    200    403    403    403    404    403    login
+rounds                 200    200    200    200    200    200    200    200    200    403    200    403    login
+round_open             403    403    200    403    403    200    200    403    403    403    200    403    login
+round                  200    200    200    200    200    200    200    200    200    403    404    403    login
+round_window           403    403    403    403    403    403    200    403    403    403    404    403    login
+round_progress         200    200    200    200    200    200    200    200    200    403    404    403    login
+deadline_rules         200    200    200    200    200    200    200    200    200    403    200    403    login
+quotas                 404    404    200    200    200    404    200    200    200    403    404    403    login
+quota_receive          403    403    403    403    403    403    200    403    403    403    404    403    login
+quota                  200    404    200    200    200    404    200    200    200    403    404    403    login
+quota_reduce           403    403    200    403    403    404    403    403    403    403    404    403    login
+outside_quota          200    200    200    200    200    200    200    200    200    403    200    403    login
+outside_quota_end      403    403    403    403    403    403    200    403    403    403    200    403    login
+round_withdraw         405    405    405    405    405    405    405    405    405    405    405    405    login
+class_file             200    404    403    403    403    403    403    403    403    403    403    403    login
+class_review           200    404    200    403    200    404    403    403    403    403    403    403    login
+school_review          404    404    200    403    403    404    403    403    403    403    403    403    login
+quota_over             403    403    200    403    403    404    403    403    403    403    403    403    login
+school_confirm         403    403    403    200    403    403    403    403    403    403    403    403    login
+school_report          403    403    200    403    403    404    403    403    403    403    403    403    login
+school_verify          403    403    403    403    403    403    200    403    403    403    404    403    login
+school_approve         403    403    403    403    403    403    403    200    403    403    403    403    login
+batch_make             403    403    403    403    403    403    200    403    403    403    404    403    login
+meeting                200    404    200    200    200    404    200    200    200    403    404    403    login
+meeting_photo          200    404    200    200    200    404    200    200    200    403    404    403    login
+applications           200    200    200    200    200    200    200    200    200    403    200    403    login
+application            200    404    200    200    200    404    200    200    200    403    404    403    login
+application_withdraw   200    404    403    403    403    403    403    403    403    403    403    403    login
+batches                403    403    200    200    403    200    200    200    200    403    200    403    login
+batch                  403    403    200    200    403    200    200    200    200    403    404    403    login
+batch_split            405    405    405    405    405    405    405    405    405    405    405    405    login
+batch_progress         403    403    200    200    403    200    200    200    200    403    404    403    login
+sheet                  403    403    200    200    403    404    200    200    200    403    404    403    login
+sheet_pdf              403    403    200    200    403    404    200    200    200    403    404    403    login
+sheet_xlsx             403    403    200    200    403    404    200    200    200    403    404    403    login
+sheet_shares_xlsx      403    403    200    200    403    404    200    200    200    403    404    403    login
+sheet_sign             403    403    200    403    403    404    403    403    403    403    403    403    login
+sheet_signed_copy      403    403    200    200    403    404    200    200    200    403    404    403    login
+sheet_pay              403    403    403    403    403    403    200    200    403    403    404    403    login
+sheet_retry            405    405    405    405    405    405    405    405    405    405    405    405    login
 
-notice_public          200     200     200     200     200     200     200     200     200     200     200     200
-notices                200     200     200     200     200     200     200     200     403     200     403     login
-notice_new             403     403     200     403     200     403     403     403     403     403     403     login
-notice                 200     404     200     200     404     200     200     200     403     404     403     login
-notice_pdf             200     404     200     200     404     200     200     200     403     404     403     login
-notice_close           405     405     405     405     405     405     405     405     405     405     405     login
-notice_photo           200     404     200     200     404     200     200     200     403     404     403     login
-objection_new          403     403     200     403     404     403     403     403     403     403     403     login
-objection_settle       403     403     200     403     404     403     403     403     403     403     403     login
-calendar               200     200     200     200     200     200     200     200     403     200     403     login
-calendar_record        403     403     403     403     403     200     403     403     403     200     403     login
+notice_public          200    200    200    200    200    200    200    200    200    200    200    200    200
+notices                200    200    200    200    200    200    200    200    200    403    200    403    login
+notice_new             403    403    200    403    403    200    403    403    403    403    403    403    login
+notice                 200    404    200    200    200    404    200    200    200    403    404    403    login
+notice_pdf             200    404    200    200    200    404    200    200    200    403    404    403    login
+notice_close           405    405    405    405    405    405    405    405    405    405    405    405    login
+notice_photo           200    404    200    200    200    404    200    200    200    403    404    403    login
+objection_new          403    403    200    403    403    404    403    403    403    403    403    403    login
+objection_settle       403    403    200    403    403    404    403    403    403    403    403    403    login
+calendar               200    200    200    200    200    200    200    200    200    403    200    403    login
+calendar_record        403    403    403    403    403    403    200    403    403    403    200    403    login
 
-dossiers               200     200     200     200     200     200     200     200     403     200     403     login
-dossier                200     404     200     200     404     200     200     200     403     404     403     login
+dossiers               200    200    200    200    200    200    200    200    200    403    200    403    login
+dossier                200    404    200    200    200    404    200    200    200    403    404    403    login
 """
 
 # An empty form: 200 is the form again, with what is missing. Addresses that only show something answer 405.
 POST = """
-#                      teacher other_t officer princip other_o clerk   head    inspect admin   far_cl  idle    stranger
-demo_clock_advance     302     302     302     302     302     302     302     302     302     302     302     login
-login                  302     302     302     302     302     302     302     302     302     302     302     200
-logout                 302     302     302     302     302     302     302     302     302     302     302     login
-password_change        200     200     200     200     200     200     200     200     200     200     200     login
+#                      teache other_ office princi grade_ other_ clerk  head   inspec admin  far_cl idle   strang
+demo_clock_advance     302    302    302    302    302    302    302    302    302    302    302    302    login
+login                  302    302    302    302    302    302    302    302    302    302    302    302    200
+logout                 302    302    302    302    302    302    302    302    302    302    302    302    login
+password_change        200    200    200    200    200    200    200    200    200    200    200    200    login
 
-person_create          403     403     403     403     403     403     403     403     200     403     403     login
-person_appoint         403     403     403     403     403     403     403     403     200     403     403     login
-person_reset_password  403     403     403     403     403     403     403     403     200     403     403     login
-person_disable         403     403     403     403     403     403     403     403     302     403     403     login
-person_enable          403     403     403     403     403     403     403     403     302     403     403     login
-appointment_end        403     403     403     403     403     403     403     403     200     403     403     login
-audit_verify           403     403     403     403     403     403     302     302     403     403     403     login
+person_create          403    403    403    403    403    403    403    403    403    200    403    403    login
+person_appoint         403    403    403    403    403    403    403    403    403    200    403    403    login
+person_reset_password  403    403    403    403    403    403    403    403    403    200    403    403    login
+person_disable         403    403    403    403    403    403    403    403    403    302    403    403    login
+person_enable          403    403    403    403    403    403    403    403    403    302    403    403    login
+appointment_end        403    403    403    403    403    403    403    403    403    200    403    403    login
+audit_verify           403    403    403    403    403    403    403    302    302    403    403    403    login
 
-verify                 200     200     200     200     200     200     200     200     200     200     200     200
+verify                 200    200    200    200    200    200    200    200    200    200    200    200    200
 
-school_add             403     403     403     403     403     200     403     403     403     200     403     login
-classes                405     405     405     405     405     405     405     405     405     405     405     login
-class_edit             403     403     200     403     404     200     403     403     403     404     403     login
-school_edit            403     403     403     403     403     200     403     403     403     404     403     login
-category_add           403     403     403     403     403     200     403     403     403     200     403     login
-category_end           403     403     403     403     403     200     403     403     403     200     403     login
-term_add               403     403     403     403     403     200     403     403     403     200     403     login
-term_edit              403     403     403     403     403     200     403     403     403     200     403     login
-rollover_many          403     403     302     403     302     302     403     403     403     302     403     login
-rollover_plan          403     403     200     403     404     200     403     403     403     404     403     login
-rollover_undo          403     403     302     403     404     302     403     403     403     404     403     login
-pupil_find             302     302     302     302     302     302     302     302     403     302     403     login
-account_verify         403     404     302     403     404     403     403     403     403     403     403     login
-id_correct             403     403     403     403     404     200     403     403     403     404     403     login
-staff_account_add      403     403     200     403     200     200     403     403     403     200     403     login
-staff_account_import   403     403     200     403     200     200     403     403     403     200     403     login
+school_add             403    403    403    403    403    403    200    403    403    403    200    403    login
+classes                405    405    405    405    405    405    405    405    405    405    405    405    login
+class_edit             403    403    200    403    403    404    200    403    403    403    404    403    login
+school_edit            403    403    403    403    403    403    200    403    403    403    404    403    login
+category_add           403    403    403    403    403    403    200    403    403    403    200    403    login
+category_end           403    403    403    403    403    403    200    403    403    403    200    403    login
+term_add               403    403    403    403    403    403    200    403    403    403    200    403    login
+term_edit              403    403    403    403    403    403    200    403    403    403    200    403    login
+rollover_many          403    403    302    403    403    302    302    403    403    403    302    403    login
+rollover_plan          403    403    200    403    403    404    200    403    403    403    404    403    login
+rollover_undo          403    403    302    403    403    404    302    403    403    403    404    403    login
+pupil_find             302    302    302    302    302    302    302    302    302    403    302    403    login
+account_verify         403    404    302    403    403    404    403    403    403    403    403    403    login
+id_correct             403    403    403    403    403    404    200    403    403    403    404    403    login
+staff_account_add      403    403    200    403    403    200    200    403    403    403    200    403    login
+staff_account_import   403    403    200    403    403    200    200    403    403    403    200    403    login
 # The officer has taken it away when the clerk comes.
-staff_account_remove   403     403     302     403     404     404     403     403     403     404     403     login
-pupil_reveal           403     403     200     403     404     200     403     403     403     404     403     login
-account_change         403     404     200     403     404     403     403     403     403     403     403     login
-boarding_change        200     404     200     403     404     200     403     403     403     404     403     login
-change_new             403     404     200     403     404     200     403     403     403     404     403     login
-change_transfer        403     403     403     403     404     200     403     403     403     404     403     login
-transfer_in            403     403     200     403     200     200     403     403     403     200     403     login
-transfer_in_class      403     403     302     403     302     302     403     403     403     302     403     login
-class_changes          200     404     200     403     404     403     403     403     403     404     403     login
-change_end_waiting     403     403     403     403     404     302     403     403     403     404     403     login
-change_report_dismiss  403     403     302     403     404     302     403     403     403     404     403     login
-follow_up_settle       403     403     403     403     403     200     200     403     403     404     403     login
-attendance             403     403     403     403     403     200     403     403     403     200     403     login
-change_rules           403     403     403     403     403     200     403     403     403     200     403     login
-circumstance_add       200     404     200     403     404     403     403     403     403     403     403     login
-circumstance_end       200     404     200     403     404     403     403     403     403     403     403     login
-roster_import_new      403     403     200     403     200     200     403     403     403     200     403     login
-roster_import_apply    403     403     302     403     404     302     403     403     403     404     403     login
-roster_import_discard  403     403     302     403     404     302     403     403     403     404     403     login
-roster_import_cancel   403     403     302     403     404     302     403     403     403     404     403     login
-roster_ask_again       403     403     302     403     404     302     403     403     403     404     403     login
-roster_columns         403     403     200     403     404     200     403     403     403     404     403     login
+staff_account_remove   403    403    302    403    403    404    404    403    403    403    404    403    login
+pupil_reveal           403    403    200    403    403    404    200    403    403    403    404    403    login
+account_change         403    404    200    403    403    404    403    403    403    403    403    403    login
+boarding_change        200    404    200    403    403    404    200    403    403    403    404    403    login
+change_new             403    404    200    403    403    404    200    403    403    403    404    403    login
+change_transfer        403    403    403    403    403    404    200    403    403    403    404    403    login
+transfer_in            403    403    200    403    403    200    200    403    403    403    200    403    login
+transfer_in_class      403    403    302    403    403    302    302    403    403    403    302    403    login
+class_changes          200    404    200    403    403    404    403    403    403    403    404    403    login
+change_end_waiting     403    403    403    403    403    404    302    403    403    403    404    403    login
+change_report_dismiss  403    403    302    403    403    404    302    403    403    403    404    403    login
+follow_up_settle       403    403    403    403    403    403    200    200    403    403    404    403    login
+attendance             403    403    403    403    403    403    200    403    403    403    200    403    login
+change_rules           403    403    403    403    403    403    200    403    403    403    200    403    login
+circumstance_add       200    404    200    403    403    404    403    403    403    403    403    403    login
+circumstance_end       200    404    200    403    403    404    403    403    403    403    403    403    login
+roster_import_new      403    403    200    403    403    200    200    403    403    403    200    403    login
+roster_import_apply    403    403    302    403    403    404    302    403    403    403    404    403    login
+roster_import_discard  403    403    302    403    403    404    302    403    403    403    404    403    login
+roster_import_cancel   403    403    302    403    403    404    302    403    403    403    404    403    login
+roster_ask_again       403    403    302    403    403    404    302    403    403    403    404    403    login
+roster_columns         403    403    200    403    403    404    200    403    403    403    404    403    login
 
-list_profiles_load     403     403     403     403     403     302     403     403     403     302     403     login
-lists_match_again      403     403     403     403     403     302     403     403     403     302     403     login
-list_upload            403     403     403     403     403     200     403     403     403     200     403     login
-list_take              403     403     403     403     403     302     403     403     403     404     403     login
-list_discard           403     403     403     403     403     302     403     403     403     404     403     login
-list_decide            403     403     302     403     404     302     403     403     403     404     403     login
-rechecks               403     403     302     403     302     302     403     403     403     302     403     login
-recheck                403     403     200     403     404     200     403     403     403     404     403     login
-list_sources           403     403     403     403     403     302     403     403     403     302     403     login
-list_profile_add       403     403     403     403     403     200     403     403     403     200     403     login
-list_profile_edit      403     403     403     403     403     200     403     403     403     404     403     login
+list_profiles_load     403    403    403    403    403    403    302    403    403    403    302    403    login
+lists_match_again      403    403    403    403    403    403    302    403    403    403    302    403    login
+list_upload            403    403    403    403    403    403    200    403    403    403    200    403    login
+list_take              403    403    403    403    403    403    302    403    403    403    404    403    login
+list_discard           403    403    403    403    403    403    302    403    403    403    404    403    login
+list_decide            403    403    302    403    403    404    302    403    403    403    404    403    login
+rechecks               403    403    302    403    403    302    302    403    403    403    302    403    login
+recheck                403    403    200    403    403    404    200    403    403    403    404    403    login
+list_sources           403    403    403    403    403    403    302    403    403    403    302    403    login
+list_profile_add       403    403    403    403    403    403    200    403    403    403    200    403    login
+list_profile_edit      403    403    403    403    403    403    200    403    403    403    404    403    login
 
-programme_add          403     403     403     403     403     200     403     403     403     200     403     login
-programme_edit         403     403     403     403     403     200     403     403     403     200     403     login
-programme_switch       403     403     403     403     403     200     403     403     403     200     403     login
-ground_add             403     403     403     403     403     200     403     403     403     200     403     login
-ground_end             403     403     403     403     403     200     403     403     403     200     403     login
-process_rule_add       403     403     403     403     403     200     403     403     403     200     403     login
-standard_add           403     403     403     403     403     200     403     403     403     200     403     login
-standard_end           403     403     403     403     403     200     403     403     403     200     403     login
-share_add              403     403     403     403     403     200     403     403     403     200     403     login
-share_end              403     403     403     403     403     200     403     403     403     200     403     login
-pack_adopt             403     403     403     403     403     302     403     403     403     302     403     login
-percentage_add         403     403     403     403     403     200     403     403     403     200     403     login
-percentage_end         403     403     403     403     403     200     403     403     403     200     403     login
-exclusion_add          403     403     403     403     403     200     403     403     403     200     403     login
-exclusion_end          403     403     403     403     403     200     403     403     403     200     403     login
-stage_ages_add         403     403     403     403     403     200     403     403     403     200     403     login
-screening_ask          403     403     302     403     302     302     403     403     403     302     403     login
-concerns_settle        403     403     302     403     302     302     403     403     403     302     403     login
-concern_reason_add     403     403     403     403     403     200     403     403     403     200     403     login
-concern_reason_end     403     403     403     403     403     200     403     403     403     200     403     login
-concern                403     404     200     403     404     200     403     403     403     404     403     login
-concern_reopen         403     403     403     403     404     200     403     403     403     404     403     login
-round_open             403     403     200     403     200     200     403     403     403     200     403     login
-round_window           403     403     403     403     403     200     403     403     403     404     403     login
-round_progress         405     405     405     405     405     405     405     405     405     405     405     login
-deadline_rules         403     403     403     403     403     200     403     403     403     200     403     login
-quotas                 404     404     200     403     404     403     403     403     403     404     403     login
-quota_receive          403     403     403     403     403     200     403     403     403     404     403     login
-quota_reduce           403     403     200     403     404     403     403     403     403     404     403     login
-outside_quota          403     403     403     403     403     200     403     403     403     200     403     login
-outside_quota_end      403     403     403     403     403     200     403     403     403     200     403     login
-round_withdraw         403     403     403     403     403     302     403     403     403     404     403     login
-class_file             200     404     403     403     403     403     403     403     403     403     403     login
-class_review           200     404     200     403     404     403     403     403     403     403     403     login
-school_review          404     404     200     200     404     403     403     403     403     403     403     login
-quota_over             403     403     200     403     404     403     403     403     403     403     403     login
-school_report          403     403     302     403     404     403     403     403     403     403     403     login
-school_verify          403     403     403     403     403     200     403     403     403     404     403     login
-school_approve         403     403     403     403     403     403     200     403     403     403     403     login
-batch_make             403     403     403     403     403     200     403     403     403     404     403     login
-application_withdraw   200     404     403     403     403     403     403     403     403     403     403     login
-batch_split            403     403     403     403     403     302     403     403     403     404     403     login
-sheet_sign             403     403     200     403     404     403     403     403     403     403     403     login
-sheet_pay              403     403     403     403     403     200     200     403     403     404     403     login
-sheet_retry            403     403     403     403     403     302     403     403     403     404     403     login
+programme_add          403    403    403    403    403    403    200    403    403    403    200    403    login
+programme_edit         403    403    403    403    403    403    200    403    403    403    200    403    login
+programme_switch       403    403    403    403    403    403    200    403    403    403    200    403    login
+ground_add             403    403    403    403    403    403    200    403    403    403    200    403    login
+ground_end             403    403    403    403    403    403    200    403    403    403    200    403    login
+process_rule_add       403    403    403    403    403    403    200    403    403    403    200    403    login
+standard_add           403    403    403    403    403    403    200    403    403    403    200    403    login
+standard_end           403    403    403    403    403    403    200    403    403    403    200    403    login
+share_add              403    403    403    403    403    403    200    403    403    403    200    403    login
+share_end              403    403    403    403    403    403    200    403    403    403    200    403    login
+pack_adopt             403    403    403    403    403    403    302    403    403    403    302    403    login
+percentage_add         403    403    403    403    403    403    200    403    403    403    200    403    login
+percentage_end         403    403    403    403    403    403    200    403    403    403    200    403    login
+exclusion_add          403    403    403    403    403    403    200    403    403    403    200    403    login
+exclusion_end          403    403    403    403    403    403    200    403    403    403    200    403    login
+stage_ages_add         403    403    403    403    403    403    200    403    403    403    200    403    login
+screening_ask          403    403    302    403    403    302    302    403    403    403    302    403    login
+concerns_settle        403    403    302    403    403    302    302    403    403    403    302    403    login
+concern_reason_add     403    403    403    403    403    403    200    403    403    403    200    403    login
+concern_reason_end     403    403    403    403    403    403    200    403    403    403    200    403    login
+concern                403    404    200    403    403    404    200    403    403    403    404    403    login
+concern_reopen         403    403    403    403    403    404    200    403    403    403    404    403    login
+round_open             403    403    200    403    403    200    200    403    403    403    200    403    login
+round_window           403    403    403    403    403    403    200    403    403    403    404    403    login
+round_progress         405    405    405    405    405    405    405    405    405    405    405    405    login
+deadline_rules         403    403    403    403    403    403    200    403    403    403    200    403    login
+quotas                 404    404    200    403    403    404    403    403    403    403    404    403    login
+quota_receive          403    403    403    403    403    403    200    403    403    403    404    403    login
+quota_reduce           403    403    200    403    403    404    403    403    403    403    404    403    login
+outside_quota          403    403    403    403    403    403    200    403    403    403    200    403    login
+outside_quota_end      403    403    403    403    403    403    200    403    403    403    200    403    login
+round_withdraw         403    403    403    403    403    403    302    403    403    403    404    403    login
+class_file             200    404    403    403    403    403    403    403    403    403    403    403    login
+class_review           200    404    200    403    200    404    403    403    403    403    403    403    login
+school_review          404    404    200    403    403    404    403    403    403    403    403    403    login
+quota_over             403    403    200    403    403    404    403    403    403    403    403    403    login
+school_confirm         403    403    403    200    403    403    403    403    403    403    403    403    login
+school_report          403    403    302    403    403    404    403    403    403    403    403    403    login
+school_verify          403    403    403    403    403    403    200    403    403    403    404    403    login
+school_approve         403    403    403    403    403    403    403    200    403    403    403    403    login
+batch_make             403    403    403    403    403    403    200    403    403    403    404    403    login
+application_withdraw   200    404    403    403    403    403    403    403    403    403    403    403    login
+batch_split            403    403    403    403    403    403    302    403    403    403    404    403    login
+sheet_sign             403    403    200    403    403    404    403    403    403    403    403    403    login
+sheet_pay              403    403    403    403    403    403    200    200    403    403    404    403    login
+sheet_retry            403    403    403    403    403    403    302    403    403    403    404    403    login
 
-notice_public          200     200     200     200     200     200     200     200     200     200     200     200
-notice_new             403     403     200     403     200     403     403     403     403     403     403     login
-notice                 302     404     302     302     404     302     302     302     403     404     403     login
-notice_close           403     403     302     403     404     403     403     403     403     403     403     login
-notice_photo           403     404     200     403     404     403     403     403     403     404     403     login
-objection_new          403     403     200     403     404     403     403     403     403     403     403     login
-objection_settle       403     403     200     403     404     403     403     403     403     403     403     login
-calendar_record        403     403     403     403     403     200     403     403     403     200     403     login
+notice_public          200    200    200    200    200    200    200    200    200    200    200    200    200
+notice_new             403    403    200    403    403    200    403    403    403    403    403    403    login
+notice                 302    404    302    302    302    404    302    302    302    403    404    403    login
+notice_close           403    403    302    403    403    404    403    403    403    403    403    403    login
+notice_photo           403    404    200    403    403    404    403    403    403    403    404    403    login
+objection_new          403    403    200    403    403    404    403    403    403    403    403    403    login
+objection_settle       403    403    200    403    403    404    403    403    403    403    403    403    login
+calendar_record        403    403    403    403    403    403    200    403    403    403    200    403    login
 
-dossiers               302     302     302     302     302     302     302     302     403     302     403     login
-dossier                200     404     200     200     404     200     200     200     403     404     403     login
+dossiers               302    302    302    302    302    302    302    302    302    403    302    403    login
+dossier                200    404    200    200    200    404    200    200    200    403    404    403    login
 """
 
 # Open to everybody: without sign-in, and on purpose.

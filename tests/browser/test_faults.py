@@ -228,8 +228,9 @@ def sheet(imported: Path, people: Callable[..., Person], tmp_path_factory: pytes
     officer = people("officer_p")
     steps.open_round(people("clerk_p"), "平川县", closes_on="2026-10-30")
     assert steps.file_class(people("teacher_p")) == len(GOOD)
-    steps.hold_meeting(officer, "待班级评议.*七年级1班", members=5)
-    steps.hold_meeting(people("principal_p"), "待学校评审", members=10)
+    steps.hold_meeting(people("grade_head_p"), "待班级评议.*七年级1班", members=5)
+    steps.hold_meeting(officer, "待学校评审", members=10)
+    steps.decide(people("principal_p"), "待校长确认", "提交校长确认结论")
     notice = steps.publish_notice(officer)
     while officer.page.get_by_role("button", name="结束公示").count() == 0:
         steps.let_a_working_day_pass(officer)

@@ -68,7 +68,7 @@ PAGES = {
     *("categories", "category_add", "category_end"),
     *("share_add", "share_end", "percentage_add", "percentage_end"),
     *("quotas", "quota", "quota_reduce", "quota_receive", "outside_quota", "outside_quota_end"),
-    *("class_file", "class_review", "school_review", "school_verify"),
+    *("class_file", "class_review", "school_review", "school_confirm", "school_verify"),
     *("meeting", "applications", "application", "application_withdraw", "batches", "batch", "sheet"),
     *("notices", "notice", "objection_settle", "calendar", "calendar_record", "dossiers", "dossier"),
     *("verify", "verify_code"),

@@ -39,6 +39,7 @@ def _second_county(county: object) -> None:
         ("clerk_p2", "常经办", "county_clerk", county),
         ("head_p", "丁主任", "county_head", county),
         ("officer_p", "冯专干", "aid_officer", school),
+        ("grade_head_p", "秦组长", "grade_head", school),
         ("principal_p", "贺校长", "principal", school),
         ("teacher_p", "孔老师", "class_teacher", school_class),
     ):

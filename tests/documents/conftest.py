@@ -12,6 +12,7 @@ from PIL import Image
 from accounts.models import Unit, User
 from documents import issuing, sheets, uploads
 from documents.models import IssuedDocument, Upload
+from tests import pdfs
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +35,8 @@ def officer(db):
 
 @pytest.fixture
 def pdf_file():
-    """The smallest thing the gate takes for a PDF."""
-    return b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+    """A paper of one page."""
+    return pdfs.paper()
 
 
 @pytest.fixture

@@ -84,7 +84,10 @@ def test_two_hundred_megabytes_are_refused_in_little_memory():
 
 def test_a_file_at_the_limit_is_kept_whole():
     request = post(LIMIT)
-    assert NoteForm(request.POST, request.FILES).is_valid()
+    form = NoteForm(request.POST, request.FILES)
+    assert "改扩展名没有用" in form.errors["file"][0]  # looked at, so not too large
+    assert request.FILES["file"].read() == b""
+    request.FILES["file"].seek(0)
     assert request.FILES["file"].read() == b"x" * LIMIT
 
 
@@ -159,11 +162,13 @@ def test_several_files_together_have_a_bound_too():
     assert kept == [True, True, True, True, False]
 
 
-def test_a_field_for_several_files_cleans_to_a_list():
+def test_a_field_for_several_files_cleans_to_a_list(make_picture):
     field = UploadsField(kind=Upload.Kind.MINUTES, required=False)
-    files = [SimpleUploadedFile(f"{n}.jpg", b"x") for n in range(3)]
-    assert field.clean(files) == files
+    files = [SimpleUploadedFile(f"{n}.jpg", make_picture()) for n in range(3)]
+    assert [file.name for file in field.clean(files)] == ["0.jpg", "1.jpg", "2.jpg"]
     assert field.clean([]) == []
+    with pytest.raises(forms.ValidationError, match="最多 12 个"):
+        field.clean(files * 5)
     with pytest.raises(forms.ValidationError, match="选择"):
         UploadsField(kind=Upload.Kind.MINUTES).clean([])
 

@@ -94,7 +94,7 @@ def test_the_paper_is_issued_and_says_what_was_published(cast, reviewed, notice)
 
 def test_the_paper_holds_no_private_word_number_or_author(cast, round_):
     row = enrol(cast, cast.class_a1, name="张小明", kinds=("dibao_rural", "disabled"))
-    notice = casting.publish(cast, walk(cast, submitted(cast, round_, row), State.SCHOOL_REVIEWED))
+    notice = casting.publish(cast, walk(cast, submitted(cast, round_, row), State.CONFIRMED))
     text, pupil = text_of(notice), row.pupil
     private = [*Category.objects.values_list("name", flat=True), "低保", "残疾", "民政", pupil.guardian_name, "2013"]
     private += [pupil.id_masked, pupil.roll_masked[-4:], pupil.accounts.get().number_masked, "家庭收入低", "寄宿"]
@@ -115,7 +115,7 @@ def test_without_amounts_neither_lines_nor_paper_hold_one(cast, reviewed):
 
 def test_the_list_is_the_one_that_was_looked_at(cast, reviewed, round_):
     seen = notices.preview(round_, cast.school_a).digest
-    casting.walk(cast, submitted(cast, round_, enrol(cast, cast.class_a2, name="后来者")), State.SCHOOL_REVIEWED)
+    casting.walk(cast, submitted(cast, round_, enrol(cast, cast.class_a2, name="后来者")), State.CONFIRMED)
     with pytest.raises(notices.ListChanged, match="现在是 4 人"):
         publish(cast, reviewed, seen=seen)
     assert not Notice.objects.exists()
@@ -128,7 +128,7 @@ def test_publishing_twice_finds_nothing_left(cast, reviewed, notice):
 
 
 def test_a_later_review_gets_a_second_notice(cast, round_, notice):
-    later = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a2, name="后来者")), State.SCHOOL_REVIEWED)
+    later = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a2, name="后来者")), State.CONFIRMED)
     second = casting.publish(cast, later)
     assert [line.name for line in second.lines.all()] == ["后来者"]
 
@@ -177,17 +177,17 @@ def test_private_words_in_the_list_itself_stop_the_notice(cast, round_, column):
         type(cast.class_a1).objects.filter(pk=cast.class_a1.pk).update(name="低保班")
     cast.class_a1 = type(cast.class_a1).objects.get(pk=cast.class_a1.pk)
     row = enrol(cast, cast.class_a1)
-    rows = walk(cast, submitted(cast, round_, row), State.SCHOOL_REVIEWED)
+    rows = walk(cast, submitted(cast, round_, row), State.CONFIRMED)
     with pytest.raises(ValidationError, match=r"名单第 1 行的.*有不能公示的内容"):
         publish(cast, rows)
 
 
 def test_a_name_no_font_can_print_is_refused_before_anything_happens(cast, round_):
-    rows = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1, name="张\U000323b0")), State.SCHOOL_REVIEWED)
+    rows = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1, name="张\U000323b0")), State.CONFIRMED)
     with pytest.raises(ValidationError, match="打印不出"):
         publish(cast, rows)
     assert not IssuedDocument.objects.exists()
-    assert refreshed(rows)[0].state == State.SCHOOL_REVIEWED
+    assert refreshed(rows)[0].state == State.CONFIRMED
 
 
 def test_a_notice_into_an_unknown_year_is_refused(cast, reviewed):

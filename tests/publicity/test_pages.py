@@ -129,7 +129,7 @@ def test_a_refusal_keeps_everything_typed_and_names_the_field(as_user, cast, rev
 def test_a_list_that_moved_is_shown_again_before_it_is_published(as_user, cast, round_, reviewed):
     client = as_user(cast.officer_a)
     given = typed(client.get(new_url(reviewed)), place="食堂门口")
-    walk(cast, submitted(cast, round_, enrol(cast, cast.class_a2, name="后来者")), State.SCHOOL_REVIEWED)
+    walk(cast, submitted(cast, round_, enrol(cast, cast.class_a2, name="后来者")), State.CONFIRMED)
     page = client.post(new_url(reviewed), given)
     text = page.content.decode()
     assert "名单刚刚有变化，现在是 4 人" in text
@@ -161,7 +161,7 @@ def test_with_several_lists_waiting_one_is_chosen(as_user, cast, reviewed):
         user=cast.officer_a, role="aid_officer", unit=cast.school_b, starts_on="2026-09-01"
     )
     rows = submitted(cast, reviewed[0].round, enrol(cast, cast.class_b1, name="小学生"))
-    walk(cast, rows, State.SCHOOL_REVIEWED)
+    walk(cast, rows, State.CONFIRMED)
     text = as_user(cast.officer_a).get(reverse("notice_new")).content.decode()
     assert "待公示 3 人" in text
     assert "待公示 1 人" in text
@@ -372,7 +372,7 @@ def queries(client, url: str) -> int:
 def test_lists_ask_the_same_for_one_row_and_for_three(as_user, cast, round_):
     def one_more(name: str) -> Notice:
         rows = submitted(cast, round_, enrol(cast, cast.class_a1, name=name))
-        return casting.publish(cast, walk(cast, rows, State.SCHOOL_REVIEWED))
+        return casting.publish(cast, walk(cast, rows, State.CONFIRMED))
 
     client = as_user(cast.officer_a)
     one_more("甲")
@@ -384,7 +384,7 @@ def test_lists_ask_the_same_for_one_row_and_for_three(as_user, cast, round_):
 
 def test_a_notice_asks_the_same_for_one_line_and_for_three(as_user, cast, round_, notice):
     rows = submitted(cast, round_, enrol(cast, cast.class_a2, name="独一人"))
-    single = casting.publish(cast, walk(cast, rows, State.SCHOOL_REVIEWED))
+    single = casting.publish(cast, walk(cast, rows, State.CONFIRMED))
     client = as_user(cast.officer_a)
     asked = [queries(client, reverse("notice", args=[each.pk])) for each in (single, notice)]
     assert asked[0] == asked[1]
@@ -392,16 +392,16 @@ def test_a_notice_asks_the_same_for_one_line_and_for_three(as_user, cast, round_
 
 def test_the_page_of_publishing_asks_the_same_for_one_pupil_and_for_three(as_user, cast, round_):
     client = as_user(cast.officer_a)
-    rows = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1, name="甲")), State.SCHOOL_REVIEWED)
+    rows = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1, name="甲")), State.CONFIRMED)
     first = queries(client, new_url(rows))
     more = [enrol(cast, cast.class_a1, name=name) for name in "乙丙"]
-    walk(cast, submitted(cast, round_, *more), State.SCHOOL_REVIEWED)
+    walk(cast, submitted(cast, round_, *more), State.CONFIRMED)
     assert queries(client, new_url(rows)) == first
 
 
 def test_running_notices_stand_first(as_user, cast, round_, reviewed, notice):
     casting.close(cast, reviewed)
-    rows = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a2, name="后来者")), State.SCHOOL_REVIEWED)
+    rows = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a2, name="后来者")), State.CONFIRMED)
     later = casting.publish(cast, rows)
     page = as_user(cast.clerk).get(reverse("notices"))
     assert [row.record for row in page.context["table"].paginated_rows] == [later, notice]

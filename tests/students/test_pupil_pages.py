@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Callable
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -13,11 +12,11 @@ from django.urls import reverse
 from accounts.models import AuditRow, User
 from students import circumstances, enrolment, fictitious, rosters
 from students.models import BankAccount, Category, Circumstance, Enrolment, Pupil, Term
+from tests import cast as casting
 from tests.cast import Cast
 from tests.students.workbooks import pupil, workbook
 
 SignIn = Callable[[User], Client]
-PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
 
 
 def bring_in(cast: Cast, *rows: dict, term: str = "2026-2027-1") -> None:
@@ -214,12 +213,23 @@ def test_circumstance_is_added_with_its_scan_and_ended(cast: Cast, chen: Pupil, 
         "source": "collected",
         "evidence": "低保证 2026-01",
         "valid_from": "2026-09-01",
-        "evidence_file": SimpleUploadedFile("低保证.pdf", PDF),
+        "evidence_file": casting.scan("低保证.pdf"),
     }
     assert client.post(reverse("circumstance_add", args=[chen.pk]), form).status_code == 302
     added = Circumstance.objects.get()
     evidence = reverse("circumstance_evidence", args=[added.pk])
-    assert client.get(evidence).content == PDF
+    page = client.get(reverse("pupil", args=[chen.pk])).content.decode()
+    assert f'<img src="{evidence}?preview"' in page
+    assert "PDF 1 页" in page
+    seen = AuditRow.objects.count()
+    small = client.get(f"{evidence}?preview")
+    assert (small["Content-Type"], small["Cache-Control"]) == ("image/jpeg", "private, no-store")
+    assert AuditRow.objects.count() == seen  # nothing can be read on it; opening the file leaves a row
+    assert client.get(evidence).content.startswith(b"%PDF-")
+    assert AuditRow.objects.count() == seen + 1
+    for who, status in [(cast.clerk, 200), (cast.inspector, 403), (cast.teacher_a2, 404)]:
+        assert signed_in(who).get(f"{evidence}?preview").status_code == status
+    client = signed_in(cast.teacher_a1)
     assert signed_in(cast.clerk).get(evidence).status_code == 200
     assert signed_in(cast.inspector).get(evidence).status_code == 403
     assert signed_in(cast.teacher_a2).get(evidence).status_code == 404

@@ -19,7 +19,7 @@ def approved(cast: Cast, rows: list[Application]) -> list[Application]:
 
 def walk_on(cast: Cast, rows: list[Application], state: State) -> list[Application]:
     """From "submitted" to cleared, reported, verified or approved."""
-    walk(cast, rows, State.SCHOOL_REVIEWED)
+    walk(cast, rows, State.CONFIRMED)
     officer, until = officer_of(cast, rows[0].school), clock.today() + dt.timedelta(days=7)
     Application.objects.filter(pk__in=[row.pk for row in rows]).update(notice_ends_on=until)
     workflow.advance_all(rows, Step.PUBLISH, by=officer)

@@ -50,10 +50,10 @@ def test_questions_do_not_grow_with_the_list(cast, round_) -> None:
     figures = {
         "submit": [asked(lambda rows=rows: applications.submit(rows, by=cast.teacher_a1)) for rows in (few, many)],
         "class review": [
-            asked(lambda rows=rows: agree(rows, "class", cast.class_a1, by=cast.officer_a)) for rows in (few, many)
+            asked(lambda rows=rows: agree(rows, "class", cast.class_a1, by=cast.grade_head_a)) for rows in (few, many)
         ],
         "school review": [
-            asked(lambda rows=rows: agree(rows, "school", cast.school_a, by=cast.principal_a)) for rows in (few, many)
+            asked(lambda rows=rows: agree(rows, "school", cast.school_a, by=cast.officer_a)) for rows in (few, many)
         ],
     }
     for deed, ((of_50, _), (of_300, seconds)) in figures.items():

@@ -18,7 +18,7 @@ from students.models import Enrolment, StatusChange
 from subsidies import applications, changes, workflow
 from subsidies.models import Application, ChangeEffect, FollowUp, PaymentLine, StepTaken
 from subsidies.states import ENDED_WITHOUT_AID, State, Step
-from tests.cast import Cast, agree, batch, enrol, refreshed
+from tests.cast import Cast, agree, batch, enrol, grade_head_of, refreshed
 from tests.subsidies.test_changes import second_junior
 
 Kind = StatusChange.Kind
@@ -94,7 +94,7 @@ class History:
         rows = list(Application.objects.filter(state=State.SUBMITTED).order_by("filed_at")[:1])
         if rows:
             (row,) = refreshed(rows)
-            agree([row], "class", row.school_class, by=self.officers[row.school_id])
+            agree([row], "class", row.school_class, by=grade_head_of(self.cast, row.school))
 
     def on(self) -> None:
         """A few steps on, as its people would take them; the notice's paper is tested elsewhere."""
@@ -108,8 +108,9 @@ class History:
         (row,) = refreshed([row])
         if row.state == State.CLASS_REVIEWED:
             if row.school_id == self.cast.school_a.pk:
-                agree([row], "school", row.school, by=self.cast.principal_a)
+                agree([row], "school", row.school, by=self.cast.officer_a)
                 until = clock.today()
+                workflow.advance(row, Step.CONFIRM, by=self.cast.principal_a)
                 Application.objects.filter(pk=row.pk).update(notice_ends_on=until)
                 workflow.advance(row, Step.PUBLISH, by=self.cast.officer_a)
             return

@@ -40,7 +40,7 @@ def test_a_review_and_a_withdrawal_at_once_leave_one_of_them(cast, round_) -> No
     shown = changes.plan(request, by=cast.officer_a).digest
     results = at_once(
         lambda: changes.record(request, by=cast.officer_a, seen=shown),
-        lambda: agree(refreshed([row]), "class", cast.class_a1, by=cast.officer_a),
+        lambda: agree(refreshed([row]), "class", cast.class_a1, by=cast.grade_head_a),
     )
     refused = [result for result in results if isinstance(result, Exception)]
     assert len(refused) == 1, results

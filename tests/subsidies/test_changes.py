@@ -42,7 +42,7 @@ S = State
 
 # Every state a case can be in when a change finds it, but MOVING, which only follows from one.
 STATES = [state for state in State if state not in (*ENDED_WITHOUT_AID, S.MOVING)]
-IN_SCHOOL = [S.SUBMITTED, S.CLASS_REVIEWED, S.SCHOOL_REVIEWED, S.ON_NOTICE, S.HELD, S.CLEARED]
+IN_SCHOOL = [S.SUBMITTED, S.CLASS_REVIEWED, S.SCHOOL_REVIEWED, S.CONFIRMED, S.ON_NOTICE, S.HELD, S.CLEARED]
 WITH_COUNTY = [S.REPORTED, S.VERIFIED, S.APPROVED]
 
 
@@ -59,7 +59,7 @@ def case_in(cast: Cast, round_, state: State, place: Enrolment) -> Application:
         (row,) = walk_on(cast, [row], S.REPORTED)
         workflow.advance(row, Step.RETURN_FROM_COUNTY, by=cast.clerk, note="材料不全")
     elif state in (S.ON_NOTICE, S.HELD):
-        walk(cast, [row], S.SCHOOL_REVIEWED)
+        walk(cast, [row], S.CONFIRMED)
         notice = publish(cast, refreshed([row]))
         if state == S.HELD:
             objections.receive(
@@ -527,7 +527,7 @@ def test_a_case_that_moved_on_meanwhile_is_not_touched(cast, round_, place) -> N
     row = case_in(cast, round_, S.SUBMITTED, place)
     request = request_for(cast, place, "withdraw")
     shown = changes.plan(request, by=cast.officer_a)
-    agree([row], "class", cast.class_a1, by=cast.officer_a)
+    agree([row], "class", cast.class_a1, by=cast.grade_head_a)
     with pytest.raises(changes.EffectsChanged):
         changes.record(request, by=cast.officer_a, seen=shown.digest)
     assert refreshed([row])[0].state == S.CLASS_REVIEWED

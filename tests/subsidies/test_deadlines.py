@@ -107,6 +107,7 @@ def test_a_round_gets_the_days_its_rules_give(cast) -> None:
         Work.FILING: D(2026, 11, 11),
         Work.CLASS_REVIEW: D(2026, 11, 18),
         Work.SCHOOL_REVIEW: D(2026, 11, 25),
+        Work.CONFIRMATION: D(2026, 11, 26),
         Work.NOTICE: D(2026, 11, 27),
         Work.REPORT: D(2026, 12, 8),
         Work.VERIFICATION: D(2026, 12, 22),
@@ -120,7 +121,7 @@ def test_of_several_rounds_one_question(cast, django_assert_num_queries) -> None
     held = [open_round(cast), open_round(cast, "senior-grant"), open_round(cast, "preschool-aid")]
     with django_assert_num_queries(1):
         found = deadlines.of_rounds(held)
-    assert {len(plan) for plan in found.values()} == {8}
+    assert {len(plan) for plan in found.values()} == {len(Work)}
 
 
 def opening(cast, **due: D) -> None:

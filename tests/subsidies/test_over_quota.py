@@ -69,11 +69,11 @@ def test_reporting_stops_while_the_school_is_over_and_goes_on_once_it_is_settled
     assert overs(round_, cast.school_a) == []
     assert report(rows[:1], cast.officer_a) == 1
     with pytest.raises(StepRefused, match="名额已用完"):
-        agree(refreshed(rows[1:2]), "school", cast.school_a, by=cast.principal_a)
+        agree(refreshed(rows[1:2]), "school", cast.school_a, by=cast.officer_a)
     no = Decision.Verdict.REJECT
     verdicts = [reviews.Verdict(row, no, opinion="名额不足，已向家长说明") for row in refreshed(rows[1:])]
     reviews.hold(
-        round_=round_, unit=cast.school_a, level="school", minutes=minutes(), verdicts=verdicts, by=cast.principal_a
+        round_=round_, unit=cast.school_a, level="school", minutes=minutes(), verdicts=verdicts, by=cast.officer_a
     )
     assert {row.state for row in refreshed(rows[1:])} == {State.REJECTED}
     note = rows[1].steps.get(step=Step.RETURN_FOR_QUOTA).note
@@ -251,5 +251,5 @@ def test_a_quota_of_nought_is_a_limit(cast, round_) -> None:
     give(cast, round_, 0)
     (row,) = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1)), State.CLASS_REVIEWED)
     with pytest.raises(StepRefused, match="名额 0 个，以前已用 0 个，这次同意的有 1 人要占名额，多出 1 人"):
-        agree(refreshed([row]), "school", cast.school_a, by=cast.principal_a)
+        agree(refreshed([row]), "school", cast.school_a, by=cast.officer_a)
     assert seats(round_, cast.school_a) == places.Seats(0, 0, 0)

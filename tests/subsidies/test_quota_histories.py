@@ -28,7 +28,7 @@ from subsidies import applications, changes, places, quotas
 from subsidies.models import Application, OutsideQuota, Quota, QuotaVersion
 from subsidies.quotas import BelowUse, Wish
 from subsidies.states import ENDED_WITHOUT_AID, Place, State
-from tests.cast import Cast, agree, change_boarding, enrol, officer_of, principal_of, refreshed, submitted, walk
+from tests.cast import Cast, agree, change_boarding, enrol, grade_head_of, officer_of, refreshed, submitted, walk
 from tests.subsidies.quota_hands import DOCUMENT
 
 NUMBER = st.one_of(st.integers(0, 3), st.integers(1, 8), st.none())
@@ -135,7 +135,7 @@ def histories(cast: Cast, round_) -> type[RuleBasedStateMachine]:
             rows = [row for row in rows if row.school_id == rows[0].school_id and row.state == State.CLASS_REVIEWED]
             if not rows:
                 return
-            by = principal_of(cast, rows[0].school)
+            by = officer_of(cast, rows[0].school)
             if self.tried(lambda: agree(rows, "school", rows[0].school, by=by)):
                 self.agreed |= {row.pk for row in rows}
 
@@ -151,7 +151,7 @@ def histories(cast: Cast, round_) -> type[RuleBasedStateMachine]:
                 if row.school_class_id == cast.class_a2.pk:
                     teacher = cast.teacher_a2
                 applications.submit([row], by=teacher)
-                agree(refreshed([row]), "class", row.school_class, by=officer_of(cast, row.school))
+                agree(refreshed([row]), "class", row.school_class, by=grade_head_of(cast, row.school))
 
         @rule(number=case)
         def leaves(self, number: int) -> None:

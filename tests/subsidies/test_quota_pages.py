@@ -22,7 +22,7 @@ def table_of(round_, unit: Unit) -> str:
 def agreed(cast: Cast, round_, *classes: Unit):
     pupils = [enrol(cast, unit, name=f"学生{n}") for n, unit in enumerate(classes)]
     rows = walk(cast, submitted(cast, round_, *pupils), State.CLASS_REVIEWED)
-    agree(refreshed(rows), "school", rows[0].school, by=cast.principal_a)
+    agree(refreshed(rows), "school", rows[0].school, by=cast.officer_a)
     return refreshed(rows)
 
 
@@ -243,7 +243,7 @@ def test_the_teacher_sees_the_places_of_the_class(cast, round_) -> None:
     entitled = enrol(cast, cast.class_a1, name="罗一", kinds=("tekun",))
     assert "可以申请的学生中有 1 人属于应助尽助，不占名额" in filing(cast, round_)
     rows = walk(cast, submitted(cast, round_, entitled), State.CLASS_REVIEWED)
-    agree(refreshed(rows), "school", cast.school_a, by=cast.principal_a)
+    agree(refreshed(rows), "school", cast.school_a, by=cast.officer_a)
     agreed(cast, round_, cast.class_a1)
     assert "与本校没有单列名额的班级共用本校未分配的 3 个，已用 1 个；应助尽助 1 人不占名额" in filing(cast, round_)
     pass_on(cast, round_, {cast.class_a1: 2})
@@ -260,20 +260,20 @@ def test_the_meeting_is_told_and_refused_with_what_to_do(cast, round_) -> None:
     pupils = [enrol(cast, cast.class_a1, name=f"学生{n}") for n in range(2)]
     rows = walk(cast, submitted(cast, round_, *pupils), State.CLASS_REVIEWED)
     url = reverse("school_review", args=[round_.pk, cast.school_a.pk])
-    principal = open_as(cast.principal_a)
-    page = text_of(principal.get(url))
+    officer = open_as(cast.officer_a)
+    page = text_of(officer.get(url))
     assert "本校名额 3，已用 0，还剩 3" in page
     assert "其中：七年级1班 1 个，已用 0 个" in page
     members = "\n".join(f"成员{n} 教师代表" for n in range(10))
     said = {
         "held_on": "2026-10-12", "place": "会议室", "chair": "周校长", "text": "逐一评议。", "rest": "agree",
-        "members": members, "seen": principal.get(url).context["form"]["seen"].value(),
+        "members": members, "seen": officer.get(url).context["form"]["seen"].value(),
     }  # fmt: skip
-    page = text_of(principal.post(url, said))
+    page = text_of(officer.post(url, said))
     assert "名额已用完：七年级1班名额 1 个" in page
     assert {row.state for row in refreshed(rows)} == {State.CLASS_REVIEWED}
-    assert principal.post(url, said | {f"verdict_{rows[0].pk}": "skip"}).status_code == 302
-    page = text_of(principal.get(url))
+    assert officer.post(url, said | {f"verdict_{rows[0].pk}": "skip"}).status_code == 302
+    page = text_of(officer.get(url))
     assert "七年级1班 1 个，已用 1 个" in page
 
 

@@ -27,7 +27,7 @@ def waiting(cast: Cast, round_, *classes: Unit) -> list[Application]:
 
 
 def meeting(cast: Cast, row: Application, by=None):
-    return lambda: agree(refreshed([row]), "school", row.school, by=by or cast.principal_a)
+    return lambda: agree(refreshed([row]), "school", row.school, by=by or cast.officer_a)
 
 
 def names_of(results: list) -> list[str]:
@@ -37,8 +37,8 @@ def names_of(results: list) -> list[str]:
 def test_the_last_place_has_one_winner(cast, round_) -> None:
     give(cast, round_, 3)
     rows = waiting(cast, round_, *[cast.class_a1] * 2, *[cast.class_a2] * 2)
-    agree(refreshed(rows[:2]), "school", cast.school_a, by=cast.principal_a)
-    second = casting.person("principal_a2", "副校长", "principal", cast.school_a)
+    agree(refreshed(rows[:2]), "school", cast.school_a, by=cast.officer_a)
+    second = casting.person("officer_a2", "副专干", "aid_officer", cast.school_a)
     results = at_once(meeting(cast, rows[2]), meeting(cast, rows[3], by=second))
     assert names_of(results) == ["Meeting", "StepRefused"]
     assert "名额已用完" in "".join(next(r for r in results if isinstance(r, StepRefused)).messages)
@@ -53,7 +53,7 @@ def test_two_schools_and_the_last_place_of_the_county(cast, round_) -> None:
     ours, theirs = waiting(cast, round_, cast.class_a1) + walk(
         cast, submitted(cast, round_, enrol(cast, cast.class_b1, name="李二")), State.CLASS_REVIEWED
     )
-    results = at_once(meeting(cast, ours), meeting(cast, theirs, by=cast.principal_b))
+    results = at_once(meeting(cast, ours), meeting(cast, theirs, by=cast.officer_b))
     assert names_of(results) == ["Meeting", "StepRefused"]
     assert seats(round_, cast.county).taken == 1
 
@@ -62,7 +62,7 @@ def test_many_meetings_at_once_never_take_more_than_there_is(cast, round_) -> No
     give(cast, round_, 3)
     pass_on(cast, round_, {cast.class_a1: 2})
     rows = waiting(cast, round_, *[cast.class_a1] * 3, *[cast.class_a2] * 2)
-    chairs = [casting.person(f"chair{n}", f"主持{n}", "principal", cast.school_a) for n in range(len(rows))]
+    chairs = [casting.person(f"chair{n}", f"主持{n}", "aid_officer", cast.school_a) for n in range(len(rows))]
     results = at_once(*[meeting(cast, row, by=chair) for row, chair in zip(rows, chairs, strict=True)])
     assert names_of(results) == ["Meeting"] * 3 + ["StepRefused"] * 2
     assert (seats(round_, cast.class_a1).taken, seats(round_, cast.school_a).taken) == (2, 3)
@@ -170,6 +170,6 @@ def test_a_meeting_and_a_reduction_never_wait_for_each_other(cast, round_, turn)
     results = at_once(
         meeting(cast, rows[0]),
         lambda: quotas.reduce(quota, 2, document=DOCUMENT, by=cast.clerk),
-        meeting(cast, rows[1], by=casting.person(f"chair{turn}", "副校长", "principal", cast.school_a)),
+        meeting(cast, rows[1], by=casting.person(f"officer{turn}", "副专干", "aid_officer", cast.school_a)),
     )
     assert names_of(results) == ["Meeting", "Meeting", "QuotaVersion"], results

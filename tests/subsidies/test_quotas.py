@@ -43,7 +43,7 @@ def class_reviewed(cast: Cast, round_, *classes, kinds=("dibao_rural",)) -> list
 
 
 def school_agrees(cast: Cast, rows) -> None:
-    agree(refreshed(rows), "school", rows[0].school, by=cast.principal_a)
+    agree(refreshed(rows), "school", rows[0].school, by=cast.officer_a)
 
 
 # --- how many a percentage makes ---------------------------------------------------------------------------
@@ -240,6 +240,7 @@ def test_a_place_comes_back_when_the_case_ends_without_aid(cast, round_) -> None
     school_agrees(cast, rows[:1])
     with pytest.raises(StepRefused):
         school_agrees(cast, rows[1:])
+    workflow.advance(rows[0], Step.CONFIRM, by=cast.principal_a)
     Application.objects.filter(pk=rows[0].pk).update(notice_ends_on="2026-10-20")
     workflow.advance(rows[0], Step.PUBLISH, by=cast.officer_a)
     workflow.advance(rows[0], Step.HOLD, by=cast.officer_a, note="收到异议")
@@ -258,7 +259,7 @@ def test_who_comes_back_for_correction_keeps_the_place(cast, round_) -> None:
     with pytest.raises(StepRefused):
         school_agrees(cast, [waits])
     applications.submit(refreshed([back]), by=cast.teacher_a1)
-    agree(refreshed([back]), "class", cast.class_a1, by=cast.officer_a)
+    agree(refreshed([back]), "class", cast.class_a1, by=cast.grade_head_a)
     school_agrees(cast, [back])  # a second place is not needed
     assert seats(round_, cast.school_a) == places.Seats(1, 1, 0)
 

@@ -24,7 +24,7 @@ from subsidies.models import Application, Decision, DutyHolder, PaymentLine, Pay
 from subsidies.states import ENDED_WITHOUT_AID, TRANSITIONS, State, Step, transition
 from tests.cast import Cast, enrol, minutes, scan
 
-STEPS = 220
+STEPS, MOST = 200, 900  # longer only until the first money is paid: what refuses more makes the road longer
 PAIRS = {(row.step.value, row.source.value): row.target.value for row in TRANSITIONS}
 
 AGAINST = {
@@ -34,6 +34,9 @@ AGAINST = {
     Step.REJECT_AT_COUNTY,
     Step.RETURN_FROM_COUNTY,
     Step.RETURN_FOR_QUOTA,
+    Step.RETURN_BY_PRINCIPAL,
+    Step.RETURN_TO_CLASS,
+    Step.RETURN_TO_SCHOOL,
 }
 # Carried out with a recorded change only: see test_change_histories.
 OF_CHANGES = {Step.MOVE_CLASS, Step.MOVE_OUT, Step.MOVE_IN, Step.RETURN_FOR_CHANGE, Step.LEAVE}
@@ -58,7 +61,7 @@ class Walk:
             (cast.head, "county_clerk", cast.county),
         ):
             Appointment.objects.create(user=user, role=role, unit=unit, starts_on="2026-09-01")
-            user.__dict__.pop("_appointments_in_force", None)
+            user.appointments_in_force = None
         self.people = list(cast.people.values())
         self.paper = scan().read()
 
@@ -118,9 +121,7 @@ class Walk:
 
     def show(self) -> None:
         """Stands for a notice: its paper is tested elsewhere."""
-        Application.objects.filter(state=State.SCHOOL_REVIEWED).update(
-            notice_ends_on=clock.today() + dt.timedelta(days=5)
-        )
+        Application.objects.filter(state=State.CONFIRMED).update(notice_ends_on=clock.today() + dt.timedelta(days=5))
 
     def wait(self) -> None:
         clock.set_demo_day(clock.today() + dt.timedelta(days=self.luck.choice([1, 6])))
@@ -156,7 +157,7 @@ class Walk:
             State.RETURNED: self.file,
             State.SUBMITTED: self.meet,
             State.CLASS_REVIEWED: self.meet,
-            State.SCHOOL_REVIEWED: self.luck.choice([self.show, self.step]),
+            State.CONFIRMED: self.luck.choice([self.show, self.step]),
             State.ON_NOTICE: self.luck.choice([self.wait, self.step]),
             State.APPROVED: self.batch,
             State.IN_BATCH: self.luck.choice([self.sign, self.pay]),
@@ -165,7 +166,9 @@ class Walk:
     def go(self) -> None:
         tries = [self.file, self.file, self.meet, self.meet, self.meet, self.show, self.wait]
         tries += [self.step] * 6 + [self.batch, self.sign, self.pay]
-        for _ in range(STEPS):
+        for done in range(MOST):
+            if done >= STEPS and self.moved["pay"]:
+                break
             deed = self.luck.choice(tries) if self.luck.random() < 0.4 else self.next_deed()
             before = dict(Application.objects.values_list("pk", "state"))
             try:
@@ -223,7 +226,7 @@ class Walk:
             assert sheet.paid_by_id != sheet.made_by_id
 
 
-@pytest.mark.parametrize("seed", [2, 3, 7])
+@pytest.mark.parametrize("seed", [1, 2, 7])
 def test_whatever_people_try_the_books_stay_right(cast, round_, seed) -> None:
     walk = Walk(cast, round_, seed)
     walk.go()

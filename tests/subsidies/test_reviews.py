@@ -84,7 +84,7 @@ def test_the_school_review_needs_more_members_than_the_class_review(cast, rows) 
     walk(cast, rows, State.CLASS_REVIEWED)
     members = [Member(f"成员{n}", "教师代表") for n in range(9)]
     with pytest.raises(ValidationError, match="不少于 10 人，现在填写了 9 人"):
-        meet(cast, refreshed(rows), level="school", unit=cast.school_a, by=cast.principal_a, members=members)
+        meet(cast, refreshed(rows), level="school", unit=cast.school_a, by=cast.officer_a, members=members)
 
 
 def test_the_smallest_number_is_the_rule_of_the_programme(cast, rows) -> None:
@@ -116,7 +116,12 @@ def test_a_meeting_before_the_round_opened(cast, rows) -> None:
 def test_a_meeting_that_decides_nothing(cast, rows) -> None:
     with pytest.raises(ValidationError, match="会议没有对任何申请作出结论，请至少选择一份。"):
         reviews.hold(
-            round_=rows[0].round, unit=cast.class_a1, level="class", minutes=minutes(), verdicts=[], by=cast.officer_a
+            round_=rows[0].round,
+            unit=cast.class_a1,
+            level="class",
+            minutes=minutes(),
+            verdicts=[],
+            by=cast.grade_head_a,
         )
 
 
@@ -152,7 +157,7 @@ def test_an_application_of_another_class(cast, rows) -> None:
 
 
 def test_one_that_has_moved_meanwhile_stops_the_meeting(cast, rows) -> None:
-    agree(rows[:1], "class", cast.class_a1, by=cast.officer_a)
+    agree(rows[:1], "class", cast.class_a1, by=cast.grade_head_a)
     with pytest.raises(ValidationError, match="1 份申请不能“班级评议通过”：它们现在是待学校评审 1 份"):
         meet(cast, rows)
     assert Meeting.objects.count() == 1
@@ -169,7 +174,7 @@ def test_who_may_not_hold_the_class_review(cast, rows, who) -> None:
     assert not Meeting.objects.exists()
 
 
-@pytest.mark.parametrize("who", ["teacher_a1", "clerk", "head", "principal_b"])
+@pytest.mark.parametrize("who", ["teacher_a1", "grade_head_a", "principal_a", "clerk", "head", "officer_b"])
 def test_who_may_not_hold_the_school_review(cast, rows, who) -> None:
     walk(cast, rows, State.CLASS_REVIEWED)
     with pytest.raises(PermissionDenied):
@@ -184,15 +189,15 @@ def test_another_teacher_of_the_class_may_hold_the_class_review(cast, rows) -> N
 
 def test_the_page_knows_beforehand_which_rows_are_barred(cast, rows) -> None:
     assert reviews.barred(rows, "class", by=cast.teacher_a1) == {row.pk for row in rows}
-    assert reviews.barred(rows, "class", by=cast.officer_a) == set()
-    agree(rows[:2], "class", cast.class_a1, by=cast.officer_a)
-    assert reviews.barred(rows, "school", by=cast.officer_a) == {row.pk for row in rows[:2]}
-    assert reviews.barred(rows, "school", by=cast.principal_a) == set()
+    assert reviews.barred(rows, "class", by=cast.grade_head_a) == set()
+    agree(rows[:2], "class", cast.class_a1, by=cast.grade_head_a)
+    assert reviews.barred(rows, "school", by=cast.grade_head_a) == {row.pk for row in rows[:2]}
+    assert reviews.barred(rows, "school", by=cast.officer_a) == set()
 
 
 def test_at_the_school_review_a_teacher_is_barred_from_the_own_class(cast, rows) -> None:
     stranger = cast.officer_b
-    for role, unit in (("class_teacher", cast.class_a1), ("principal", cast.school_a)):
+    for role, unit in (("class_teacher", cast.class_a1), ("aid_officer", cast.school_a)):
         Appointment.objects.create(user=stranger, role=role, unit=unit, starts_on="2026-09-01")
     assert reviews.barred(rows, "school", by=stranger) == {row.pk for row in rows}
     assert reviews.barred(rows, "class", by=stranger) == set()
@@ -202,7 +207,7 @@ def test_at_the_school_review_a_teacher_is_barred_from_the_own_class(cast, rows)
 
 
 def test_what_a_meeting_decided_is_written_once(cast, rows) -> None:
-    agree(rows, "class", cast.class_a1, by=cast.officer_a)
+    agree(rows, "class", cast.class_a1, by=cast.grade_head_a)
     with pytest.raises(TypeError):
         Decision.objects.update(verdict="reject")
     for table in ("subsidies_decision", "subsidies_meetingmember"):
@@ -211,6 +216,6 @@ def test_what_a_meeting_decided_is_written_once(cast, rows) -> None:
 
 
 def test_the_database_wants_a_reason_for_a_no(cast, rows) -> None:
-    meeting = agree(rows[:1], "class", cast.class_a1, by=cast.officer_a)
+    meeting = agree(rows[:1], "class", cast.class_a1, by=cast.grade_head_a)
     with pytest.raises(IntegrityError), transaction.atomic():
         Decision.objects.create(meeting=meeting, application=rows[1], verdict="reject", opinion="")

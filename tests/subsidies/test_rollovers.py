@@ -284,7 +284,7 @@ def test_of_who_has_graduated_a_meeting_returns_nothing(cast: Cast, round_: Roun
         rows = walk(cast, rows, State.CLASS_REVIEWED)
     # As the roll-over leaves whoever graduates.
     Enrolment.objects.filter(pk=place.pk).update(standing="graduated", ends_on=clock.today())
-    unit, by = (cast.class_a1, cast.officer_a) if level == "class" else (cast.school_a, cast.principal_a)
+    unit, by = (cast.class_a1, cast.officer_a) if level == "class" else (cast.school_a, cast.officer_a)
 
     def hold(verdict: str) -> Meeting:
         verdicts = [reviews.Verdict(row, verdict, opinion="请补材料") for row in casting.refreshed(rows)]

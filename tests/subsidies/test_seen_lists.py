@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -10,6 +11,7 @@ from subsidies import payments, payout_sheets
 from subsidies.models import Application, Meeting, PayoutSheet, Round
 from subsidies.states import State
 from tests import cast as casting
+from tests import pdfs
 from tests.cast import Cast, enrol, refreshed, scan, submitted, walk
 
 _MINUTES = {"held_on": "2026-10-12", "place": "会议室", "chair": "周校长", "text": "逐一评议。", "rest": "agree"}
@@ -74,10 +76,7 @@ def test_a_payment_is_not_recorded_on_a_scan_nobody_looked_at(cast: Cast, round_
     payments.upload_signed_copy(sheet, scan(), by=cast.officer_a)
     clerk, address = open_as(cast.clerk2), reverse("sheet_pay", args=[sheet.pk])
     seen = clerk.get(address).context["form"]["seen"].value()
-    other = scan("另一张.pdf")
-    other.file.seek(0, 2)
-    other.file.write(b"\n%%EOF\n")
-    other.size = other.file.tell()
+    other = SimpleUploadedFile("另一张.pdf", pdfs.paper("Other"))
     payments.upload_signed_copy(sheet, other, by=cast.officer_a)
 
     typed = {"paid_on": casting.clock.today().isoformat(), "voucher": "支付2026-001", "seen": seen}

@@ -83,7 +83,28 @@ def test_every_decision_between_filing_and_money_needs_another_duty() -> None:
     # The straight road: each duty exactly once, in order.
     road = [row for row in TRANSITIONS if row.duty and row.target not in (*ENDED_WITHOUT_AID, State.RETURNED)]
     duties = list(dict.fromkeys(row.duty for row in road))
-    assert duties == [Duty.FILING, Duty.CLASS_REVIEW, Duty.SCHOOL_REVIEW, Duty.VERIFICATION, Duty.APPROVAL]
+    assert (
+        duties
+        == list(Duty)
+        == [
+            *(Duty.FILING, Duty.CLASS_REVIEW, Duty.SCHOOL_REVIEW, Duty.CONFIRMATION),
+            *(Duty.VERIFICATION, Duty.APPROVAL),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "back"),
+    [
+        (State.CLASS_REVIEWED, {State.RETURNED, State.SUBMITTED}),
+        (State.SCHOOL_REVIEWED, {State.RETURNED, State.SUBMITTED, State.CLASS_REVIEWED}),
+        (State.REPORTED, {State.RETURNED, State.SUBMITTED, State.CLASS_REVIEWED}),
+    ],
+)
+def test_a_case_goes_back_to_whichever_desk_has_to_look_again(source: State, back: set[State]) -> None:
+    rows = [row for row in TRANSITIONS if row.source == source and row.duty and row.target in back]
+    assert {row.target for row in rows} == back
+    assert all(Guard.REASON_GIVEN in row.guards for row in rows)
 
 
 def test_the_page_shows_the_table_of_the_program() -> None:

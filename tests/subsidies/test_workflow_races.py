@@ -37,7 +37,7 @@ def test_withdrawing_and_deciding_at_once_ends_in_one_of_them(cast, round_) -> N
     (row,) = submitted(cast, round_, enrol(cast, cast.class_a1))
     results = at_once(
         lambda: advance(refreshed([row])[0], Step.WITHDRAW, by=cast.teacher_a1, note="家长不再申请"),
-        lambda: agree(refreshed([row]), "class", cast.class_a1, by=cast.officer_a),
+        lambda: agree(refreshed([row]), "class", cast.class_a1, by=cast.grade_head_a),
     )
     refused = [result for result in results if isinstance(result, Exception)]
     assert [type(result) for result in refused] == [StaleState]

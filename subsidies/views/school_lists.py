@@ -1,4 +1,4 @@
-"""Reporting a school's list, and the county's two decisions on it."""
+"""A school's list on its way: the principal's confirmation, the report, and the county's two decisions."""
 
 from uuid import UUID
 
@@ -12,10 +12,10 @@ from accounts import scopes
 from accounts.access import desk
 from accounts.roles import Permission
 
-from .. import county as verbs
 from .. import places, quota_words, workflow
-from ..forms import ApproveForm, VerifyForm, seen_digest
-from ..states import Duty, Place, State, Step
+from .. import school_lists as verbs
+from ..forms import ApproveForm, ConfirmForm, ListForm, VerifyForm, seen_digest
+from ..states import Place, State, Step
 from .desks import find_round, find_unit, show_refusal
 
 
@@ -57,34 +57,40 @@ def school_report(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
+@desk(Permission.CONFIRM_LIST)
+def school_confirm(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
+    return _decide(request, pk, unit, verbs.CONFIRMATION, ConfirmForm)
+
+
+@require_http_methods(["GET", "POST"])
 @desk(Permission.VERIFY)
 def school_verify(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
-    return _decide(request, pk, unit, Permission.VERIFY, State.REPORTED, Duty.VERIFICATION, VerifyForm, verbs.verify)
+    return _decide(request, pk, unit, verbs.VERIFICATION, VerifyForm)
 
 
 @require_http_methods(["GET", "POST"])
 @desk(Permission.APPROVE)
 def school_approve(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
-    return _decide(request, pk, unit, Permission.APPROVE, State.VERIFIED, Duty.APPROVAL, ApproveForm, verbs.approve)
+    return _decide(request, pk, unit, verbs.APPROVAL, ApproveForm)
 
 
-def _decide(request, pk, unit, permission, state, duty, form_class, verb) -> HttpResponse:
+def _decide(request: HttpRequest, pk: UUID, unit: int, at: verbs.Desk, form_class: type[ListForm]) -> HttpResponse:
     round_ = find_round(request, pk)
-    school = find_unit(round_, request.user, unit, "school", may=permission)
-    rows = verbs.awaiting(round_, school, state)
-    form = form_class(request.POST or None, applications=rows, barred=verbs.barred(rows, duty, by=request.user))
+    school = find_unit(round_, request.user, unit, "school", may=at.permission)
+    rows = verbs.awaiting(round_, school, at.awaiting)
+    form = form_class(request.POST or None, applications=rows, barred=verbs.barred(rows, at.duty, by=request.user))
     if request.method == "POST" and form.is_valid():
         try:
-            count = verb(round_, school, form.verdicts(), by=request.user)
+            count = verbs.decide(at, round_, school, form.verdicts(), by=request.user)
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            messages.success(request, f"已对{school}的 {count} 份申请作出{duty.label}结论。")
+            messages.success(request, f"已对{school}的 {count} 份申请作出{at.duty.label}结论。")
             return redirect("round", pk=pk)
     context = {
         "round": round_,
         "unit": school,
-        "duty": duty,
+        "duty": at.duty,
         "form": form,
         "rows": list(form.rows()),
         "total": sum(row.amount for row in rows),

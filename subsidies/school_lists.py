@@ -1,0 +1,92 @@
+"""Decisions on a school's list: confirmed by the principal, verified by the county's clerk, approved by its head.
+
+Each looks at every case and may send a single one back to the desk that has to look again, while the rest goes on.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from accounts import access, audit
+from accounts.models import Unit, User
+from accounts.roles import Permission
+
+from . import workflow
+from .models import Application, Decision, DutyHolder, Round
+from .reviews import Verdict, move
+from .states import Duty, State, Step
+
+V = Decision.Verdict
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Who decides on which cases, and what each answer does."""
+
+    permission: Permission
+    duty: Duty
+    awaiting: State
+    steps: dict[str, Step]
+
+
+CONFIRMATION = Desk(
+    Permission.CONFIRM_LIST,
+    Duty.CONFIRMATION,
+    State.SCHOOL_REVIEWED,
+    {
+        V.AGREE: Step.CONFIRM,
+        V.RETURN: Step.RETURN_BY_PRINCIPAL,
+        V.TO_CLASS: Step.RETURN_TO_CLASS,
+        V.TO_SCHOOL: Step.RETURN_TO_SCHOOL,
+    },
+)
+VERIFICATION = Desk(
+    Permission.VERIFY,
+    Duty.VERIFICATION,
+    State.REPORTED,
+    {
+        V.AGREE: Step.VERIFY,
+        V.RETURN: Step.RETURN_FROM_COUNTY,
+        V.TO_CLASS: Step.RETURN_TO_CLASS,
+        V.TO_SCHOOL: Step.RETURN_TO_SCHOOL,
+        V.REJECT: Step.REJECT_AT_COUNTY,
+    },
+)
+APPROVAL = Desk(
+    Permission.APPROVE, Duty.APPROVAL, State.VERIFIED, {V.AGREE: Step.APPROVE, V.RETURN: Step.RETURN_TO_CLERK}
+)
+DESKS = (CONFIRMATION, VERIFICATION, APPROVAL)
+
+
+def awaiting(round_: Round, school: Unit, state: State) -> list[Application]:
+    """The school's applications of the round in the state, in class order."""
+    rows = Application.objects.filter(round=round_, school=school, state=state).select_related("pupil", "school_class")
+    return list(rows.order_by("school_class__path", "pupil__name", "pk"))
+
+
+def barred(applications: Iterable[Application], duty: Duty, *, by: User) -> set:
+    """Keys of the applications this person may not decide on: another duty is theirs there, or it is their class."""
+    rows = list(applications)
+    held = DutyHolder.objects.filter(application__in=[row.pk for row in rows], by=by).exclude(duty=duty)
+    own = workflow.own_class_paths(by)
+    return {*held.values_list("application_id", flat=True), *(row.pk for row in rows if row.school_class.path in own)}
+
+
+def decide(desk: Desk, round_: Round, school: Unit, verdicts: Iterable[Verdict], *, by: User) -> int:
+    """Decide on cases of the school's list; each takes the step its verdict stands for, all or none. How many.
+
+    Raises ValidationError when nothing is decided, a case belongs to another list, or a return gives no reason;
+    PermissionDenied when the person may not decide on one of them.
+    """
+    access.require(by, desk.permission, school)
+    chosen = list(verdicts)
+    if not chosen:
+        raise ValidationError("还没有对任何申请作出决定，请至少选择一份。")
+    if any(v.application.school_id != school.pk or v.application.round_id != round_.pk for v in chosen):
+        raise ValidationError(f"名单中有不属于{school}本批次的申请，请刷新页面。")
+    with transaction.atomic():
+        move(chosen, desk.steps, by=by)
+        audit.record("list.decide", round_, by=by, unit=school, duty=desk.duty, decisions=len(chosen))
+    return len(chosen)
