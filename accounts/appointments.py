@@ -64,6 +64,69 @@ def appoint(
     return given
 
 
+def act_for(
+    post: Appointment, deputy: User, *, starts_on: dt.date, ends_on: dt.date, reason: str, by: User
+) -> Appointment:
+    """Let the deputy act in the name of the post's holder, who stays in office, from a day to a day (both included).
+
+    Raises AppointmentRefused; PermissionDenied when `by` does not manage accounts over the unit.
+    """
+    require(by, Permission.MANAGE_ACCOUNTS, post.unit)
+    _check_giver(deputy, starts_on, by)
+    with transaction.atomic():
+        if not lock(deputy).is_active:
+            raise AppointmentRefused(f"{deputy.name}的账号已停用，不能代理。请先启用账号，或换一位人员。")
+        held = Appointment.objects.select_for_update(of=("self",)).select_related("unit", "user").get(pk=post.pk)
+        _check_acting(held, deputy, starts_on, ends_on)
+        _check_roles(deputy, held.role, starts_on)
+        given = Appointment(
+            user=deputy, role=held.role, unit=held.unit, starts_on=starts_on, ends_on=ends_on, acts_for=held.user
+        )
+        given.full_clean()
+        given.save()
+        audit.record(
+            "appointment.act_for",
+            given,
+            by=by,
+            unit=given.unit,
+            role=given.role,
+            user=deputy.pk,
+            starts_on=starts_on,
+            ends_on=ends_on,
+            note=reason,
+            **{"for": held.user.username},
+        )
+    return given
+
+
+def move(post: Appointment, successor: User, *, starts_on: dt.date, by: User) -> Appointment:
+    """Give the post to the successor from a day on; its holder, and nobody else of the unit, ends the day before.
+
+    Raises AppointmentRefused; PermissionDenied when `by` does not manage accounts over the unit.
+    """
+    with transaction.atomic():
+        # The person before the posts, as everywhere.
+        given = appoint(successor, post.role, post.unit, starts_on=starts_on, by=by)
+        eve = starts_on - dt.timedelta(days=1)
+        held = Appointment.objects.select_for_update(of=("self",)).select_related("unit", "user").get(pk=post.pk)
+        if held.acts_for_id is not None:
+            raise AppointmentRefused("代理的任职不能移交，到期自然结束。")
+        if held.ends_on is not None and held.ends_on < eve:
+            raise AppointmentRefused(f"{held.user.name}的这项任职已在{cn_date(held.ends_on)}结束，请刷新页面后再看。")
+        if held.starts_on > eve:
+            raise AppointmentRefused(
+                {"starts_on": f"{held.user.name}从{cn_date(held.starts_on)}起任职，接收日期要再晚一天。"}
+            )
+        _write_end(held, eve, by, successor=successor.pk)
+    return given
+
+
+def deputies(post: Appointment, *, since: dt.date) -> QuerySet[Appointment]:
+    """Who acts in the name of the post's holder on the day or later."""
+    rows = Appointment.objects.filter(acts_for=post.user_id, role=post.role, unit=post.unit_id, ends_on__gte=since)
+    return rows.select_related("user", "unit", "acts_for").order_by("starts_on", "pk")
+
+
 def end(appointment: Appointment, *, on: dt.date, by: User | None) -> None:
     """Let the appointment's last day be `on`. One that has not begun yet is cancelled: only its audit rows stay."""
     if by is not None:
@@ -77,6 +140,8 @@ def end(appointment: Appointment, *, on: dt.date, by: User | None) -> None:
         if on >= locked.starts_on:
             _write_end(locked, on, by)
         elif locked.starts_on > clock.today():
+            if locked.acts_for_id is None:
+                _end_deputies(locked, locked.starts_on - dt.timedelta(days=1), by)
             _cancel(locked, by)
         else:
             raise AppointmentRefused({"on": f"最后一天不能早于任职开始的{cn_date(locked.starts_on)}。"})
@@ -87,6 +152,24 @@ def _check_giver(user: User, starts_on: dt.date, by: User) -> None:
         raise AppointmentRefused("不能给自己登记任职，请由另一位系统管理员办理。")
     if starts_on < clock.today():
         raise AppointmentRefused({"starts_on": "开始日期不能早于今天：已经过去的日子由谁任职不能补改。"})
+
+
+def _check_acting(held: Appointment, deputy: User, starts_on: dt.date, ends_on: dt.date) -> None:
+    if held.acts_for_id is not None:
+        raise AppointmentRefused("代理人不能再请人代理。请从被代理人的任职登记新的代理。")
+    if deputy == held.user:
+        raise AppointmentRefused(f"{deputy.name}就是这个岗位的任职人，代理人要另选一位。")
+    if ends_on < starts_on:
+        raise AppointmentRefused({"ends_on": "代理的最后一天不能早于开始日期。"})
+    if starts_on < held.starts_on or (held.ends_on is not None and ends_on > held.ends_on):
+        until = f"至{cn_date(held.ends_on)}" if held.ends_on else ""
+        raise AppointmentRefused(
+            f"{held.user.name}的任职从{cn_date(held.starts_on)}起{until}，代理只能在这段时间内。请更改代理日期。"
+        )
+    same = Appointment.objects.filter(user=deputy, role=held.role, unit=held.unit, starts_on__lte=ends_on)
+    if other := same.filter(Q(ends_on__isnull=True) | Q(ends_on__gte=starts_on)).first():
+        what = "已经在代理" if other.acts_for_id else "本来就担任"
+        raise AppointmentRefused(f"{deputy.name}这段时间{what}{held.unit}的{held.get_role_display()}，不用再登记代理。")
 
 
 def _check_roles(user: User, role: str, starts_on: dt.date) -> None:
@@ -103,7 +186,8 @@ def _alone(user: User, alone: str, other: str) -> str:
 
 def _end_predecessors(given: Appointment, by: User | None) -> None:
     eve = given.starts_on - dt.timedelta(days=1)
-    before = holders(given.role, given.unit, on=given.starts_on).exclude(user=given.user)
+    # Whoever acts for one of them ends with them.
+    before = holders(given.role, given.unit, on=given.starts_on).filter(acts_for=None).exclude(user=given.user)
     for held in before.select_for_update(of=("self",)):
         if held.starts_on > eve:
             raise AppointmentRefused(f"{held.user.name}也从{cn_date(held.starts_on)}起任职，交接日期要再晚一天。")
@@ -131,6 +215,17 @@ def _write_end(appointment: Appointment, on: dt.date, by: User | None, **detail:
         ends_on=on,
         **detail,
     )
+    if appointment.acts_for_id is None:
+        _end_deputies(appointment, on, by)
+
+
+def _end_deputies(appointment: Appointment, on: dt.date, by: User | None) -> None:
+    """Nobody acts for somebody who is no longer in office."""
+    for each in deputies(appointment, since=on + dt.timedelta(days=1)).select_for_update(of=("self",)):
+        if each.starts_on > on:
+            _cancel(each, by)
+        else:
+            _write_end(each, on, by)
 
 
 def _cancel(appointment: Appointment, by: User | None) -> None:

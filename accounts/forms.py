@@ -126,6 +126,60 @@ class AppointmentForm(forms.Form):
         self.fields["starts_on"].initial = clock.today()
 
 
+class PersonField(forms.CharField):
+    """A person named by account or, where nobody else has it, by name; cleaned into the `User`."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, max_length=40, **kwargs)
+        self.people: QuerySet[User] = User.objects.none()
+        self.widget.attrs.update(autocomplete="off", spellcheck="false")
+
+    def clean(self, value: object) -> User:
+        typed = super().clean(value).strip()
+        found = list(self.people.filter(username=typed)[:1]) or list(self.people.filter(name=typed)[:5])
+        if not found:
+            raise forms.ValidationError("没有这位人员。请核对账号或姓名；还没有账号的，先在“开通账号”页开通。")
+        if len(found) > 1:
+            accounts = "、".join(each.username for each in found)
+            raise forms.ValidationError(f"有几位人员叫这个名字，请改填账号：{accounts}。")
+        return found[0]
+
+
+class DeputyForm(forms.Form):
+    """Who acts for the holder of a post, from when to when, and why."""
+
+    deputy = PersonField(label="代理人", help_text="填账号或姓名。")
+    starts_on = forms.DateField(
+        label="代理开始", widget=DayInput, validators=[a_day_of_work], help_text="不能早于今天。"
+    )
+    ends_on = forms.DateField(
+        label="代理的最后一天",
+        widget=DayInput,
+        validators=[a_day_of_work],
+        help_text="当天仍可代理，次日自动失效；提前结束，到代理人的页面“结束任职”。",
+    )
+    reason = forms.CharField(label="代理原因", max_length=80, help_text="例如：产假、外出培训、病假。会记入操作记录。")
+
+    def __init__(self, *args: object, people: QuerySet[User], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        deputy = self.fields["deputy"]
+        assert isinstance(deputy, PersonField)
+        deputy.people = people
+        self.fields["starts_on"].initial = clock.today()
+
+
+class EmailForm(forms.Form):
+    """Where one's own reminders go; empty for none."""
+
+    email = forms.EmailField(
+        label="提醒邮箱",
+        required=False,
+        max_length=120,
+        help_text="填单位工作邮箱。不想收邮件就清空。",
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+
+
 class EndForm(forms.Form):
     on = forms.DateField(
         label="最后一天",

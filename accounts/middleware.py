@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from . import audit
+from . import audit, refusals
 
 
 def visitors_address(request: HttpRequest) -> str:
@@ -36,6 +36,17 @@ class RequestOriginMiddleware:
             audit.origin.reset(token)
         response["X-Request-Number"] = request.number
         return response
+
+
+class RefusalMiddleware:
+    """What the verbs refused on the way is kept when the answer is made (`refusals`)."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        with refusals.kept():
+            return self.get_response(request)
 
 
 class FreshPasswordMiddleware:

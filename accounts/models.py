@@ -97,6 +97,7 @@ class User(AbstractBaseUser):
     name = models.CharField("姓名", max_length=40)
     is_active = models.BooleanField("启用", default=True)
     must_change_password = models.BooleanField("首次登录须改密码", default=True)
+    email = models.EmailField("提醒邮箱", max_length=120, blank=True)  # reminders only; nobody signs in with it
 
     # Read once per user object; see scopes.current_appointments.
     appointments_in_force: "tuple[dt.date, list[Appointment]] | None" = None
@@ -113,13 +114,19 @@ class User(AbstractBaseUser):
 
 
 class Appointment(models.Model):
-    """A role held over a unit, from a day to a day (both included). Hand-over is one ending, one beginning."""
+    """A role held over a unit, from a day to a day (both included). Hand-over is one ending, one beginning.
+
+    代理: with `acts_for` the role is that person's, who stays in office; the other acts in their name until a day.
+    """
 
     user = models.ForeignKey(User, models.PROTECT, related_name="appointments", verbose_name="人员")
     role = models.CharField("角色", max_length=20, choices=[(r.code, r.label) for r in ROLES.values()])
     unit = models.ForeignKey(Unit, models.PROTECT, related_name="appointments", verbose_name="单位")
     starts_on = models.DateField("开始日期")
     ends_on = models.DateField("结束日期", null=True, blank=True)
+    acts_for = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="deputies", verbose_name="被代理人"
+    )
 
     class Meta:
         ordering = ["user", "starts_on"]
@@ -127,6 +134,11 @@ class Appointment(models.Model):
             models.CheckConstraint(condition=Q(role__in=list(ROLES)), name="appointment_role_known"),
             models.CheckConstraint(
                 condition=Q(ends_on__isnull=True) | Q(ends_on__gte=F("starts_on")), name="appointment_ends_after_start"
+            ),
+            # Nobody acts for somebody without end, nor for oneself.
+            models.CheckConstraint(
+                condition=Q(acts_for__isnull=True) | (Q(ends_on__isnull=False) & ~Q(acts_for=F("user"))),
+                name="appointment_acting_has_an_end",
             ),
             models.UniqueConstraint(
                 fields=["user", "role", "unit"],
@@ -141,10 +153,11 @@ class Appointment(models.Model):
 
     @property
     def post(self) -> str:
-        """As people say it: 云岭县资助中心经办, 七年级1班班主任."""
+        """As people say it: 云岭县资助中心经办, 七年级1班班主任, 云岭县第一初级中学校长（代周明）."""
         label = self.get_role_display()
         doubled = self.unit.name.endswith("县") and label.startswith("县")
-        return self.unit.name + (label[1:] if doubled else label)
+        said = self.unit.name + (label[1:] if doubled else label)
+        return f"{said}（代{self.acts_for.name}）" if self.acts_for else said
 
     def clean(self):
         if self.role and self.unit_id and ROLES[self.role].level != self.unit.level:
@@ -233,3 +246,20 @@ class AuditCheck(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reached} / {self.head}"
+
+
+class ReminderMail(models.Model):
+    """The reminder of one day to one person: claimed before it is sent, so that nobody gets two of a day."""
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="reminders", verbose_name="人员")
+    day = models.DateField("日期")
+    things = models.PositiveIntegerField("待办件数")
+    claimed_at = models.DateTimeField("开始发送")
+    sent_at = models.DateTimeField("发出时间", null=True, blank=True)
+
+    class Meta:
+        ordering = ["-day", "user"]
+        constraints = [models.UniqueConstraint(fields=["user", "day"], name="reminder_one_per_person_and_day")]
+
+    def __str__(self) -> str:
+        return f"{self.user} {self.day}"

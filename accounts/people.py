@@ -75,6 +75,17 @@ def change_password(user: User, password: str, *, by: User) -> None:
         audit.record("account.change_password", user, by=by)
 
 
+def change_email(user: User, email: str, *, by: User) -> None:
+    """Set where one's own reminders are sent; "" for nowhere. The address itself is no matter for the trail."""
+    if user != by:
+        raise PermissionDenied("只能修改自己的提醒邮箱。")
+    with transaction.atomic():
+        locked = lock(user)
+        locked.email = email
+        locked.save(update_fields=["email"])
+        audit.record("account.change_email", locked, by=by, active=bool(email))
+
+
 def disable(user: User, *, by: User | None) -> None:
     """The account no longer opens; sessions that are open end with their next click. Appointments stay as they are."""
     require_manager(by)

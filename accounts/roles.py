@@ -30,6 +30,7 @@ class Permission(StrEnum):
     HOLD_CLASS_REVIEW = "hold_class_review"
     HOLD_SCHOOL_REVIEW = "hold_school_review"
     CONFIRM_LIST = "confirm_list"  # the principal stands for what the committee decided
+    PUBLISH_CLASS_NOTICE = "publish_class_notice"  # in the classroom, where the county wants two notices
     PUBLISH_NOTICE = "publish_notice"
     REPORT_TO_COUNTY = "report_to_county"
     VERIFY = "verify"
@@ -71,15 +72,15 @@ ROLES: dict[str, Role] = {
             "class_teacher",
             "班主任",
             UnitLevel.CLASS,
-            "为本班学生填报申请；可主持并记录本班评议，但不能评议自己填报的申请。",
-            frozenset(_SEE | {P.FILE_APPLICATION, P.HOLD_CLASS_REVIEW, P.EDIT_PUPILS}),
+            "为本班学生填报申请，发布班级公示；可主持并记录本班评议，但不能评议自己填报的申请。",
+            frozenset(_SEE | {P.FILE_APPLICATION, P.HOLD_CLASS_REVIEW, P.PUBLISH_CLASS_NOTICE, P.EDIT_PUPILS}),
         ),
         Role(
             "grade_head",
             "年级组长",
             UnitLevel.SCHOOL,
-            "主持并记录各班的班级评议；不能评议自己填报的申请。小规模学校可由其他教师担任。",
-            frozenset(_SEE | {P.HOLD_CLASS_REVIEW}),
+            "主持并记录各班的班级评议，可代为发布班级公示；不能评议自己填报的申请。小规模学校可由其他教师担任。",
+            frozenset(_SEE | {P.HOLD_CLASS_REVIEW, P.PUBLISH_CLASS_NOTICE}),
         ),
         Role(
             "aid_officer",
@@ -99,6 +100,7 @@ ROLES: dict[str, Role] = {
                     P.OPEN_ROUND,
                     P.HOLD_CLASS_REVIEW,
                     P.HOLD_SCHOOL_REVIEW,
+                    P.PUBLISH_CLASS_NOTICE,
                     P.PUBLISH_NOTICE,
                     P.REPORT_TO_COUNTY,
                     P.DIVIDE_QUOTAS,

@@ -3,6 +3,7 @@
 import datetime as dt
 
 import django_tables2 as tables
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
@@ -19,7 +20,17 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from . import appointments, audit_checks, clock, paging, people, scopes, tasks, words
 from .access import desk, fetch, open_to_all
-from .forms import AccountForm, AppointmentForm, AuditFilter, EndForm, OwnPasswordForm, PeopleFilter, SignInForm
+from .forms import (
+    AccountForm,
+    AppointmentForm,
+    AuditFilter,
+    DeputyForm,
+    EmailForm,
+    EndForm,
+    OwnPasswordForm,
+    PeopleFilter,
+    SignInForm,
+)
 from .models import Appointment, AuditCheck, AuditRow, Unit, User
 from .paging import MOST_PAGED, NewestFirst
 from .roles import ROLES, Permission
@@ -68,6 +79,20 @@ def password_change(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/password_change.html", {"form": form})
 
 
+@require_http_methods(["GET", "POST"])
+@open_to_all
+def email_change(request: HttpRequest) -> HttpResponse:
+    """Where one's own reminders go."""
+    form = EmailForm(request.POST or None, initial={"email": request.user.email})
+    if request.method == "POST" and form.is_valid():
+        email = form.cleaned_data["email"]
+        people.change_email(request.user, email, by=request.user)
+        messages.success(request, f"已保存，待办提醒将发到 {email}。" if email else "已保存，不再发送邮件提醒。")
+        return redirect("home")
+    context = {"form": form, "is_sending": bool(settings.MAIL_REMINDERS)}
+    return render(request, "accounts/email_change.html", context)
+
+
 @require_GET
 @open_to_all
 def roles(request: HttpRequest) -> HttpResponse:
@@ -113,15 +138,18 @@ def person_create(request: HttpRequest) -> HttpResponse:
 @desk(Permission.MANAGE_ACCOUNTS)
 def person(request: HttpRequest, pk: int) -> HttpResponse:
     subject = _person(request, pk)
-    posts = subject.appointments.select_related("unit__parent").order_by("-starts_on", "unit__path")
+    posts = subject.appointments.select_related("unit__parent", "acts_for").order_by("-starts_on", "unit__path")
     today = clock.today()
+    deputies = Appointment.objects.filter(acts_for=subject, ends_on__gte=today).select_related("user", "unit")
     context = {
+        "deputies": deputies.order_by("starts_on", "pk"),
         "person": subject,
         "present": [post for post in posts if post.ends_on is None or post.ends_on >= today],
         "past": [post for post in posts if post.ends_on is not None and post.ends_on < today],
         "today": today,
         "roles": ROLES.values(),
         "is_self": subject == request.user,
+        "can_hand_over": any(post.acts_for_id is None for post in subject.appointments.filter(_still(today))),
     }
     return render(request, "accounts/person.html", context)
 
@@ -160,6 +188,29 @@ def appointment_end(request: HttpRequest, pk: int) -> HttpResponse:
             messages.success(request, f"{post.user.name}的{post.unit.name}{post.get_role_display()}任职已登记结束。")
             return redirect("person", post.user_id)
     return render(request, "accounts/appointment_end.html", {"post": post, "form": form})
+
+
+@require_http_methods(["GET", "POST"])
+@desk(Permission.MANAGE_ACCOUNTS)
+def appointment_deputy(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let somebody act for the holder of a post."""
+    rows = Appointment.objects.select_related("unit", "user").filter(acts_for=None)
+    post = fetch(rows, request.user, Permission.MANAGE_ACCOUNTS, unit="unit", pk=pk)
+    active = people.visible_people(request.user).filter(is_active=True)
+    form = DeputyForm(request.POST or None, people=active)
+    if request.method == "POST" and form.is_valid():
+        try:
+            given = appointments.act_for(post, **form.cleaned_data, by=request.user)
+        except ValidationError as error:
+            form.add_error(None, _fitting(error, form))
+        else:
+            messages.success(
+                request,
+                f"已登记：{given.user.name}从{cn_date(given.starts_on)}至{cn_date(given.ends_on)}代理{post.post}。"
+                f"经办记录会写明“代{post.user.name}”。",
+            )
+            return redirect("person", post.user_id)
+    return render(request, "accounts/appointment_deputy.html", {"post": post, "form": form})
 
 
 @require_POST
@@ -246,6 +297,11 @@ def _way_on(request: HttpRequest) -> str:
 
 def _person(request: HttpRequest, pk: int) -> User:
     return get_object_or_404(people.visible_people(request.user), pk=pk)
+
+
+def _still(today: dt.date) -> Q:
+    """Posts that are held today or will be."""
+    return Q(ends_on__isnull=True) | Q(ends_on__gte=today)
 
 
 def _show_password(request: HttpRequest, person: User, password: str, *, is_new: bool) -> HttpResponse:

@@ -16,7 +16,7 @@ from django.contrib.auth.hashers import make_password
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management.base import OutputWrapper
 
-from accounts import clock
+from accounts import appointments, clock
 from accounts.models import Appointment, Unit, User
 from documents import issuing, signing, xlsx
 from publicity import notices, objections
@@ -34,6 +34,7 @@ from subsidies import (
     payout_sheets,
     percentages,
     quotas,
+    review_groups,
     reviews,
     rounds,
     school_lists,
@@ -54,6 +55,7 @@ from subsidies.models import (
 )
 from subsidies.states import State, Step
 
+from . import demo_forms
 from .demo_roster import ClassPlan, office_workbook, rows, workbook
 
 # User name, and in a few words who that is; printed at the start of `./aid demo`.
@@ -113,11 +115,25 @@ def build(*, out: OutputWrapper) -> None:
     out.write("  初中：一个正在办理的批次……\n")
     _running_round(here)
     clock.set_demo_day(_LAST_DAY)
+    _deputy(here)
     _changes(here)
     out.write("  比对名单：两个版本，几处变化……\n")
     _lists(here)
     _concerns(here)
     (settings.DATA_DIR / SAMPLE_ROSTER).write_bytes(sample_roster())
+
+
+def _deputy(here: _County) -> None:
+    """The head of the grade is away for two weeks: a class teacher acts for her."""
+    post = here.people["chuzhong-nj"].appointments.get()
+    appointments.act_for(
+        post,
+        here.people["ban82"],
+        starts_on=_LAST_DAY,
+        ends_on=_LAST_DAY + dt.timedelta(days=13),
+        reason="外出培训",
+        by=here.people["guanli"],
+    )
 
 
 def _units() -> _County:
@@ -358,6 +374,13 @@ def _running_round(here: _County) -> None:
     _meet(second[:2], "school", school, by=officer)  # who waits for the principal
     _file(here, round_, "ban72", "ban72")
     _file(here, round_, "er81", "er81")
+    for teacher in ("ban71", "ban82"):
+        rows = [
+            each.enrolment
+            for each in applications.candidates(round_, here.classes[teacher])
+            if each.facts["categories"]
+        ]
+        demo_forms.fill_in(rows[:4], by=here.people[teacher], signed=1)
 
 
 def _changes(here: _County) -> None:
@@ -423,9 +446,10 @@ def _file(here: _County, round_: Round, school_class: str, teacher: str) -> list
 
 
 _MEMBERS = (
-    ("周明", "校领导"), ("吴桂芳", "年级组长"), ("郑海涛", "任课教师"), ("冯雪", "任课教师"), ("蒋丽", "任课教师"),
-    ("沈国强", "家长代表"), ("韩玉梅", "家长代表"),
-    ("杨天明", "村委会代表"), ("朱敏", "教师代表"), ("秦勇", "教师代表"),
+    ("周明", "分管校长", "leader"), ("吴桂芳", "年级组长", "teacher"), ("郑海涛", "任课教师", "teacher"),
+    ("冯雪", "任课教师", "teacher"), ("蒋丽", "任课教师", "teacher"), ("沈国强", "家长代表", "parent"),
+    ("韩玉梅", "家长代表", "parent"), ("杨天明", "村委会代表", "village"), ("朱敏", "教师代表", "teacher"),
+    ("秦勇", "教师代表", "teacher"),
 )  # fmt: skip
 
 
@@ -435,11 +459,17 @@ def _meet(filed: Iterable[Application], level: str, unit: Unit, *, by: User) -> 
             "school_class", "round__programme", "round__term"
         )
     )
+    # Parents of pupils of the class who did not apply.
+    children = iter(review_groups.who_may_sit(rows[0].round, unit) if unit.level == Unit.Level.CLASS else ())
+    members = [
+        reviews.Member(name, capacity, kind=kind, child=next(children, "") if kind == "parent" else "")
+        for name, capacity, kind in _MEMBERS
+    ]
     minutes = reviews.Minutes(
         held_on=clock.today(),
         place="学校会议室",
         chair=_MEMBERS[0][0],
-        members=[reviews.Member(name, capacity) for name, capacity in _MEMBERS],
+        members=members,
         text="学习资助政策和评议办法，逐一评议申请情况，无记名表决，结果当场宣布。",
     )
     verdicts = [reviews.Verdict(a, Decision.Verdict.AGREE, votes_for=len(_MEMBERS), votes_against=0) for a in rows]

@@ -1,61 +1,30 @@
 """The first page: what waits for the person who signed in, and where to go for it."""
 
 import datetime as dt
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
-from urllib.parse import urlencode
-from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Count, Exists, F, OuterRef, QuerySet, Sum
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import appointments, clock, scopes
+from accounts import clock, scopes
 from accounts.access import open_to_all
-from accounts.models import Unit, User
+from accounts.models import User
 from accounts.roles import Permission
-from accounts.templatetags.aid import cn_date, yuan
-from publicity.models import Notice, Objection
-from students import changes, confirmations, list_versions, rosters, terms, working_calendar
-from students import rollovers as register_rollovers
-from students.models import CalendarYear, ListVersion, Recheck, RosterImport, SchoolClass, Standing
-from students.term_keys import term_name
+from accounts.templatetags.aid import cn_date
+from students import working_calendar
+from students.models import RosterImport, SchoolClass
 from students.working_days import CalendarMissing
-from subsidies import deadlines, places, quota_words, rounds, school_lists
-from subsidies.deadline_plans import countdown
-from subsidies.models import Application, Concern, DutyHolder, FollowUp, PayoutSheet, Quota, Round
-from subsidies.states import TURN, WORK, Duty, State
+from subsidies import rounds
+from subsidies.models import Round
+
+from .waiting import waiting_for
 
 P = Permission
-# Named one by one; the desk of rosters, and that of batches, has them all.
-MOST_ROSTERS = 10
-MOST_SHEETS = 10
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """One thing to do: how many, what, where, and the page on which it is done."""
-
-    count: int
-    unit: str  # 份, 人, 张
-    title: str
-    detail: str
-    url: str
-    is_urgent: bool = False
-    due_on: dt.date | None = None
-
-    @property
-    def countdown(self) -> str:
-        """逾期 3 天, 今天到期, 还有 5 天; "" without a last day."""
-        return countdown(self.due_on, clock.today())
-
-    @property
-    def is_late(self) -> bool:
-        return self.due_on is not None and self.due_on < clock.today()
+MOST_WAITING = 12  # on the first page; the rest has a page of its own
+_PER_PAGE = 30
 
 
 @require_safe
@@ -63,14 +32,34 @@ class Waiting:
 def home(request: HttpRequest) -> HttpResponse:
     user: User = request.user  # type: ignore[assignment]
     appointments = scopes.current_appointments(user)
+    waiting = waiting_for(user) if appointments else []
     context = {
         "appointments": appointments,
-        "waiting": list(_waiting(user)) if appointments else [],
+        "waiting": waiting[:MOST_WAITING],
+        "waiting_count": len(waiting),
+        "late_count": sum(each.is_late for each in waiting),
         "open_rounds": _open_rounds(user),
         "first_steps": _first_steps(user),
         "today": clock.today(),
     }
     return render(request, "aidadmin/home.html", context)
+
+
+@require_safe
+@open_to_all
+def waiting_list(request: HttpRequest) -> HttpResponse:
+    """Everything that waits for the person, a page at a time; all of it, or what is late."""
+    waiting = waiting_for(request.user)  # type: ignore[arg-type]
+    late = [each for each in waiting if each.is_late]
+    only_late = bool(request.GET.get("late"))
+    context = {
+        "page": Paginator(late if only_late else waiting, _PER_PAGE).get_page(request.GET.get("page")),
+        "count": len(waiting),
+        "late_count": len(late),
+        "only_late": only_late,
+        "today": clock.today(),
+    }
+    return render(request, "aidadmin/waiting.html", context)
 
 
 @require_POST
@@ -92,322 +81,6 @@ def _back(request: HttpRequest) -> str:
     referer = request.META.get("HTTP_REFERER", "")
     root = request.build_absolute_uri("/")
     return "/" + referer[len(root) :] if referer.startswith(root) else reverse("home")
-
-
-def _waiting(user: User) -> Iterator[Waiting]:
-    yield from _posts(user)
-    yield from _rosters(user)
-    yield from _rollovers(user)
-    yield from _filing(user)
-    yield from _by_round(user)
-    yield from _over_quota(user)
-    yield from _notices(user)
-    yield from _concerns(user)
-    yield from _changes(user)
-    yield from _lists(user)
-    yield from _sheets(user)
-    yield from _calendar(user)
-
-
-def _cases(user: User, permission: P, state: State) -> QuerySet[Application]:
-    """Applications in the state over which the person holds the permission, not counting those on which
-    they already hold another duty (these wait for somebody else)."""
-    assert TURN[state] == permission
-    other = DutyHolder.objects.filter(application=OuterRef("pk"), by=user)
-    duty = {State.SUBMITTED: Duty.CLASS_REVIEW, State.CLASS_REVIEWED: Duty.SCHOOL_REVIEW}.get(state)
-    duty = duty or {desk.awaiting: desk.duty for desk in school_lists.DESKS}.get(state)
-    rows = scopes.within(Application.objects.filter(state=state), user, permission, unit="school_class")
-    return rows.exclude(Exists(other.exclude(duty=duty))) if duty else rows
-
-
-def _posts(user: User) -> Iterator[Waiting]:
-    """Classes of a school's roster nobody teaches: nobody could file for their pupils."""
-    if not scopes.reach(user, P.MANAGE_ACCOUNTS):
-        return
-    classes = scopes.within(Unit.objects.filter(level="class", is_active=True), user, P.MANAGE_ACCOUNTS, unit="")
-    untaught = classes.exclude(pk__in=appointments.units_with("class_teacher", on=clock.today()))
-    names = [f"{school} {name}" for school, name in untaught.values_list("parent__name", "name")]
-    if names:
-        detail = "、".join(names[:5]) + (f"等 {len(names)} 个班" if len(names) > 5 else "") + "，登记班主任后才能填报"
-        yield Waiting(len(names), "个", "班级没有班主任", detail, reverse("people"))
-
-
-def _rosters(user: User) -> Iterator[Waiting]:
-    for row in rosters.waiting_for(user).select_related("unit", "term")[:MOST_ROSTERS]:
-        detail, url = f"{row.unit} · {row.term}", reverse("roster_import", args=[row.pk])
-        if row.state == RosterImport.State.NEEDS_MAPPING:
-            yield Waiting(1, "份", "名册有列名待确认", f"{detail}，确认后才能预检", url)
-        else:
-            yield Waiting(row.rows_total, "行", "名册待确认导入", f"{detail}，预检发现 {row.rows_refused} 行有误", url)
-
-
-# How long before a term's first day a school is reminded of its roll-over, and the county of a term to register.
-_TERM_NEAR = dt.timedelta(days=30)
-
-
-def _rollovers(user: User) -> Iterator[Waiting]:
-    """Schools not yet taken into the term that begins soon or has begun; for the county, a term nobody registered."""
-    if not scopes.reach(user, P.ROLL_OVER):
-        return
-    schools = Unit.objects.filter(level=Unit.Level.SCHOOL, is_active=True).order_by("path")
-    turns = register_rollovers.turns(scopes.within(schools, user, P.ROLL_OVER, unit=""), how_many=False)
-    near = clock.today() + _TERM_NEAR
-    due = [turn for turn in turns if turn.is_due and turn.target and turn.target.starts_on <= near]
-    for target in {turn.target for turn in due if turn.target}:
-        here = [turn for turn in due if turn.target == target]
-        begun = target.starts_on <= clock.today()
-        names = "、".join(str(turn.school) for turn in here[:3]) + (f"等 {len(here)} 所学校" if len(here) > 3 else "")
-        detail = f"{names} · {target}{cn_date(target.starts_on)}{'已经开学' if begun else '开学'}"
-        url = reverse("rollovers") if len(turns) > 1 else reverse("rollover_plan", args=[here[0].school.pk])
-        yield Waiting(len(here), "所", "学校待学期结转", detail, url, is_urgent=begun)
-    if turns and turns[0].target is None and turns[0].source.ends_on <= near and scopes.reach(user, P.EDIT_CALENDAR):
-        detail = "登记起止日期后，各校才能办理学期结转"
-        yield Waiting(1, "个", f"{term_name(turns[0].target_key)}待登记", detail, reverse("term_add"))
-
-
-def _filing(user: User) -> Iterator[Waiting]:
-    """Per class of the teacher: returned ones first, then drafts, then an open round nobody filed in."""
-    if not scopes.reach(user, P.FILE_APPLICATION):
-        return
-    today = clock.today()
-    classes = scopes.within(Unit.objects.filter(level="class"), user, P.FILE_APPLICATION, unit="")
-    classes = classes.select_related("parent", "school_class")
-    rows = Application.objects.filter(school_class__in=classes).values("round", "school_class", "state")
-    counted = {(r["round"], r["school_class"], r["state"]): r["n"] for r in rows.annotate(n=Count("*"))}
-    counted |= dict.fromkeys((key for key in counted if key[2] == State.RETURNED), 0) | _returned_to(classes)
-    for round_ in rounds.visible_to(user, P.FILE_APPLICATION) if classes else ():
-        is_open = round_.opens_on <= today <= round_.closes_on
-        for unit in classes:
-            by_state = {state: n for (r, c, state), n in counted.items() if (r, c) == (round_.pk, unit.pk)}
-            is_for_class = unit.school_class.stage in round_.programme.stages and round_.unit.contains(unit)
-            if not by_state and not is_for_class:
-                continue
-            url = reverse("class_file", args=[round_.pk, unit.pk])
-            yield from _class_work(round_, unit, by_state, url, is_open=is_open)
-
-
-def _returned_to(classes: QuerySet[Unit]) -> dict[tuple[Any, int, str], int]:
-    """Returned cases by round and by the class that can go on with them: where the pupil is now.
-
-    What waits for a suspended pupil to come back is no work for today.
-    """
-    rows = Application.objects.filter(
-        state=State.RETURNED,
-        pupil__enrolments__school_class__in=classes,
-        pupil__enrolments__term=F("term"),
-        pupil__enrolments__standing=Standing.PRESENT,
-    )
-    found = rows.order_by().values_list("round", "pupil__enrolments__school_class").annotate(n=Count("*"))
-    return {(round_, unit, State.RETURNED): n for round_, unit, n in found}
-
-
-def _class_work(round_: Round, unit: Unit, by_state: dict, url: str, *, is_open: bool) -> Iterator[Waiting]:
-    where = f"{unit} · {round_}"
-    until = round_.closes_on
-    if returned := by_state.get(State.RETURNED):
-        yield Waiting(returned, "份", "申请被退回，请补正后重新提交", where, url, is_urgent=True, due_on=until)
-    if drafts := by_state.get(State.DRAFT):
-        late = "" if until >= clock.today() else "，填报已截止；还要提交的，请联系开启批次的人员延长"
-        yield Waiting(drafts, "份", "草稿还没有提交", where + late, url, due_on=until)
-    if is_open and not by_state:
-        yield Waiting(0, "份", "本班还没有填报", where, url, due_on=until)
-
-
-def _by_round(user: User) -> Iterator[Waiting]:
-    """What waits at the desks of the rounds, by class, school or round; what is late longest comes first."""
-    found = [*_by_class(user), *_by_school(user), *_batches(user)]
-    due = deadlines.of_keys({key for key, _, _ in found})
-    dated = [
-        replace(waiting, due_on=due[key].get(work) if (work := WORK[state]) else None) for key, state, waiting in found
-    ]
-    yield from sorted(
-        dated, key=lambda waiting: (not waiting.is_late, waiting.due_on if waiting.is_late else dt.date.max)
-    )
-
-
-# A thing to do, with the round and the state its deadline goes by.
-_Dated = tuple[UUID, State, Waiting]
-
-
-def _by_class(user: User) -> Iterator[_Dated]:
-    for group in _grouped(user, P.HOLD_CLASS_REVIEW, State.SUBMITTED, "school_class"):
-        # A class by its name in the application's own term.
-        unit = f"{group['school_class__parent__name']} {group['enrolment__class_name']}"
-        url = reverse("class_review", args=[group["round"], group["school_class"]])
-        waiting = Waiting(group["n"], "份", "待班级评议", f"{unit} · {_round_name(group)}", url)
-        yield group["round"], State.SUBMITTED, waiting
-
-
-_SCHOOL_DESKS = (
-    (P.HOLD_SCHOOL_REVIEW, State.CLASS_REVIEWED, "待学校评审", "school_review"),
-    (P.CONFIRM_LIST, State.SCHOOL_REVIEWED, "待校长确认", "school_confirm"),
-    (P.REPORT_TO_COUNTY, State.CLEARED, "公示无异议，待上报", "school_report"),
-    (P.VERIFY, State.REPORTED, "待县级审核", "school_verify"),
-    (P.APPROVE, State.VERIFIED, "待县级审批", "school_approve"),
-)
-
-
-def _by_school(user: User) -> Iterator[_Dated]:
-    for permission, state, title, page in _SCHOOL_DESKS:
-        for group in _grouped(user, permission, state, "school"):
-            url = reverse(page, args=[group["round"], group["school"]])
-            waiting = Waiting(group["n"], "人", title, f"{group['school__name']} · {_round_name(group)}", url)
-            yield group["round"], state, waiting
-    for group in _grouped(user, P.PUBLISH_NOTICE, State.CONFIRMED, "school"):
-        query = urlencode({"round": group["round"], "school": group["school"]})
-        detail = f"{group['school__name']} · {_round_name(group)}"
-        waiting = Waiting(group["n"], "人", "待发布公示", detail, f"{reverse('notice_new')}?{query}")
-        yield group["round"], State.CONFIRMED, waiting
-
-
-def _over_quota(user: User) -> Iterator[Waiting]:
-    """Schools that use more places than they have: until that is settled they report nobody more who uses one."""
-    if not scopes.reach(user, P.DIVIDE_QUOTAS) or (term := terms.current()) is None:
-        return
-    schools = list(scopes.within(Unit.objects.filter(level=Unit.Level.SCHOOL), user, P.DIVIDE_QUOTAS, unit=""))
-    limited = Quota.objects.filter(term=term).exclude(places=None).order_by().values("programme")
-    for round_ in rounds.visible_to(user, P.DIVIDE_QUOTAS).filter(term=term, programme__in=limited):
-        found = places.overs_in(round_.programme, term, schools)
-        for school in (school for school in schools if school.pk in found):
-            overs = found[school.pk]
-            detail = f"{school} · {round_}：{quota_words.over_where(overs)}；处理以前不能上报"
-            url = reverse("quota_over", args=[round_.pk, school.pk])
-            yield Waiting(quota_words.over_count(overs), "人", "超出名额，待处理", detail, url, is_urgent=True)
-
-
-_GROUPS = {
-    "school": ("school", "school__name"),
-    "school_class": ("school_class", "school_class__parent__name", "enrolment__class_name"),
-}
-
-
-def _grouped(user: User, permission: P, state: State, unit: str) -> list[dict[str, Any]]:
-    """How many cases of each round and unit wait for the person, in the order of the units."""
-    if not scopes.reach(user, permission):
-        return []
-    named = ("round", "round__programme__name", "round__term__name", f"{unit}__path", *_GROUPS[unit])
-    counted = _cases(user, permission, state).order_by().values(*named).annotate(n=Count("*"))
-    return sorted(counted, key=lambda group: group[f"{unit}__path"])
-
-
-def _round_name(group: dict[str, Any]) -> str:
-    return f"{group['round__term__name']} {group['round__programme__name']}"
-
-
-def _notices(user: User) -> Iterator[Waiting]:
-    today = clock.today()
-    running = Notice.objects.filter(state=Notice.State.RUNNING).select_related("school")
-    for notice in scopes.within(running, user, P.PUBLISH_NOTICE, unit="school"):
-        url = reverse("notice", args=[notice.pk])
-        if today > notice.ends_on:
-            yield Waiting(1, "份", "公示期满，请结束公示并撤下", f"{notice.title}", url, is_urgent=True)
-    objections = Objection.objects.filter(state=Objection.State.OPEN).select_related("line__notice")
-    for objection in scopes.within(objections, user, P.PUBLISH_NOTICE, unit="line__notice__school"):
-        url = reverse("objection_settle", args=[objection.pk])
-        detail = f"{cn_date(objection.received_on)}收到 · {objection.line.notice.title}"
-        yield Waiting(1, "件", "异议待核查", detail, url, is_urgent=True)
-
-
-def _changes(user: User) -> Iterator[Waiting]:
-    """The first month's confirmation: the teacher's own class, the officer's classes, the county's schools."""
-    term, today = terms.current(), clock.today()
-    classes = Unit.objects.filter(level="class", is_active=True)
-    mine = scopes.within(classes, user, P.EDIT_PUPILS, P.RECORD_CHANGES, unit="")
-    if term is None or not (first := mine.first()):
-        return
-    until = confirmations.deadline(confirmations.county_of(first), term)
-    open_, when = confirmations.outstanding(mine, term), f"{term}，{cn_date(until)}前确认"
-    for unit in open_.exclude(pk__in=scopes.within(classes, user, P.RECORD_CHANGES, unit="").values("pk")):
-        url = reverse("class_changes", args=[unit.pk])
-        yield Waiting(1, "个", "本班异动待确认", f"{unit} · {when}", url, is_urgent=today > until)
-    page = reverse("change_confirmations")
-    above = scopes.within(open_, user, P.RECORD_CHANGES, unit="").order_by()
-    by_school = list(above.values_list("parent__name").annotate(n=Count("*")))
-    if by_school:
-        where = f"{len(by_school)} 所学校 · " if len(by_school) > 1 else f"{by_school[0][0]} · "
-        count = sum(n for _, n in by_school)
-        yield Waiting(count, "个", "班级还没有确认异动", where + when, page, is_urgent=today > until)
-    if coming := changes.arriving(user).count():
-        detail = "原学校已办理转出；核对姓名和证件号后接收"
-        yield Waiting(coming, "人", "转来的学生待接收", detail, reverse("transfer_in"))
-    if reports := confirmations.reports_for(user).count():
-        yield Waiting(reports, "人", "班主任反映有异动，待登记", "核实后在学生页办理", page)
-    follow_ups = FollowUp.objects.filter(settled_at__isnull=True)
-    follow_ups = scopes.within(follow_ups, user, P.RECORD_PAYMENT, unit="effect__application__school")
-    if count := follow_ups.count():
-        yield Waiting(count, "件", "异动的发放影响待处理", "已编入批次或已发放的款项", reverse("follow_ups"))
-
-
-def _concerns(user: User) -> Iterator[Waiting]:
-    """What the last screening left to the person's own unit: a school's to the school, the county's to the county."""
-    term = terms.current()
-    rows = Concern.objects.filter(
-        owner__path__in=scopes.reach(user, P.SETTLE_CONCERNS), term=term, state=Concern.State.OPEN
-    )
-    for row in rows.order_by("kind").values("kind", "owner", "owner__name").annotate(n=Count("*")):
-        kind = Concern.Kind(row["kind"])
-        query = urlencode({"kind": kind.value, "school": row["owner"]})
-        detail = f"{row['owner__name']} · {term}，逐件核实并写明处理结果"
-        yield Waiting(row["n"], "件", f"清查：{kind.label}", detail, f"{reverse('concerns')}?{query}")
-
-
-def _batches(user: User) -> Iterator[_Dated]:
-    rows = _cases(user, P.MAKE_BATCH, State.APPROVED).order_by("round")
-    for group in rows.values("round", "round__programme__name", "round__term__name").annotate(
-        n=Count("*"), total=Sum("amount")
-    ):
-        detail = f"{group['round__term__name']} {group['round__programme__name']}，合计 {yuan(group['total'])} 元"
-        waiting = Waiting(group["n"], "人", "待编制发放批次", detail, reverse("batch_make", args=[group["round"]]))
-        yield group["round"], State.APPROVED, waiting
-
-
-def _sheets(user: User) -> Iterator[Waiting]:
-    states = PayoutSheet.State
-    rows = PayoutSheet.objects.select_related("school", "batch", "document")
-    ready = scopes.within(rows.filter(state=states.READY), user, P.UPLOAD_SIGNED_SHEET, unit="school")
-    signed = scopes.within(rows.filter(state=states.SIGNED), user, P.RECORD_PAYMENT, unit="school")
-    failed = scopes.within(rows.filter(state=states.FAILED), user, P.MAKE_BATCH, unit="school")
-    for found, title, page in (
-        (ready, "花名册待签字上传", "sheet_sign"),
-        (signed.exclude(made_by=user).exclude(lines__application__duty_holders__by=user), "待登记发放", "sheet_pay"),
-    ):
-        named = list(found[:MOST_SHEETS])
-        for sheet in named:
-            detail = f"{sheet.school} · {sheet.batch.number} · {sheet.document.number}"
-            yield Waiting(1, "张", title, detail, reverse(page, args=[sheet.pk]))
-        if len(named) == MOST_SHEETS and (more := found[MOST_SHEETS:].count()):
-            yield Waiting(more, "张", f"另有{title}", "在发放批次里逐张办理", reverse("batches"))
-    for sheet in failed[:MOST_SHEETS]:
-        url = reverse("batch", args=[sheet.batch_id])
-        yield Waiting(1, "张", "花名册生成失败", f"{sheet.school}：{sheet.failure}", url, is_urgent=True)
-
-
-def _calendar(user: User) -> Iterator[Waiting]:
-    """From November on, next year's holidays are announced; a notice over the year's end needs them."""
-    today = clock.today()
-    coming = (today + dt.timedelta(days=60)).year
-    if scopes.reach(user, P.EDIT_CALENDAR) and not CalendarYear.objects.filter(year=coming).exists():
-        detail = "国务院办公厅公布后请录入；没有录入的年份不能计算公示期"
-        yield Waiting(1, "年", f"{coming} 年放假安排待录入", detail, reverse("calendar"))
-
-
-def _lists(user: User) -> Iterator[Waiting]:
-    """Lists read and not yet taken, for the county; what they changed and whom they may mean, for the school."""
-    states = ListVersion.State
-    rows = ListVersion.objects.filter(state__in=(states.READ, states.FAILED)).select_related("profile")
-    for version in scopes.within(rows.defer("findings"), user, P.COMPARE_LISTS, unit="profile__county")[:MOST_ROSTERS]:
-        url, detail = reverse("list_version", args=[version.pk]), f"{version.profile}，{cn_date(version.as_of)}"
-        if version.state == states.FAILED:
-            yield Waiting(1, "份", "比对名单没有读成", f"{detail}：{version.failure}", url)
-        else:
-            yield Waiting(version.persons_total, "人", "比对名单待确认采用", detail, url)
-    tasks = scopes.within(Recheck.objects.filter(state=Recheck.State.OPEN), user, P.SETTLE_CONCERNS, unit="school")
-    if open_tasks := tasks.count():
-        detail = "部门名单上有新进、退出或变化的学生，核实后写明结果"
-        yield Waiting(open_tasks, "项", "名单变化待复核", detail, reverse("rechecks"))
-    if alike := list_versions.proposals_for(user).count():
-        detail = "名单上的人与学生姓名、出生日期相同，请决定是不是同一人"
-        yield Waiting(alike, "人", "名单上的人待核对身份", detail, reverse("list_proposals"))
 
 
 def _open_rounds(user: User) -> list[Round]:

@@ -26,6 +26,8 @@ DOORS: tuple[tuple[str, str, str, Permission | None], ...] = (
     ("名册", "教职工账户", "staff_accounts", P.IMPORT_ROSTER),
     ("资助", "资助批次", "rounds", P.VIEW_CASES),
     ("资助", "资助申请", "applications", P.VIEW_CASES),
+    ("资助", "逾期情况", "late_work", P.VIEW_CASES),
+    ("资助", "认定台账", "ledger", P.VIEW_CASES),
     ("资助", "清查", "concerns", P.VIEW_CASES),
     ("资助", "公示", "notices", P.VIEW_CASES),
     ("资助", "发放批次", "batches", P.VIEW_BATCHES),
@@ -37,6 +39,7 @@ DOORS: tuple[tuple[str, str, str, Permission | None], ...] = (
     ("规则", "学期", "terms", P.EDIT_CALENDAR),
     ("规则", "工作日历", "calendar", P.VIEW_CASES),
     ("管理", "操作记录", "audit", P.VIEW_AUDIT),
+    ("管理", "分人办理", "near_misses", P.VIEW_AUDIT),
     ("管理", "账号与任职", "people", P.MANAGE_ACCOUNTS),
     ("管理", "角色说明", "roles", None),
 )

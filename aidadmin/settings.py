@@ -71,6 +71,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "accounts.middleware.RequestOriginMiddleware",
+    "accounts.middleware.RefusalMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -206,6 +207,14 @@ UPLOAD_MAX_BYTES = 10 * 1024 * 1024
 # Keeps no more than the limit, in memory or on disk, however large a file is sent.
 FILE_UPLOAD_HANDLERS = ["documents.uploadlimit.BoundedUploadHandler"]
 
+# --- Mail: reminders only, and only where a server is named -------------------------------------------
+# EMAIL_URL as smtp+tls://user:password@mail.example.cn:587; without it nothing is ever sent.
+MAIL_REMINDERS = bool(env("EMAIL_URL", default=""))
+if MAIL_REMINDERS:
+    vars().update(env.email_url("EMAIL_URL"))
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env("AID_MAIL_FROM", default="aidadmin@localhost")
+
 # --- Printed papers -------------------------------------------------------------------------------
 # A CA's key file in place of the county's own, with the file that holds its passphrase.
 SIGNING_P12 = env("AID_SIGNING_P12", default="")
@@ -247,6 +256,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep rosters": {"task": "students.tasks.sweep_rosters", "schedule": SWEEP_SECONDS},
     "sweep lists": {"task": "students.tasks.sweep_lists", "schedule": SWEEP_SECONDS},
     "sweep audit checks": {"task": "accounts.tasks.sweep_audit_checks", "schedule": SWEEP_SECONDS},
+    "send reminders": {"task": "aidadmin.tasks.send_reminders", "schedule": crontab(hour=7, minute=40)},
     "sweep list files": {"task": "students.tasks.sweep_list_files", "schedule": 24 * 3600},
     "sweep roster files": {"task": "students.tasks.sweep_roster_files", "schedule": 24 * 3600},
     "sweep orphan files": {"task": "documents.tasks.sweep_orphan_files", "schedule": 24 * 3600},

@@ -2,10 +2,15 @@
 
 from django.urls import include, path
 
-from . import health, home
+from . import hand_over_desk, health, home
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("waiting/", home.waiting_list, name="waiting"),
+    path("people/<int:pk>/hand-over/", hand_over_desk.hand_over_new, name="hand_over_new"),
+    path("hand-overs/<uuid:pk>/", hand_over_desk.hand_over, name="hand_over"),
+    path("hand-overs/<uuid:pk>/paper/", hand_over_desk.hand_over_paper, name="hand_over_paper"),
+    path("hand-overs/<uuid:pk>/signed/", hand_over_desk.hand_over_signed, name="hand_over_signed"),
     path("demo/clock/", home.demo_clock_advance, name="demo_clock_advance"),
     path("healthz", health.live, name="healthz"),
     path("readyz", health.ready, name="readyz"),

@@ -7,15 +7,24 @@ A test holds the list against the code.
 from accounts import words
 from students import privacy
 from students.models import ListMatch, Recheck
-from subsidies.models import Concern, QuotaVersion
+from subsidies.models import Concern, QuotaVersion, Receipt
 from subsidies.states import TRANSITIONS, Duty, State
 
 ACTIONS = {
     "circumstance.read_evidence": "查看困难证明",
+    "check_rule.set": "登记上报前检查规定",
+    "ledger.export": "导出认定台账",
+    "ledger.export_full": "导出含完整证件号的认定台账",
+    "recognition.add": "困难认定",
+    "recognition.read_evidence": "查看复核材料",
+    "recognition.recheck": "复核困难认定",
+    "tier_wording.set": "登记认定等级名称",
     "class.enrol": "学生编入班级",
     "class.change": "更正班级信息",
     "class.major": "登记班级专业类别",
     "pupil.change": "更新学生信息",
+    "receipt.record": "登记家长回执",
+    "receipt.read_scan": "查看家长回执",
     "concern.ask": "提出清查",
     "concern.export": "导出未资助原因登记表",
     "concern.facts_changed": "清查事项有变化，重新列出",
@@ -32,15 +41,22 @@ ACTIONS = {
     "account.verify": "核验收款账户",
     "application.change_draft": "修改申请草稿",
     "application.draft": "填报申请",
+    "application.refuse_second_duty": "拦下：同一人办理两个环节",
     "batch.make": "编制发放批次",
     "batch.split": "补记批次的资金分担",
     "calendar.record_year": "录入工作日历",
     "category.add": "登记困难类别",
     "category.end": "登记困难类别失效",
     "circumstance.add": "登记困难情形",
+    "circumstance.add_evidence": "补交困难证明",
     "circumstance.end": "结束困难情形",
     "class.open": "新建班级",
     "difference.export": "导出差额清单",
+    "application.regrade": "评议调整困难等级",
+    "meeting.print_sheet": "打印评议用名单",
+    "meeting.read_minutes": "打印或查看会议记录",
+    "meeting.read_signed": "查看签字后的会议记录",
+    "meeting.sign": "上传签字后的会议记录",
     "document.issue": "编发文件",
     "exclusion.add": "登记不能兼得的项目",
     "exclusion.end": "结束不能兼得的规定",
@@ -48,6 +64,7 @@ ACTIONS = {
     "stage_ages.correct": "更正学段年龄范围",
     "document.supersede": "文件作废换发",
     "dossier.read": "调阅学生档案",
+    "application.untick": "取消填报，删除草稿",
     "application.take_over": "接办退回的申请",
     "change.confirm": "确认班级异动",
     "change.confirmation_rule": "登记异动确认期限",
@@ -57,6 +74,9 @@ ACTIONS = {
     "change.rule": "登记异动规定",
     "change.settle_payment": "处理异动的发放影响",
     "pupil.status_change": "登记异动",
+    "hand_over.make": "办理工作交接",
+    "hand_over.read_signed": "查看签字的交接单",
+    "hand_over.sign": "上传签字的交接单",
     "identity.correct": "更正证件号",
     "identity.read_evidence": "查看更正证件号的证明",
     "identity.reveal": "查看完整证件号或账号",
@@ -96,6 +116,7 @@ ACTIONS = {
     "rollover.undo": "撤销学期结转",
     "term.add": "登记学期",
     "term.change": "更改学期日期",
+    "officer_check.record": "登记会前核对结果",
     "outside_quota.add": "登记不占名额的类别",
     "outside_quota.end": "结束不占名额的规定",
     "quota_percentage.correct": "更正名额比例",
@@ -106,6 +127,13 @@ ACTIONS = {
     "quota.receive": "登记上级下达的名额",
     "quota.reduce": "调减名额",
     "deadline.rule": "登记期限规定",
+    "declaration.make": "填写申请表",
+    "declaration.print": "打印申请表",
+    "declaration.print_blank": "打印手工填写的申请表",
+    "declaration.read": "查看申请表",
+    "declaration.read_signed": "查看签字申请表",
+    "declaration.sign": "存入签字申请表",
+    "form_rule.set": "登记申请表规定",
     "round.change_window": "更改期限",
     "round.open": "开启资助批次",
     "round.withdraw": "撤销资助批次",
@@ -125,6 +153,7 @@ ACTIONS = {
     "sheet.generate": "生成发放表",
     "sheet.read_signed": "查看签字表",
     "sheet.record_payment": "登记发放结果",
+    "sheet.refuse_second_duty": "拦下：经手人登记发放",
     "sheet.retry": "重新生成发放表",
     "sheet.upload_signed": "上传签字表",
     "signing.key": "更换签名密钥",
@@ -139,9 +168,15 @@ ACTIONS = {
 }
 
 DETAILS = {
+    "check": "检查内容",
+    "version": "版本",
+    "year": "学年",
+    "form": "表名",
+    "answer": "家长意见",
     "columns": "列数",
     "digest": "校验值",
     "count": "人数",
+    "namesakes": "已核实的同名成员",
     "class": "班级",
     "amount": "金额（元）",
     "basis": "依据文件",
@@ -172,6 +207,8 @@ DETAILS = {
     "pupils": "在读人数",
     "starts_on": "开始日期",
     "from": "原状态",
+    "leaver": "移交人编号",
+    "things": "待办件数",
     "gone": "已消除",
     "label": "选项",
     "last_term": "截止学期",
@@ -203,6 +240,7 @@ DETAILS = {
     "document": "文件编号",
     "fingerprint": "指纹",
     "held": "核查中",
+    "held_duty": "已办环节",
     "kind": "类别",
     "level": "层级",
     "lines": "行数",
@@ -253,6 +291,7 @@ SUBJECTS = {
     "accounts.unit": "单位",
     "students.school": "学校",
     "archives.dossier": "学生档案",
+    "archives.handover": "工作交接",
     "documents.issueddocument": "文件",
     "documents.upload": "上传文件",
     "publicity.notice": "公示",
@@ -275,6 +314,11 @@ SUBJECTS = {
     "students.term": "学期",
     "subsidies.application": "申请",
     "subsidies.changerule": "异动规定",
+    "subsidies.checkrule": "上报前检查规定",
+    "subsidies.recognition": "困难认定",
+    "subsidies.tierwording": "认定等级名称",
+    "subsidies.declaration": "申请表",
+    "subsidies.formrule": "申请表规定",
     "subsidies.followup": "发放影响",
     "subsidies.concern": "清查事项",
     "subsidies.concernreason": "处理结果选项",
@@ -289,6 +333,7 @@ SUBJECTS = {
     "subsidies.pack": "政策包",
     "subsidies.quota": "名额",
     "subsidies.quotapercentage": "名额比例",
+    "subsidies.receipt": "家长回执",
     "subsidies.round": "资助批次",
     "subsidies.acceptedcategory": "资助范围",
     "subsidies.attendancerule": "在校时间计算办法",
@@ -311,10 +356,12 @@ def teach() -> None:
     words.VALUES.update({state.value: state.label for state in State})
     words.VALUES.update({kind.value: kind.label for kind in Concern.Kind})
     words.VALUES.update({duty.value: duty.label for duty in Duty})
+    words.VALUES.update({answer.value: str(answer.label) for answer in Receipt.Answer})
     words.VALUES.update(privacy.PURPOSES)
     words.VALUES.update(privacy.FIELD_LABELS)
     words.VALUES.update(
         {"promote": "升级", "keep": "保持", "graduate": "毕业离校", "merge": "撤并", "close": "停用", "new": "新班"}
     )
     words.VALUES.update({"boarding": "寄宿", "day": "走读", "half": "半寄宿"})
+    words.VALUES["own_class"] = "本班班主任"
     words.VALUES.update({"class": "班级", "school": "学校", "county": "县"})

@@ -5,6 +5,9 @@ from .processes import die_with_parent
 workers = 2
 worker_class = "gthread"
 threads = 2
+# Longer than somebody pauses between two rows of a form that saves as it is typed: each row of a slow line on a new
+# connection would cost a second. A waiting connection holds no thread.
+keepalive = 30  # seconds
 # Load the code once and share it; an error in it then ends the start with its message, not worker by worker.
 preload_app = True
 # A roster of 5,000 rows is read within a request; nothing should take longer.

@@ -1,8 +1,12 @@
-"""Issued files of single cases."""
+"""Issued files of single cases, and of posts that were handed over."""
+
+import uuid
 
 from django.db import models
+from django.db.models import F, Q
 
-from documents.models import IssuedDocument
+from accounts.models import Unit, User
+from documents.models import IssuedDocument, Upload
 from subsidies.models import Application
 
 
@@ -19,3 +23,32 @@ class Dossier(models.Model):
 
     def __str__(self) -> str:
         return f"{self.application} {self.document}"
+
+
+class HandOver(models.Model):
+    """工作交接: what an officer who leaves hands to the successor, as it stood that day, for both to sign.
+
+    `posts` names the appointments that moved, in words; rights, open work and pending returns stand on the paper.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    leaver = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="移交人")
+    successor = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="接收人")
+    unit = models.ForeignKey(Unit, models.PROTECT, related_name="+", verbose_name="单位")
+    starts_on = models.DateField("接收人任职开始")
+    posts = models.JSONField("交接的任职", default=list)
+    document = models.OneToOneField(IssuedDocument, models.PROTECT, related_name="+", verbose_name="交接单")
+    signed_copy = models.ForeignKey(
+        Upload, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="签字件"
+    )
+    made_at = models.DateTimeField("办理时间")
+    made_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="办理人")
+
+    class Meta:
+        ordering = ["-made_at"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(leaver=F("successor")), name="hand_over_between_two_people"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.leaver} → {self.successor}"

@@ -31,6 +31,8 @@ _WORDS = {
     IssuedDocument.Kind.PAYOUT_SHEET: "发放",
     IssuedDocument.Kind.NOTICE: "公示",
     IssuedDocument.Kind.DOSSIER: "档案",
+    IssuedDocument.Kind.MINUTES: "评议",
+    IssuedDocument.Kind.HAND_OVER: "交接",
 }
 
 

@@ -29,6 +29,8 @@ class Upload(models.Model):
         MINUTES = "minutes", "评议记录照片"
         NOTICE_PHOTO = "notice_photo", "公示照片"
         SIGNED_SHEET = "signed_sheet", "签字表扫描件"
+        SIGNED_FORM = "signed_form", "签字申请表扫描件"
+        HAND_OVER = "hand_over", "签字的交接单"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField("种类", max_length=20, choices=Kind.choices)
@@ -47,7 +49,12 @@ class Upload(models.Model):
         ordering = ["-uploaded_at"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind__in=["roster", "list", "evidence", "minutes", "notice_photo", "signed_sheet"]),
+                condition=Q(
+                    kind__in=[
+                        *("roster", "list", "evidence", "minutes", "notice_photo", "signed_sheet", "signed_form"),
+                        "hand_over",
+                    ]
+                ),
                 name="upload_kind_known",
             )
         ]
@@ -90,6 +97,8 @@ class IssuedDocument(models.Model):
         PAYOUT_SHEET = "payout_sheet", "发放花名册"
         NOTICE = "notice", "公示"
         DOSSIER = "dossier", "学生资助档案"
+        MINUTES = "minutes", "评议会议记录"
+        HAND_OVER = "hand_over", "工作交接单"
 
     class State(models.TextChoices):
         RESERVED = "reserved", "待生成"

@@ -35,7 +35,7 @@ _ORPHAN_SECONDS = 24 * 3600
 _FOLDERS = ("uploads", "previews")
 # The long side of a preview, in dots. Proofs are ID cards and household registers: at this size a paper is known again
 # and no number on it can be read, so that only opening it is a look at a person's number (and leaves an audit row).
-_PREVIEW_SIDE = {Upload.Kind.EVIDENCE: 112}
+_PREVIEW_SIDE = {Upload.Kind.EVIDENCE: 112, Upload.Kind.SIGNED_FORM: 112}
 _USUAL_PREVIEW_SIDE = 200
 
 
@@ -106,6 +106,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     Upload.Kind.MINUTES: _PAPER,
     Upload.Kind.NOTICE_PHOTO: _PAPER,
     Upload.Kind.SIGNED_SHEET: _PAPER,
+    Upload.Kind.SIGNED_FORM: _PAPER,
+    Upload.Kind.HAND_OVER: _PAPER,
 }
 # Workbooks have a gate of their own, which explains what is wrong more closely.
 _BOUNDS = {Upload.Kind.ROSTER: COUNTY_BOUNDS, Upload.Kind.LIST: LIST_BOUNDS}

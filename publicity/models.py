@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import AppendOnlyQuerySet, Unit, User
+from accounts.roles import Permission
 from documents.models import IssuedDocument, Upload
 from subsidies.models import Application, ProcessRule, Round
 
@@ -16,7 +17,11 @@ def new_notice_code() -> str:
 
 
 class Notice(models.Model):
-    """学校公示: a frozen list of names, shown from a day to a day, then taken down."""
+    """公示 of a school, or of a class in its classroom: a frozen list of names, shown from a day to a day."""
+
+    class Level(models.TextChoices):
+        CLASS = "class", "班级公示"
+        SCHOOL = "school", "学校公示"
 
     class State(models.TextChoices):
         RUNNING = "running", "公示中"
@@ -25,7 +30,9 @@ class Notice(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     code = models.CharField(max_length=24, unique=True, default=new_notice_code)  # in the public address
     round = models.ForeignKey(Round, models.PROTECT, related_name="notices", verbose_name="批次")
+    level = models.CharField("层级", max_length=6, choices=Level.choices, default=Level.SCHOOL)
     school = models.ForeignKey(Unit, models.PROTECT, related_name="+", verbose_name="学校")
+    school_class = models.ForeignKey(Unit, models.PROTECT, null=True, related_name="+", verbose_name="班级")
     title = models.CharField("标题", max_length=120)
     body = models.TextField("正文", max_length=2000)
     phone = models.CharField("监督电话", max_length=40)
@@ -57,10 +64,24 @@ class Notice(models.Model):
                 | Q(state="closed", closed_at__isnull=False, closed_by__isnull=False),
                 name="notice_closed_who_and_when",
             ),
+            models.CheckConstraint(
+                condition=Q(level="school", school_class__isnull=True) | Q(level="class", school_class__isnull=False),
+                name="notice_of_a_class_names_it",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def unit(self) -> Unit:
+        """Whose list it is: the class's, or the school's."""
+        return self.school_class or self.school
+
+    @property
+    def permission(self) -> Permission:
+        """What publishes and closes it. Objections are the school's to take in, whoever published."""
+        return Permission.PUBLISH_CLASS_NOTICE if self.level == self.Level.CLASS else Permission.PUBLISH_NOTICE
 
 
 class NoticeLine(models.Model):

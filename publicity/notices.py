@@ -27,7 +27,7 @@ from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date
 from documents import amounts, issuing, pdf, uploads
 from documents.models import IssuedDocument, Upload
-from students import working_calendar
+from students import enrolment, working_calendar
 from students.models import School
 from subsidies import programmes, workflow
 from subsidies.models import Application, ProcessRule, Round
@@ -45,12 +45,16 @@ class ListChanged(ValidationError):
 
 @dataclass(frozen=True)
 class Choice:
-    """A list that waits to be published."""
+    """A list that waits to be published: a school's, or a class's in its classroom."""
 
     round: Round
-    school: Unit
+    unit: Unit
     count: int
     total: Decimal
+
+    @property
+    def level(self) -> str:
+        return level_of(self.unit)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Preview:
     shows_amount: bool
     total: Decimal
     blocked: str = ""
+    not_wanted: bool = False  # the rule asks for no notice in the class (any more)
 
     @property
     def ends_on(self) -> dt.date | None:
@@ -81,11 +86,31 @@ class Draft:
     place: str
 
 
+# In which state a list of each level waits for its notice, hangs, and is held back by an objection.
+_WAITS = {Notice.Level.CLASS: State.CLASS_PASSED, Notice.Level.SCHOOL: State.CONFIRMED}
+_HANGS = {Notice.Level.CLASS: State.ON_CLASS_NOTICE, Notice.Level.SCHOOL: State.ON_NOTICE}
+_HELD = {Notice.Level.CLASS: State.CLASS_HELD, Notice.Level.SCHOOL: State.HELD}
+_MAY = {
+    Notice.Level.CLASS: Permission.PUBLISH_CLASS_NOTICE,
+    Notice.Level.SCHOOL: Permission.PUBLISH_NOTICE,
+}
+
+
+def level_of(unit: Unit) -> str:
+    """Which notice a unit's list gets."""
+    return Notice.Level.CLASS if unit.level == Unit.Level.CLASS else Notice.Level.SCHOOL
+
+
+def hanging(notice: Notice) -> str:
+    """The state of a case that stands on this notice without an objection."""
+    return _HANGS[Notice.Level(notice.level)]
+
+
 def visible_to(user: User) -> QuerySet[Notice]:
     """Notices of the schools the person may look at, and those that name a pupil of a class they may look at.
 
     A notice hangs at the school gate, so a class teacher may read the one their own pupils stand on; others
-    of the school are not their business.
+    of the school are not their business, nor is what hangs in another classroom.
     """
     # A case that moved to another school takes nobody there back to the notice of the school it left.
     standing = NoticeLine.objects.filter(application__school=F("notice__school"))
@@ -95,13 +120,14 @@ def visible_to(user: User) -> QuerySet[Notice]:
             condition |= Q(school__path__below=path)
         else:  # only here are lines asked for: a county has too many of them
             own = standing.filter(application__school_class__path__below=path)
-            condition |= Q(pk__in=own.values("notice"))
+            condition |= Q(level=Notice.Level.SCHOOL, pk__in=own.values("notice"))
+            condition |= Q(school_class__path__below=path)
     return Notice.objects.filter(condition)
 
 
 def listed(user: User) -> QuerySet[Notice]:
     """`visible_to` in the order of a list: running ones first, then the newest."""
-    rows = visible_to(user).select_related("school", "round__programme", "round__term")
+    rows = visible_to(user).select_related("school", "school_class__parent", "round__programme", "round__term")
     return rows.order_by(Case(When(state=Notice.State.RUNNING, then=0), default=1), "-published_at", "pk")
 
 
@@ -110,7 +136,7 @@ def with_counts(rows: QuerySet[Notice]) -> QuerySet[Notice]:
     # Lines are numbered from 1 and never taken away: the last number, which an index tells, is how many there are.
     lines = NoticeLine.objects.filter(notice=OuterRef("pk")).order_by("-position").values("position")[:1]
     rows = rows.annotate(line_count=Coalesce(Subquery(lines), 0))
-    return rows.select_related("school", "round__programme", "round__term")
+    return rows.select_related("school", "school_class__parent", "round__programme", "round__term")
 
 
 def open_counts() -> dict[UUID, int]:
@@ -122,25 +148,33 @@ def open_counts() -> dict[UUID, int]:
 
 def publishable(user: User) -> list[Choice]:
     """The lists this person may publish now."""
-    rows = scopes.within(
-        Application.objects.filter(state=State.CONFIRMED), user, Permission.PUBLISH_NOTICE, unit="school"
-    )
-    groups = list(rows.order_by().values("round", "school").annotate(n=Count("*"), total=Sum("amount")))
+    groups = []
+    for level, field in ((Notice.Level.SCHOOL, "school"), (Notice.Level.CLASS, "school_class")):
+        rows = scopes.within(Application.objects.filter(state=_WAITS[level]), user, _MAY[level], unit=field)
+        counted = rows.order_by().values("round", at=F(field)).annotate(n=Count("*"), total=Sum("amount"))
+        groups += list(counted)
     rounds = Round.objects.select_related("programme", "term", "unit").in_bulk({g["round"] for g in groups})
-    schools = Unit.objects.in_bulk({g["school"] for g in groups})
-    found = [Choice(rounds[g["round"]], schools[g["school"]], g["n"], g["total"]) for g in groups]
-    return sorted(found, key=lambda c: (c.school.path, c.round.term.key, c.round.programme.code))
+    units = Unit.objects.select_related("parent").in_bulk({g["at"] for g in groups})
+    found = [Choice(rounds[g["round"]], units[g["at"]], g["n"], g["total"]) for g in groups]
+    for term in {choice.round.term for choice in found}:
+        here = [choice.unit for choice in found if choice.round.term == term and choice.level == Notice.Level.CLASS]
+        names = enrolment.class_names(term, [unit.pk for unit in here])
+        for unit in here:
+            unit.name = names.get(unit.pk, unit.name)
+    return sorted(found, key=lambda c: (c.unit.path, c.round.term.key, c.round.programme.code))
 
 
-def awaiting(round_: Round, school: Unit) -> QuerySet[Application]:
-    """The applications that the school's next notice would show, in the order in which it would show them."""
-    rows = Application.objects.filter(round=round_, school=school, state=State.CONFIRMED)
+def awaiting(round_: Round, unit: Unit) -> QuerySet[Application]:
+    """The applications that the unit's next notice would show, in the order in which it would show them."""
+    level = Notice.Level(level_of(unit))
+    of_unit = {"school_class" if level == Notice.Level.CLASS else "school": unit}
+    rows = Application.objects.filter(round=round_, state=_WAITS[level], **of_unit)
     return rows.order_by("school_class__path", "pupil__name", "pk")
 
 
-def preview(round_: Round, school: Unit) -> Preview:
+def preview(round_: Round, unit: Unit) -> Preview:
     """What publishing today would put up, and for how long; nothing is written."""
-    rows = list(awaiting(round_, school))
+    rows, level = list(awaiting(round_, unit)), level_of(unit)
     try:
         rule = programmes.process_rule(round_.programme, round_.term)
     except ValidationError as missing:
@@ -148,16 +182,20 @@ def preview(round_: Round, school: Unit) -> Preview:
         return Preview(lines, [], "", list_digest(lines), False, Decimal("0.00"), "".join(missing.messages))
     lines = _lines(rows, shows_amount=rule.notice_shows_amount)
     try:
-        days, blocked = counted_days(round_), ""
+        days, blocked = counted_days(round_, level), ""
     except ValidationError as missing:
         days, blocked = [], "".join(missing.messages)
     total = sum((row.amount for row in rows if row.amount is not None), Decimal("0.00"))
     word = rule.get_notice_day_kind_display()
-    return Preview(lines, days, word, list_digest(lines), rule.notice_shows_amount, total, blocked)
+    not_wanted = level == Notice.Level.CLASS and not rule.class_notice_days
+    return Preview(lines, days, word, list_digest(lines), rule.notice_shows_amount, total, blocked, not_wanted)
 
 
-def propose(round_: Round, school: Unit) -> Draft:
+def propose(round_: Round, unit: Unit) -> Draft:
     """The usual text, ready to be changed."""
+    if level_of(unit) == Notice.Level.CLASS:
+        return _propose_in_class(round_, unit)
+    school = unit
     facts = School.objects.get(unit=school)
     title = f"{school.name}{round_.term.name}{round_.programme.name}拟受助学生名单公示"
     body = (
@@ -168,36 +206,63 @@ def propose(round_: Round, school: Unit) -> Draft:
     return Draft(title, body, facts.notice_phone, facts.notice_contact, facts.notice_place)
 
 
-def counted_days(round_: Round) -> list[dt.date]:
-    """The days a notice published today would run. Raises CalendarMissing."""
-    rule = programmes.process_rule(round_.programme, round_.term)
-    return working_calendar.days_after(
-        clock.today(), count=rule.notice_days, working=rule.notice_day_kind == rule.DayKind.WORKING
+def _propose_in_class(round_: Round, unit: Unit) -> Draft:
+    facts = School.objects.get(unit=unit.parent_id)
+    name = enrolment.class_names(round_.term, [unit.pk]).get(unit.pk, unit.name)
+    title = f"{name}{round_.term.name}{round_.programme.name}班级评议结果公示"
+    body = (
+        f"根据{round_.programme.basis}，经个人申请、班级评议，现将{name}{round_.term.name}{round_.programme.name}"
+        "班级评议通过的学生名单在本班公示。公示期间，如有异议，请向学校反映，我们将及时核实并为反映人保密。"
+        "公示期满后，名单送学校评审，以学校公示的名单为准。"
     )
+    return Draft(title, body, facts.notice_phone, facts.notice_contact, f"{name}教室")
 
 
-def publish(round_: Round, school: Unit, draft: Draft, *, by: User, seen: str | None = None) -> Notice:
-    """Freeze the list, count its days, print it, and put every application on notice.
+def counted_days(round_: Round, level: str = Notice.Level.SCHOOL) -> list[dt.date]:
+    """The days a notice published today would run. Raises CalendarMissing, or ValidationError where the rule wants
+    no notice of this level."""
+    rule = programmes.process_rule(round_.programme, round_.term)
+    count = rule.class_notice_days if level == Notice.Level.CLASS else rule.notice_days
+    if not count:
+        raise ValidationError("现在的规则不要求班级公示，这些申请可以直接送学校评审。")
+    return working_calendar.days_after(clock.today(), count=count, working=rule.notice_day_kind == rule.DayKind.WORKING)
+
+
+def skip_class_notice(round_: Round, unit: Unit, *, by: User) -> int:
+    """Send on what waits for a notice in the class that the rule no longer asks for; how many. Raises ValidationError
+    when nothing waits, or the rule does ask for one."""
+    access.require(by, Permission.PUBLISH_CLASS_NOTICE, unit)
+    with transaction.atomic():
+        rows = list(awaiting(round_, unit))
+        if not rows:
+            raise ValidationError("没有待班级公示的申请，请刷新页面。")
+        return workflow.advance_all(rows, Step.SKIP_CLASS_NOTICE, by=by)
+
+
+def publish(round_: Round, unit: Unit, draft: Draft, *, by: User, seen: str | None = None) -> Notice:
+    """Freeze the list, count its days, print it, and put every application on notice; `unit` is a school or a class.
 
     `seen` is `list_digest` of the list the officer looked at: if it has moved since, nothing is published
     (ListChanged). Raises ValidationError when there is nothing to publish, text or list hold what a notice
     must not hold (each hit is named), a name cannot be printed, or the calendar of the days is unknown.
     """
-    access.require(by, Permission.PUBLISH_NOTICE, school)
-    rows = list(awaiting(round_, school))
+    level = Notice.Level(level_of(unit))
+    access.require(by, _MAY[level], unit)
+    rows = list(awaiting(round_, unit))
     if not rows:
-        raise ValidationError("没有待公示的申请；请先记录学校评审会议。")
-    check_text(draft, school=school, birth_dates=_birth_dates(rows))
+        before = "班级评议会议" if level == Notice.Level.CLASS else "学校评审会议"
+        raise ValidationError(f"没有待公示的申请；请先记录{before}。")
+    check_text(draft, unit=unit, birth_dates=_birth_dates(rows))
     rule = programmes.process_rule(round_.programme, round_.term)
     lines = _lines(rows, shows_amount=rule.notice_shows_amount)
     if seen is not None and seen != list_digest(lines):
         raise ListChanged(f"名单刚刚有变化，现在是 {len(lines)} 人。请核对新名单后，再点发布。")
     check_list(lines)
-    notice = _drawn_up(round_, school, draft, lines, rule, by=by)
+    notice = _drawn_up(round_, unit, draft, lines, rule, by=by)
     # Printed before the transaction: hundreds of lines take seconds, in which nobody else could write.
     paper = pdf.render("publicity/print/notice.html", _context(notice, lines))
     with transaction.atomic():
-        locked = list(awaiting(round_, school).select_for_update(of=("self",)))
+        locked = list(awaiting(round_, unit).select_for_update(of=("self",)))
         if list_digest(_lines(locked, shows_amount=rule.notice_shows_amount)) != list_digest(lines):
             raise ListChanged("名单刚刚有变化，没有发布。请核对新名单后，再点发布。")
         if notice.published_on != clock.today():
@@ -211,15 +276,15 @@ def attach_photo(notice: Notice, file: UploadedFile, *, by: User) -> None:
 
     Raises ValidationError when the notice is over and has its photograph, or the file is refused.
     """
-    access.require(by, Permission.PUBLISH_NOTICE, notice.school)
+    access.require(by, notice.permission, notice.unit)
     with transaction.atomic():
         held = Notice.objects.select_for_update(of=("self",)).select_related("photo").get(pk=notice.pk)
         before = held.photo
         if before and held.state == Notice.State.CLOSED:
             raise ValidationError("公示已经结束，照片已存档，不能再更换。")
-        held.photo = uploads.store(file, kind=Upload.Kind.NOTICE_PHOTO, unit=held.school, by=by)
+        held.photo = uploads.store(file, kind=Upload.Kind.NOTICE_PHOTO, unit=held.unit, by=by)
         held.save(update_fields=["photo"])
-        audit.record("notice.photo", held, by=by, unit=held.school, sha256=held.photo.sha256)
+        audit.record("notice.photo", held, by=by, unit=held.unit, sha256=held.photo.sha256)
         if before:
             uploads.discard(before, by=by)
 
@@ -229,7 +294,8 @@ def close(notice: Notice, *, by: User) -> tuple[int, int]:
 
     Returns (cleared, held). Raises ValidationError while the days are not over, or when it is closed.
     """
-    access.require(by, Permission.PUBLISH_NOTICE, notice.school)
+    access.require(by, notice.permission, notice.unit)
+    level = Notice.Level(notice.level)
     with transaction.atomic():
         held_notice = Notice.objects.select_for_update(of=("self",)).get(pk=notice.pk)
         if held_notice.state == Notice.State.CLOSED:
@@ -239,27 +305,28 @@ def close(notice: Notice, *, by: User) -> tuple[int, int]:
         # One that was returned and shown again stands on the later notice, and waits for that one's last day.
         shown_again = NoticeLine.objects.filter(notice__published_at__gt=held_notice.published_at)
         standing = list(
-            Application.objects.filter(notice_lines__notice=held_notice, state=State.ON_NOTICE).exclude(
+            Application.objects.filter(notice_lines__notice=held_notice, state=_HANGS[level]).exclude(
                 pk__in=shown_again.values("application")
             )
         )
-        waiting = Application.objects.filter(notice_lines__notice=held_notice, state=State.HELD).count()
+        waiting = Application.objects.filter(notice_lines__notice=held_notice, state=_HELD[level]).count()
         held_notice.state, held_notice.closed_at, held_notice.closed_by = Notice.State.CLOSED, clock.now(), by
         held_notice.save(update_fields=["state", "closed_at", "closed_by"])
         # Applications before the trail's end: everybody takes these two locks in the same order.
         if standing:
             workflow.advance_all(standing, Step.CLEAR, by=by)
-        audit.record("notice.close", held_notice, by=by, unit=notice.school, cleared=len(standing), held=waiting)
+        audit.record("notice.close", held_notice, by=by, unit=notice.unit, cleared=len(standing), held=waiting)
     return len(standing), waiting
 
 
-def check_text(draft: Draft, *, school: Unit, birth_dates: Collection[dt.date] = ()) -> None:
+def check_text(draft: Draft, *, unit: Unit, birth_dates: Collection[dt.date] = ()) -> None:
     """Refuse a text that lacks a part, or holds what a notice must not say, naming each field."""
     errors = {}
+    own = [unit.name, *([unit.parent.name] if level_of(unit) == Notice.Level.CLASS and unit.parent else [])]
     for name, text in dataclasses.asdict(draft).items():
         if not text.strip():
             errors[name] = "公示不能缺少这一项，请填写。"
-        elif name != "phone" and (found := wording.refusal(text, birth_dates=birth_dates, own_names=[school.name])):
+        elif name != "phone" and (found := wording.refusal(text, birth_dates=birth_dates, own_names=own)):
             errors[name] = found
     if "phone" not in errors and (found := wording.phone_refusal(draft.phone, birth_dates=birth_dates)):
         errors["phone"] = found
@@ -310,12 +377,16 @@ def close_counts(notice: Notice) -> dict[str, int]:
     """What closing now would do: how many lines it clears, how many it leaves held."""
     states = Application.objects.filter(notice_lines__notice=notice).order_by().values_list("state", flat=True)
     found = Counter(states)
-    return {"cleared": found[State.ON_NOTICE], "held": found[State.HELD]}
+    level = Notice.Level(notice.level)
+    return {"cleared": found[_HANGS[level]], "held": found[_HELD[level]]}
 
 
 def is_public(notice: Notice) -> bool:
-    """Whether the notice still hangs: closed, or past its last day, nobody outside may read a name of it."""
-    return notice.state == Notice.State.RUNNING and clock.today() <= notice.ends_on
+    """Whether everybody may read it: not what hangs in a classroom; and closed, or past its last day, nobody outside
+    reads a name of it."""
+    return (
+        notice.level == Notice.Level.SCHOOL and notice.state == Notice.State.RUNNING and clock.today() <= notice.ends_on
+    )
 
 
 def objections_of(notice: Notice) -> QuerySet[Objection]:
@@ -352,13 +423,17 @@ def _birth_dates(rows: list[Application]) -> set[dt.date]:
 
 
 def _drawn_up(
-    round_: Round, school: Unit, draft: Draft, lines: list[NoticeLine], rule: ProcessRule, *, by: User
+    round_: Round, unit: Unit, draft: Draft, lines: list[NoticeLine], rule: ProcessRule, *, by: User
 ) -> Notice:
     """The notice with its days and number, not yet saved. A number whose notice then fails stays unused."""
-    days = counted_days(round_)
+    level = level_of(unit)
+    in_class = level == Notice.Level.CLASS
+    days = counted_days(round_, level)
     return Notice(
         round=round_,
-        school=school,
+        level=level,
+        school=unit.parent if in_class else unit,
+        school_class=unit if in_class else None,
         **dataclasses.asdict(draft),
         shows_amount=rule.notice_shows_amount,
         published_on=clock.today(),
@@ -366,7 +441,7 @@ def _drawn_up(
         counted_days=[day.isoformat() for day in days],
         day_kind=rule.notice_day_kind,
         digest=digest_of(draft, lines),
-        document=issuing.reserve(IssuedDocument.Kind.NOTICE, unit=school),
+        document=issuing.reserve(IssuedDocument.Kind.NOTICE, unit=unit),
         published_at=clock.now(),
         published_by=by,
     )
@@ -387,7 +462,7 @@ def _put_up(notice: Notice, lines: list[NoticeLine], rows: list[Application], pa
     keys = set(disputed.filter(line__application__round=notice.round).values_list("line__application", flat=True))
     if held := [row for row in rows if row.pk in keys]:
         workflow.advance_all(held, Step.HOLD, by=by, note="上次公示收到的异议还在核查")
-    audit.record("notice.publish", notice, by=by, unit=notice.school, lines=len(lines), ends_on=notice.ends_on)
+    audit.record("notice.publish", notice, by=by, unit=notice.unit, lines=len(lines), ends_on=notice.ends_on)
     issuing.fulfil(notice.document, pdf=paper, xlsx=None, facts=_facts(notice, len(lines)), by=by)
 
 
@@ -396,8 +471,11 @@ def _context(notice: Notice, lines: list[NoticeLine]) -> dict[str, Any]:
     round_ = notice.round
     return {
         "notice": notice,
-        "title_parts": title_parts(notice.title, [notice.school.name, round_.term.name, round_.programme.name]),
+        "title_parts": title_parts(
+            notice.title, [notice.school.name, *_class_name(lines, notice), round_.term.name, round_.programme.name]
+        ),
         "lines": lines,
+        "signed_by": " ".join([notice.school.name, *_class_name(lines, notice)]),
         "day_count": len(notice.counted_days),
         "day_word": notice.get_day_kind_display(),
         "total": total if notice.shows_amount else None,
@@ -406,6 +484,10 @@ def _context(notice: Notice, lines: list[NoticeLine]) -> dict[str, Any]:
         "qr": issuing.qr_svg(notice.document),
         "code": notice.document.code,
     }
+
+
+def _class_name(lines: list[NoticeLine], notice: Notice) -> list[str]:
+    return [lines[0].class_name] if notice.level == Notice.Level.CLASS else []
 
 
 def title_parts(title: str, names: list[str]) -> list[str]:
@@ -420,6 +502,7 @@ def title_parts(title: str, names: list[str]) -> list[str]:
 def _facts(notice: Notice, count: int) -> list[list[str]]:
     return [
         ["学校", notice.school.name],
+        *([["公示范围", "班级"]] if notice.level == Notice.Level.CLASS else []),
         ["学期", notice.round.term.name],
         ["项目", notice.round.programme.name],
         ["人数", f"{count} 人"],

@@ -15,11 +15,21 @@ from subsidies.states import State, Step
 
 from .models import Notice, NoticeLine, Objection
 
-_UNDER_REVIEW = (State.RETURNED, State.SUBMITTED, State.CLASS_REVIEWED, State.SCHOOL_REVIEWED, State.CONFIRMED)
+_UNDER_REVIEW = (
+    State.RETURNED,
+    State.SUBMITTED,
+    State.CLASS_PASSED,
+    State.CLASS_REVIEWED,
+    State.SCHOOL_REVIEWED,
+    State.CONFIRMED,
+)
 
 
 def receive(line: NoticeLine, *, received_on: dt.date, channel: str, content: str, by: User) -> Objection:
     """Record an objection and hold the line's application; the rest of the notice runs on.
+
+    For the school, of a class's notice too: the class teacher filed what the objection is raised against, and need
+    not know who raised it.
 
     Raises ValidationError when the notice is over, the day is wrong, or the line is already held.
     """
@@ -42,7 +52,7 @@ def receive(line: NoticeLine, *, received_on: dt.date, channel: str, content: st
                 recorded_by=by,
             )
             workflow.advance(line.application, Step.HOLD, by=by, note="收到异议，核查中")
-            audit.record("objection.receive", objection, by=by, unit=notice.school)
+            audit.record("objection.receive", objection, by=by, unit=notice.unit)
     except IntegrityError:
         raise ValidationError("这名学生已有一件异议在核查，请先核查完毕。") from None
     return objection
@@ -74,10 +84,10 @@ def settle(objection: Objection, *, upheld: bool, finding: str, by: User) -> Non
         if not settled:
             raise ValidationError("这件异议已由他人办结，请刷新页面。")
         # A case that left with its pupil is held no longer: the finding is recorded, there is nothing to let go on.
-        if case.state == State.HELD and is_here:
+        if case.state in (State.HELD, State.CLASS_HELD) and is_here:
             workflow.advance(case, _step(case, notice, upheld=upheld), by=by, note=finding)
         objection.line.application = case
-        audit.record("objection.settle", objection, by=by, unit=notice.school, upheld=upheld)
+        audit.record("objection.settle", objection, by=by, unit=notice.unit, upheld=upheld)
 
 
 def _step(case: Application, notice: Notice, *, upheld: bool) -> Step:

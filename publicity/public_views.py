@@ -37,8 +37,12 @@ def kept_by_nobody(view: View) -> View:
 @login_not_required
 @kept_by_nobody
 def notice_public(request: HttpRequest, code: str) -> HttpResponse:
-    """A running notice: text, dates, list (POST: those of a name). Over: 410 and no name. Never there: 404."""
-    notice = get_object_or_404(Notice.objects.select_related("school", "document"), code=code)
+    """A running notice: text, dates, list (POST: those of a name). Over: 410 and no name. Never there: 404.
+
+    What hangs in a classroom is nobody's outside it, and is not here either.
+    """
+    rows = Notice.objects.filter(level=Notice.Level.SCHOOL).select_related("school", "document")
+    notice = get_object_or_404(rows, code=code)
     if not notices.is_public(notice):
         return render(request, "publicity/notice_over.html", status=410)
     # Visitors have no session: the answer to a name is this page itself.

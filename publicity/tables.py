@@ -38,7 +38,7 @@ def standing(notice: Notice, *, open_count: int) -> Standing:
     if notice.state == Notice.State.CLOSED:
         return Standing("done", "已结束", f"{cn_date(notice.closed_at)}结束", checking)
     if left == 0:
-        done = "学校资助专干结束公示并撤下"
+        done = f"{'班主任' if notice.level == Notice.Level.CLASS else '学校资助专干'}结束公示并撤下"
         return Standing(
             "wait", "期满待结束", f"{cn_date(notice.ends_on)}已满", "；".join(filter(None, [checking, done]))
         )
@@ -51,7 +51,7 @@ class NoticeTable(tables.Table):
     """Rows come from `notices.listed`: running ones first, then the newest. `open_counts` as in `notices`."""
 
     title = tables.Column("公示")
-    school = tables.Column("学校")
+    school = tables.Column("学校或班级")
     published_on = tables.Column("公示期", attrs={"td": {"class": "tabular"}})
     line_count = tables.Column("人数", attrs=_NUM)
     state = tables.Column("状态")
@@ -69,6 +69,9 @@ class NoticeTable(tables.Table):
 
     def render_title(self, record: Notice) -> SafeString:
         return format_html('<a href="{}">{}</a>', reverse("notice", args=[record.pk]), record.title)
+
+    def render_school(self, record: Notice) -> str:
+        return str(record.unit) if record.level == Notice.Level.CLASS else str(record.school)
 
     def render_published_on(self, record: Notice) -> str:
         return f"{cn_date(record.published_on)} 至 {cn_date(record.ends_on)}"
@@ -128,7 +131,7 @@ class LineTable(PublicLineTable):
         return state_badge(record.application.state)
 
     def render_act(self, record: NoticeLine) -> str | SafeString:
-        if record.application.state != State.ON_NOTICE or _has_left(record):
+        if record.application.state != notices.hanging(record.notice) or _has_left(record):
             return ""
         return format_html(
             '<a class="button button-small" href="{}">记录异议<span class="visually-hidden">：{}</span></a>',

@@ -55,11 +55,8 @@ def add(
     for a name or code in use, and for a first day that leaves the replaced kind no day.
     """
     access.require(by, Permission.EDIT_STANDARDS, county)
-    category.name, category.source, category.code = (
-        category.name.strip(),
-        category.source.strip(),
-        category.code.strip(),
-    )
+    for name in ("name", "source", "code", "proof"):
+        setattr(category, name, getattr(category, name).strip())
     category.recorded_by = by
     try:
         with transaction.atomic():

@@ -28,6 +28,13 @@ class CategoryForm(forms.Form):
     needs_evidence = forms.BooleanField(
         label="学校自采集的须附证明", required=False, initial=True, help_text="部门名单上有的，以名单为证，不用再附。"
     )
+    proof = forms.CharField(
+        label="要什么证明",
+        max_length=80,
+        required=False,
+        validators=[refuse_numbers],
+        help_text="班主任按这句话向家长要证明，例如“农村低保证的户主页和家庭成员页”。不用证明的不填。",
+    )
     source = forms.CharField(
         label="文件名称和文号",
         max_length=120,
@@ -64,7 +71,10 @@ class CategoryForm(forms.Form):
     def category(self) -> Category:
         """The row as typed, not saved."""
         return Category(
-            **{name: self.cleaned_data[name] for name in ("name", "valid_from", "needs_evidence", "source", "code")}
+            **{
+                name: self.cleaned_data[name]
+                for name in ("name", "valid_from", "needs_evidence", "proof", "source", "code")
+            }
         )
 
 

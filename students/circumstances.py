@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Q
 
-from accounts import access, audit
+from accounts import access, audit, clock
 from accounts.models import User
 from accounts.redaction import redact
 from accounts.roles import Permission
@@ -59,6 +59,26 @@ def add(
             "circumstance.add", circumstance, by=by, unit=place.school_class, category=category.code, source=source
         )
     return circumstance
+
+
+def add_evidence(circumstance: Circumstance, scan: UploadedFile, *, by: User) -> Circumstance:
+    """The scan of a proof that was not at hand before. Raises ValidationError when there is one already, when the
+    kind was found by comparison (its list is the proof) or has ended."""
+    place = enrolment.current(circumstance.pupil)
+    access.require(by, Permission.EDIT_PUPILS, place.school_class)
+    with transaction.atomic():
+        rows = Circumstance.objects.select_for_update(of=("self",)).select_related("category", "pupil")
+        held = rows.get(pk=circumstance.pk)
+        if held.source != Circumstance.Source.COLLECTED:
+            raise ValidationError(f"“{held.category}”是系统比对出来的，以名单为证，不用再附证明。")
+        if held.evidence_file_id:
+            raise ValidationError(f"“{held.category}”已经有证明扫描件。证明换了的，请先结束原来那一条，再登记新的。")
+        if held.valid_to and held.valid_to < clock.today():
+            raise ValidationError(f"“{held.category}”已于{cn_date(held.valid_to)}结束，不能再补证明。")
+        held.evidence_file = uploads.store(scan, kind=Upload.Kind.EVIDENCE, unit=place.school, by=by)
+        held.save(update_fields=["evidence_file"])
+        audit.record("circumstance.add_evidence", held, by=by, unit=place.school_class, category=held.category.code)
+    return held
 
 
 def end(circumstance: Circumstance, *, on: dt.date, by: User) -> Circumstance:

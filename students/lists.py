@@ -99,6 +99,25 @@ def households(county: Unit, on: dt.date) -> list[frozenset[UUID]]:
     return sorted((group for group in found if len(group) > 1), key=lambda group: sorted(map(str, group)))
 
 
+def household_mates(pupils: Iterable[UUID], on: dt.date) -> dict[UUID, set[UUID]]:
+    """Who shares a household with each of the pupils on the newest version of a list taken by a day; who shares with
+    nobody is left out. Three queries; the others may be at any school."""
+    keys = list(pupils)
+    newest = list(newest_versions(on))
+    rows = ListMatch.objects.filter(state__in=HELD, version__in=newest).exclude(entry__household="").order_by()
+    own = list(rows.filter(pupil__in=keys).values_list("version_id", "entry__household").distinct())
+    together: dict[tuple[UUID, str], set[UUID]] = defaultdict(set)
+    if own:
+        named = rows.filter(entry__household__in={household for _, household in own})
+        for version, household, pupil in named.values_list("version_id", "entry__household", "pupil_id"):
+            together[version, household].add(pupil)
+    found: dict[UUID, set[UUID]] = defaultdict(set)
+    for group in together.values():
+        for pupil in group.intersection(keys):
+            found[pupil] |= group - {pupil}
+    return {pupil: group for pupil, group in found.items() if group}
+
+
 def newest_versions(on: dt.date) -> dict[UUID, ListVersion]:
     """The newest taken version of each list in use, by a day; with profile and source. One query."""
     rows = ListVersion.objects.filter(state=ListVersion.State.TAKEN, profile__is_active=True, as_of__lte=on)

@@ -29,6 +29,28 @@ class _Kind:
     maps_to: str = ""
 
 
+# What a family is asked for when no list names it (自采集); the county words it anew with a new row of the kind.
+_REGISTERED = "帮扶手册的信息页，或乡镇（街道）盖章的系统截图"
+PROOFS = {
+    "tekun": "特困人员救助供养证",
+    "orphan": "孤儿证或儿童福利证",
+    "unattended": "事实无人抚养儿童认定表",
+    "unstable_lifted": _REGISTERED,
+    "at_risk": _REGISTERED,
+    "sudden_hardship": _REGISTERED,
+    "lifted": _REGISTERED,
+    "registered_poverty": "扶贫手册的信息页，或乡镇（街道）盖章的系统截图",
+    "dibao_rural": "农村低保证的户主页和家庭成员页",
+    "dibao_urban": "城镇低保证的户主页和家庭成员页",
+    "disabled": "学生本人的残疾人证",
+    "disabled_parent": "父亲或母亲的残疾人证，户口簿亲属关系页",
+    "martyr": "烈士证明书，户口簿亲属关系页",
+    "dibao_margin": "低保边缘家庭认定书",
+    "child_in_difficulty": "乡镇（街道）的困境儿童认定材料",
+    "hardship_worker": "工会的困难职工证明",
+    "other": "能说明家庭困难的材料，例如村（居）委会证明、诊断证明",
+}
+
 _RECOGNITION = "教财〔2018〕16号《关于做好家庭经济困难学生认定工作的指导意见》"
 _RECOGNISED = dt.date(2018, 10, 30)
 _TRANSITION = "脱贫攻坚五年过渡期政策（2021年起）"
@@ -126,6 +148,7 @@ def _category(rank: int, kind: _Kind) -> Category:
         name=kind.name,
         rank=rank,
         source=kind.source,
+        proof=PROOFS.get(kind.code, ""),
         maps_to=successor,
         valid_from=kind.valid_from,
         valid_to=kind.valid_to,

@@ -1,7 +1,7 @@
 """Filing: which pupils of a class may apply, drafts, submitting."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
@@ -13,12 +13,14 @@ from django.db.models import Q
 from accounts import access, audit, clock
 from accounts.models import Unit, User
 from accounts.roles import Permission
+from accounts.templatetags.aid import cn_date
 from students import enrolment as register
 from students.models import Circumstance, Enrolment, Standing, Term
+from students.table_writing import pieces
 
 from . import attendance, programmes, workflow
 from .entitlement import Entitlement, Facts, Hardship, entitlement
-from .models import Application, Programme, Reckoning, Round, StepTaken
+from .models import Application, DutyHolder, Programme, Receipt, Reckoning, Round, StepTaken
 from .states import ENDED_WITHOUT_AID, Duty, State, Step
 
 
@@ -32,6 +34,7 @@ class Candidate:
     application: Application | None
     remark: str = ""  # why it came back or was refused, for who files again
     is_elsewhere: bool = False  # filed already, and going on with the class or school of then; which, is not said
+    receipt: Receipt | None = None  # what the guardian answered last
 
     @property
     def entitlement(self) -> Entitlement:
@@ -46,13 +49,23 @@ class Candidate:
         return (
             self.entitlement.is_entitled
             and not self.is_elsewhere
+            and not self.has_declined
             and (self.application is None or self.application.state in (State.DRAFT, State.RETURNED))
         )
 
     @property
+    def has_declined(self) -> bool:
+        """Whether the guardian's last word is not to apply."""
+        return self.receipt is not None and self.receipt.answer == Receipt.Answer.DECLINES
+
+    @property
     def sentence(self) -> str:
         """Why nothing can be filed, or the sentence of the entitlement."""
-        return _ELSEWHERE if self.is_elsewhere else self.entitlement.sentence
+        if self.is_elsewhere:
+            return _ELSEWHERE
+        if self.receipt is not None and self.has_declined:
+            return declined_words(self.receipt)
+        return self.entitlement.sentence
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,17 @@ class Wish:
 
 
 _ELSEWHERE = "本学期已有申请，由原班级或学校继续办理，不用再填报。"
+
+
+def declined_words(receipt: Receipt) -> str:
+    """What is said of a pupil whose guardian does not want the aid."""
+    return f"家长{cn_date(receipt.signed_on)}的回执是“不申请”。家长改变主意的，先登记新的回执，再填报。"
+
+
+def receipts_of(round_: Round, pupils: Iterable[UUID]) -> dict[UUID, Receipt]:
+    """What the pupils' guardians answered last, by pupil. One query."""
+    rows = Receipt.objects.filter(round=round_, pupil__in=list(pupils)).order_by("pk")
+    return {row.pupil_id: row for row in rows}
 
 
 def had_before(programme: Programme, pupils: Iterable[UUID], term: Term | None) -> set[UUID]:
@@ -100,6 +124,7 @@ def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
     }
     facts = known(round_.programme, round_.term, enrolments, on=clock.today())
     remarks = _remarks(round_, school_class, standing)
+    receipts = receipts_of(round_, by_pupil)
     rules = programmes.rules_of(round_.programme)
     tiers = round_.programme.tiers or [""]
     found = [
@@ -110,6 +135,7 @@ def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
             standing.get(row.pk),
             remarks.get(row.pk, ""),
             row.pk in held and row.pk not in standing,
+            receipts.get(row.pupil_id),
         )
         for row in enrolments
     ]
@@ -149,8 +175,9 @@ def save_drafts(round_: Round, school_class: Unit, wishes: Iterable[Wish], *, by
         raise ValidationError(f"“{round_}”由{round_.unit}开启，不包括{school_class}；请在本校可用的批次中填报。")
     wishes = list(wishes)
     with transaction.atomic():
-        places = _locked_places(wishes)
-        standing = _standing(round_, list(places.values()))
+        places = lock_places(wish.enrolment for wish in wishes)
+        standing = lock_standing(round_, places.values())
+        _refuse_declined(round_, places.values())
         written = [
             _save_draft(round_, school_class, replace(wish, enrolment=places[wish.enrolment.pk]), standing, by=by)
             for wish in wishes
@@ -160,6 +187,16 @@ def save_drafts(round_: Round, school_class: Unit, wishes: Iterable[Wish], *, by
         workflow.take_duty(saved, Duty.FILING, by=by)
         audit.record_all([audit.Entry(deed, a, school_class) for a, deed in written if deed], by=by)
     return saved
+
+
+def discard(drafts: Iterable[Application]) -> None:
+    """Take (locked) drafts that nobody ever submitted out of the world; the caller writes the trail."""
+    keys = [draft.pk for draft in drafts]
+    for chunk in pieces(keys, 500):
+        # Written once from the moment of submission; the database lets the duty of a mere draft go, and no other.
+        duties = DutyHolder.objects.filter(application__in=chunk)
+        duties._raw_delete(duties.db)
+        Application.objects.filter(pk__in=chunk, state=State.DRAFT).delete()
 
 
 def file(round_: Round, school_class: Unit, wishes: Iterable[Wish], *, by: User) -> int:
@@ -185,7 +222,37 @@ def submit(applications: Iterable[Application], *, by: User) -> int:
         return workflow.advance_all(rows, Step.SUBMIT, by=by)
 
 
-def _freeze(rows: list[Application], *, by: User) -> None:
+def regrade(tiers: Mapping[UUID, str], *, by: User) -> None:
+    """Give submitted applications (by key) the tier a review thinks right; facts and amount are frozen anew.
+
+    The caller has asked whether the person may, and holds the applications and their differences locked. Raises
+    ValidationError when a pupil gets nothing at that tier.
+    """
+    rows = list(
+        Application.objects.filter(pk__in=list(tiers))
+        .select_related("round__programme", "round__term", "enrolment__pupil", "school_class")
+        .order_by("pk")
+    )
+    before = {row.pk: (row.tier, row.amount) for row in rows}
+    for row in rows:
+        row.tier = tiers[row.pk]
+    Application.objects.bulk_update(rows, ["tier"], batch_size=200)
+    _freeze(rows, by=by, refuse=True)
+    audit.record_all(
+        [
+            audit.Entry(
+                "application.regrade",
+                row,
+                row.school_class,
+                {"from": before[row.pk][0], "to": row.tier, "was": str(before[row.pk][1]), "new": str(row.amount)},
+            )
+            for row in rows
+        ],
+        by=by,
+    )
+
+
+def _freeze(rows: list[Application], *, by: User, refuse: bool = False) -> None:
     today = clock.today()
     rounds = {row.round for row in rows}
     rules = {round_.pk: programmes.rules_of(round_.programme) for round_ in rounds}
@@ -203,6 +270,9 @@ def _freeze(rows: list[Application], *, by: User) -> None:
         row.facts = facts[row.round_id][row.enrolment_id]
         found = _entitled(row.facts, rules[row.round_id], row.round, tier=row.tier, on=today)
         row.amount, row.explanation, row.standard_id = found.amount, found.sentence, found.standard
+        if refuse and not found.is_entitled:
+            asked = f"{row.enrolment.pupil}按“{row.tier}”不能资助"
+            raise ValidationError(f"{asked}：{found.sentence}请改为其他等级或退回。")
         if found.amount is not None and found.standard is not None:
             reckonings.append(
                 Reckoning(
@@ -246,17 +316,18 @@ def _refuse_moved(rows: list[Application]) -> None:
         raise ValidationError(f"{len(moved)} 名学生已不在本班名册中，请先撤回其申请，由现在的班级填报。")
 
 
-def _locked_places(wishes: list[Wish]) -> dict[UUID, Enrolment]:
+def lock_places(enrolments: Iterable[Enrolment]) -> dict[UUID, Enrolment]:
     """The pupils' places as they are now, locked: nobody leaves the class while an application is written.
 
     Places before applications, as everybody who changes both does it.
     """
-    rows = Enrolment.objects.select_for_update(of=("self",)).filter(pk__in=[w.enrolment.pk for w in wishes])
+    rows = Enrolment.objects.select_for_update(of=("self",)).filter(pk__in=[row.pk for row in enrolments])
     return {row.pk: row for row in rows.select_related("pupil", "school", "school_class").order_by("pk")}
 
 
-def _standing(round_: Round, enrolments: list[Enrolment]) -> dict:
-    # Locked: a draft must not change under a colleague who is submitting it.
+def lock_standing(round_: Round, enrolments: Iterable[Enrolment]) -> dict[UUID, Application]:
+    """The applications of these pupils that stand, for the round's programme and term, by pupil; locked, so that a
+    draft does not change under a colleague who is submitting it."""
     rows = Application.objects.select_for_update(of=("self",)).filter(
         pupil__in=[e.pupil_id for e in enrolments], programme=round_.programme, term=round_.term
     )
@@ -265,6 +336,13 @@ def _standing(round_: Round, enrolments: list[Enrolment]) -> dict:
     )
     workflow.lock_differences(row.pk for row in standing)  # of those about to be handed in again
     return {row.pupil_id: row for row in standing}
+
+
+def _refuse_declined(round_: Round, enrolments: Iterable[Enrolment]) -> None:
+    by_pupil = {row.pupil_id: row for row in enrolments}
+    for pupil, receipt in receipts_of(round_, by_pupil).items():
+        if receipt.answer == Receipt.Answer.DECLINES:
+            raise ValidationError(f"{by_pupil[pupil].pupil}：{declined_words(receipt)}")
 
 
 def _save_draft(round_: Round, school_class: Unit, wish: Wish, standing: dict, *, by: User) -> tuple[Application, str]:

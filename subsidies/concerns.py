@@ -22,13 +22,14 @@ from accounts import access, audit, clock
 from accounts.models import AuditRow, Unit, User
 from accounts.redaction import redact
 from accounts.roles import Permission
+from accounts.templatetags.aid import cn_date
 from documents import uploads
 from documents.models import Upload
 from students.models import Term
 
 from . import concern_finders as finders
 from .concern_finders import Found, Key, Season
-from .models import Concern, ConcernReason, Screening, Settlement
+from .models import Concern, ConcernReason, Receipt, Screening, Settlement
 
 MOST_ATTEMPTS = 3  # then a person looks
 LEASE_SECONDS = 300  # renewed with every school
@@ -160,7 +161,9 @@ def _screen_school(season: Season, school: Unit) -> Counter[str]:
     known = Concern.objects.filter(term=season.term, kind__in=finders.OF_A_SCHOOL)
     # Also those of pupils who came from another school: the concern goes with them.
     mine = Q(path__startswith=school.path) | Q(pupil__in={row.pupil for row in found})
-    return _bring(season, found, known.filter(mine))
+    counts = _bring(season, found, known.filter(mine))
+    counts["open"] -= _settle_known_refusals(season, school)
+    return counts
 
 
 def _screen_across(season: Season) -> Counter[str]:
@@ -338,6 +341,71 @@ def settle_all(
         else:
             answers.append(Answered(concern))
     return answers
+
+
+# --- what the guardians said -----------------------------------------------------------------------
+
+REFUSED = "refused"  # the reason of MISSED that says: the guardians do not want it
+
+
+def heard_from_guardian(receipt: Receipt) -> int:
+    """A receipt was recorded (in the caller's transaction): a refusal settles the concern that the pupil was missed,
+    a later wish to apply has it looked at again. How many were settled. The caller asked who may record receipts."""
+    settled = 0
+    for held in _missed_of(receipt):
+        said = held.settlement
+        by_receipt = said is not None and said.reason.code == REFUSED and _is_slip(said, receipt)
+        if receipt.answer == Receipt.Answer.DECLINES and held.state == Concern.State.OPEN:
+            settled += _settle_refused(held, receipt)
+        elif receipt.answer == Receipt.Answer.APPLIES and held.state == Concern.State.SETTLED and by_receipt:
+            held.state, held.settlement = Concern.State.OPEN, None
+            held.save(update_fields=["state", "settlement"])
+            audit.record(
+                "concern.reopen", held, by=receipt.recorded_by, unit=held.owner, kind=held.kind, note="家长回执改为申请"
+            )
+    return settled
+
+
+def _missed_of(receipt: Receipt) -> list[Concern]:
+    rows = Concern.objects.select_for_update(of=("self",)).filter(
+        kind=Concern.Kind.MISSED,
+        term=receipt.round.term_id,
+        pupil=receipt.pupil_id,
+        subject=receipt.round.programme.code,
+    )
+    return list(rows.select_related("owner", "term", "settlement__reason").order_by("pk"))
+
+
+def _is_slip(said: Settlement, receipt: Receipt) -> bool:
+    return Receipt.objects.filter(round=receipt.round_id, pupil=receipt.pupil_id, scan=said.proof_id).exists()
+
+
+def _settle_refused(held: Concern, receipt: Receipt) -> bool:
+    """As far as the county's reason allows: where it wants the signed slip, not without it; once for one slip."""
+    reason = reasons_for(Concern.Kind.MISSED).filter(code=REFUSED).first()
+    if reason is None or (reason.needs_proof and receipt.scan_id is None):
+        return False
+    if receipt.scan_id and Settlement.objects.filter(proof=receipt.scan_id).exists():
+        return False  # the county had it looked at again: this slip has been heard
+    _write(held, reason, f"{cn_date(receipt.signed_on)}家长回执：不申请。", receipt.scan, receipt.recorded_by)
+    return True
+
+
+def _settle_known_refusals(season: Season, school: Unit) -> int:
+    """A refusal that was on record before the screening found the pupil settles what it found; how many."""
+    rows = Concern.objects.filter(
+        kind=Concern.Kind.MISSED, term=season.term, owner=school, state=Concern.State.OPEN
+    ).values_list("pupil_id", flat=True)
+    said = Receipt.objects.filter(round__term=season.term, pupil__in=rows).order_by("pk")
+    newest: dict[tuple[UUID, UUID], Receipt] = {}
+    for receipt in said.select_related("round__programme", "scan", "recorded_by"):
+        newest[receipt.round_id, receipt.pupil_id] = receipt
+    settled = 0
+    for receipt in newest.values():
+        if receipt.answer == Receipt.Answer.DECLINES:
+            with transaction.atomic():
+                settled += heard_from_guardian(receipt)
+    return settled
 
 
 def reopen(concern: Concern, *, note: str, by: User) -> Concern:

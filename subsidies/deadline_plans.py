@@ -78,11 +78,12 @@ def propose(
     closes_on: dt.date | None,
     notice: NoticeLength,
     days: WorkingDays,
+    in_class: NoticeLength | None = None,
 ) -> Proposal:
     """The plan that follows from the rules. `closes_on`, where given, goes before the rule of filing.
 
-    The plan is in order and leaves the notice its days; where a year's calendar is missing the work gets no date,
-    and a note says so.
+    The plan is in order and leaves the notice (and that `in_class`, where there is one) its days; where a year's
+    calendar is missing the work gets no date, and a note says so.
     """
     due: Plan = {}
     notes: list[str] = []
@@ -93,7 +94,8 @@ def propose(
         elif rule := rules.get(work):
             try:
                 wanted = days.after(before, rule.count, working=rule.working)[-1] if rule.count else rule.fixed(term)
-                earliest = _reportable(before, notice, days) if work == Work.REPORT else before
+                hangs = notice if work == Work.REPORT else in_class if work == Work.SCHOOL_REVIEW else None
+                earliest = _first_after(before, hangs, days) if hangs else before
             except CalendarMissing as missing:
                 # Nor anything after it: a fixed day might lie before the day that nobody can reckon.
                 named = "、".join(each.label for each in _ORDER[place:] if each in rules)
@@ -106,8 +108,8 @@ def propose(
     return Proposal(due, notes)
 
 
-def _reportable(published: dt.date, notice: NoticeLength, days: WorkingDays) -> dt.date:
-    """The first working day on which a list published on the last day of its work may be reported."""
+def _first_after(published: dt.date, notice: NoticeLength, days: WorkingDays) -> dt.date:
+    """The first working day on which a list published on the last day of the work before may go on."""
     last = days.after(published, notice.count, working=notice.working)[-1]
     return days.next_from(last + dt.timedelta(days=1))
 
@@ -120,6 +122,7 @@ def faults(
     opens_on: dt.date,
     notice: NoticeLength,
     days: WorkingDays,
+    in_class: NoticeLength | None = None,
 ) -> dict[Work, str]:
     """Why the plan cannot be saved, by the work whose day is to be put right: one sentence each."""
     found: dict[Work, str] = {}
@@ -138,6 +141,10 @@ def faults(
         elif words := _too_late(rules.get(work), day, due, term=term, opens_on=opens_on, days=days):
             found[work] = words
         before = (work, day) if not before or day >= before[1] else before
+    if in_class and Work.SCHOOL_REVIEW in due and Work.SCHOOL_REVIEW not in found:
+        words = _no_time_in_class(due, in_class, days)
+        if words:
+            found[Work.SCHOOL_REVIEW] = words
     if Work.REPORT in due and Work.REPORT not in found:
         words = _no_time_to_hang(due, notice, days)
         if words:
@@ -182,6 +189,22 @@ def _no_time_to_hang(due: Plan, notice: NoticeLength, days: WorkingDays) -> str:
     return (
         f"公示{when}{cn_date(published)}发布，满{notice.words}要到{cn_date(last)}，次日起才能上报；"
         f"上报期限{cn_date(due[Work.REPORT])}来不及。请改晚上报，或提前前面的期限。"
+    )
+
+
+def _no_time_in_class(due: Plan, notice: NoticeLength, days: WorkingDays) -> str:
+    if Work.CLASS_REVIEW not in due:
+        return ""
+    published = due[Work.CLASS_REVIEW]
+    try:
+        last = days.after(published, notice.count, working=notice.working)[-1]
+    except CalendarMissing:
+        return ""
+    if due[Work.SCHOOL_REVIEW] > last:
+        return ""
+    return (
+        f"班级评议后要在班内公示，最晚{cn_date(published)}发布，满{notice.words}要到{cn_date(last)}，次日起才能学校评审；"
+        f"学校评审期限{cn_date(due[Work.SCHOOL_REVIEW])}来不及。请改晚学校评审，或提前班级评议。"
     )
 
 

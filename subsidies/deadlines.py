@@ -151,6 +151,13 @@ def notice_length(programme: Programme, term: Term) -> NoticeLength:
     return NoticeLength(rule.notice_days, rule.notice_day_kind == ProcessRule.DayKind.WORKING)
 
 
+def class_notice_length(programme: Programme, term: Term) -> NoticeLength | None:
+    """How long they hang in the class first, or nothing where the rule wants no such notice."""
+    rule = programmes.process_rule(programme, term)
+    working = rule.notice_day_kind == ProcessRule.DayKind.WORKING
+    return NoticeLength(rule.class_notice_days, working) if rule.class_notice_days else None
+
+
 def propose(programme: Programme, term: Term, *, opens_on: dt.date, closes_on: dt.date | None) -> Proposal:
     """What the county's rules give for a round; a last day of filing, where given, goes before the rule."""
     return deadline_plans.propose(
@@ -159,6 +166,7 @@ def propose(programme: Programme, term: Term, *, opens_on: dt.date, closes_on: d
         opens_on=opens_on,
         closes_on=closes_on,
         notice=notice_length(programme, term),
+        in_class=class_notice_length(programme, term),
         days=working_calendar.working_days(),
     )
 
@@ -171,6 +179,7 @@ def check(programme: Programme, term: Term, due: Plan, *, opens_on: dt.date) -> 
         term=term.key,
         opens_on=opens_on,
         notice=notice_length(programme, term),
+        in_class=class_notice_length(programme, term),
         days=working_calendar.working_days(),
     )
     if wrong:

@@ -1,7 +1,6 @@
 """What people type about money and its road, cleaned into the values the verbs take."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,90 +12,14 @@ from accounts import clock
 from accounts.forms import DayInput
 from accounts.models import Unit
 from accounts.redaction import refuse_numbers
-from documents.forms import UploadField, UploadsField
+from documents.forms import UploadField
 from documents.models import Upload
 from students.models import Term
 from students.rollovers import ClassPlan, Plan
 
-from .applications import Candidate, Wish
-from .models import Application, Concern, ConcernReason, Decision, Programme, Round, StageAges
-from .reviews import Member, Minutes, Verdict
+from .models import Application, Concern, ConcernReason, Programme, Round, StageAges
+from .reviews import Verdict
 from .states import State
-
-
-class FilingForm(forms.Form):
-    """One class on one page: who applies, at which tier, why."""
-
-    apply = forms.MultipleChoiceField(
-        required=False,
-        label="申请的学生",
-        error_messages={
-            "invalid_choice": "您勾选的学生里有人已经提交过，或情况有了变化。请核对下面的状态，再勾选其余的学生。"
-        },
-    )
-
-    def __init__(self, *args: Any, round_: Round, candidates: list[Candidate], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.round, self.candidates = round_, candidates
-        self.open = [c for c in candidates if c.may_file]
-        self.fields["apply"].choices = [(str(c.enrolment.pk), str(c.enrolment.pupil)) for c in self.open]
-        tiers = [("", "请选择"), *((t, t) for t in round_.programme.tiers)]
-        for candidate in self.open:
-            name, standing = candidate.enrolment.pupil.name, candidate.application
-            label = {"aria-label": f"{name}的困难等级"}
-            if round_.programme.tiers:
-                self.fields[f"tier_{candidate.enrolment.pk}"] = forms.ChoiceField(
-                    choices=tiers,
-                    required=False,
-                    label=label["aria-label"],
-                    initial=standing.tier if standing else "",
-                    widget=forms.Select(attrs=label),
-                )
-            self.fields[f"reason_{candidate.enrolment.pk}"] = forms.CharField(
-                max_length=500,
-                validators=[refuse_numbers],
-                required=False,
-                label=f"{name}的申请理由",
-                initial=standing.reason if standing else "",
-                widget=forms.TextInput(attrs={"aria-label": f"{name}的申请理由"}),
-            )
-
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """What the page shows of each pupil, with the bound fields where one may still file."""
-        ticked = set(self["apply"].value() or []) if self.is_bound else None
-        for candidate in self.candidates:
-            key = str(candidate.enrolment.pk)
-            open_ = f"reason_{key}" in self.fields
-            yield {
-                "candidate": candidate,
-                "key": key,
-                "open": open_,
-                "ticked": key in ticked if ticked is not None else bool(candidate.application),
-                "tier": self[f"tier_{key}"] if f"tier_{key}" in self.fields else None,
-                "reason": self[f"reason_{key}"] if open_ else None,
-            }
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
-        chosen = cleaned.get("apply") or []
-        if not chosen and "apply" not in self.errors:
-            raise ValidationError("还没有勾选学生。请勾选要申请的学生；没有人申请时不用提交。")
-        for key in chosen:
-            if f"tier_{key}" in self.fields and not cleaned.get(f"tier_{key}"):
-                self.add_error(f"tier_{key}", f"请选择{dict(self.fields['apply'].choices)[key]}的困难等级。")
-        return cleaned
-
-    def wishes(self) -> list[Wish]:
-        chosen = set(self.cleaned_data["apply"])
-        return [
-            Wish(
-                c.enrolment,
-                tier=self.cleaned_data.get(f"tier_{c.enrolment.pk}", ""),
-                reason=self.cleaned_data[f"reason_{c.enrolment.pk}"].strip(),
-            )
-            for c in self.open
-            if str(c.enrolment.pk) in chosen
-        ]
 
 
 class ListForm(forms.Form):
@@ -144,8 +67,6 @@ class ListForm(forms.Form):
                 "application": application,
                 "verdict": self[f"verdict_{key}"] if f"verdict_{key}" in self.fields else None,
                 "opinion": self[f"opinion_{key}"] if f"opinion_{key}" in self.fields else None,
-                "votes_for": self[f"votes_for_{key}"] if f"votes_for_{key}" in self.fields else None,
-                "votes_against": self[f"votes_against_{key}"] if f"votes_against_{key}" in self.fields else None,
             }
 
     def clean(self) -> dict[str, Any]:
@@ -174,16 +95,12 @@ class ListForm(forms.Form):
                 continue
             verdict = self.cleaned_data.get(f"verdict_{key}") or self.cleaned_data.get("rest", "")
             if verdict not in ("", "skip"):
-                found.append(
-                    Verdict(
-                        application,
-                        verdict,
-                        self.cleaned_data.get(f"votes_for_{key}"),
-                        self.cleaned_data.get(f"votes_against_{key}"),
-                        self.cleaned_data.get(f"opinion_{key}", "").strip(),
-                    )
-                )
+                found.append(self.verdict_of(application, verdict))
         return found
+
+    def verdict_of(self, application: Application, verdict: str) -> Verdict:
+        """What was said of one application."""
+        return Verdict(application, verdict, opinion=self.cleaned_data.get(f"opinion_{application.pk}", "").strip())
 
 
 # One pupil may go back to the desk that has to look again, and the rest of the list goes on.
@@ -203,66 +120,6 @@ class VerifyForm(ListForm):
 class ApproveForm(ListForm):
     verdicts_offered = (("agree", "审批通过"), ("return", "退回经办重审"))
     rest_offered = (("agree", "审批通过"), ("", "暂不处理"))
-
-
-class MeetingForm(ListForm):
-    """Minutes of a review meeting, and its decision on each application."""
-
-    held_on = forms.DateField(label="会议日期", widget=DayInput)
-    place = forms.CharField(label="地点", max_length=60, validators=[refuse_numbers])
-    chair = forms.CharField(label="主持人", max_length=40, validators=[refuse_numbers])
-    members = forms.CharField(
-        label="评议小组成员",
-        max_length=4000,
-        validators=[refuse_numbers],
-        widget=forms.Textarea(attrs={"rows": 8}),
-        help_text="一行一人，姓名后空一格写身份，例如：王秀英 家长代表。申请学生和家长不参加对自己的评议。",
-    )
-    text = forms.CharField(
-        label="会议记录",
-        max_length=4000,
-        validators=[refuse_numbers],
-        widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="学习了哪些政策、怎样评议和表决。不要写学生家庭隐私的细节。",
-    )
-    photos = UploadsField(kind=Upload.Kind.MINUTES, label="会议照片或签字页", required=False)
-
-    def __init__(self, *args: Any, fewest: int, verdicts: Iterable[str], **kwargs: Any) -> None:
-        self.verdicts_offered = tuple((verdict, Decision.Verdict(verdict).label) for verdict in verdicts)
-        super().__init__(*args, **kwargs)
-        self.fields["members"].label = f"评议小组成员（不少于 {fewest} 人）"
-        if not self.is_bound:
-            self.initial.setdefault("held_on", clock.today())
-
-    def _add_row(self, application: Application) -> None:
-        super()._add_row(application)
-        for field, label in (("votes_for", "同意票"), ("votes_against", "反对票")):
-            self.fields[f"{field}_{application.pk}"] = forms.IntegerField(
-                required=False,
-                min_value=0,
-                max_value=999,
-                label=f"{application.pupil.name}的{label}",
-                widget=forms.NumberInput(
-                    attrs={"inputmode": "numeric", "aria-label": f"{application.pupil.name}的{label}"}
-                ),
-            )
-
-    def clean_members(self) -> list[Member]:
-        members = []
-        for number, line in enumerate(self.cleaned_data["members"].splitlines(), start=1):
-            if not line.strip():
-                continue
-            name, _, capacity = re.sub(r"[\s，,、\t]+", " ", line.strip()).partition(" ")
-            if not capacity:
-                raise ValidationError(f"第 {number} 行“{name}”没有写身份，请写成“姓名 身份”。")
-            if len(name) > 40 or len(capacity) > 40:
-                raise ValidationError(f"第 {number} 行太长，姓名和身份各不超过 40 个字。")
-            members.append(Member(name, capacity))
-        return members
-
-    def minutes(self) -> Minutes:
-        data = self.cleaned_data
-        return Minutes(data["held_on"], data["place"], data["chair"], data["members"], data["text"], data["photos"])
 
 
 def seen_digest(applications: Iterable[Application]) -> str:

@@ -23,6 +23,7 @@ from students.reference import KINDS
 from . import packs, percentages, rule_checks, shares, what_if
 from .dated_terms import OPEN, covers, meet, span_label
 from .entitlement import Ground, ProgrammeRules, StandardRule
+from .meeting_words import rule_words
 from .models import (
     AcceptedCategory,
     FundShare,
@@ -53,7 +54,9 @@ from .what_if import Effect
 
 _Kind = PackRow.Kind
 _PROCESS_FACTS = (
-    "class_review_members", "school_review_members", "notice_days", "notice_day_kind", "notice_shows_amount",
+    "class_review_members", "school_review_members", "class_notice_days", "notice_days", "notice_day_kind",
+    "notice_shows_amount", "class_method", "class_pass_mark", "school_method", "school_pass_mark",
+    "attendance_percent", "seats",
 )  # fmt: skip
 _DECIDING = (_Kind.STANDARD, _Kind.GROUND)  # what amounts are reckoned from
 Row = StandardRow | GroundRow | ProcessRow | ShareRow | QuotaRow | ExclusionRow
@@ -373,10 +376,13 @@ class _Comparing:
         return ""
 
     def _process(self, row: ProcessRow) -> Item:
+        in_class = f"班级公示不少于{row.class_notice_days}个{DAY_KINDS[row.notice_day_kind]}，"
         words = (
             f"班级评议不少于{row.class_review_members}人，学校评审不少于{row.school_review_members}人，"
+            f"{in_class if row.class_notice_days else ''}"
             f"公示不少于{row.notice_days}个{DAY_KINDS[row.notice_day_kind]}，"
             f"{'公示金额' if row.notice_shows_amount else '不公示金额'}"
+            f"{''.join(f'；{sentence}' for sentence in rule_words(row))}"
         )
         ours = list(self._present.process_rules.all()) if self._present else []
         if not ours:

@@ -143,13 +143,13 @@ class Table:
             return Decimal(0)
         return Decimal(value)
 
-    def whole(self, key: str, default: int, *, most: int) -> int:
-        """A whole number from 1 to `most`; `default` where nothing is written."""
+    def whole(self, key: str, default: int, *, most: int, least: int = 1) -> int:
+        """A whole number from `least` to `most`; `default` where nothing is written."""
         if not self.asks(key):
             return default
         value = self._take(key, needed=True)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-            self.fault(key, f"要写1到{most}的整数，不带引号")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            self.fault(key, f"要写{least}到{most}的整数，不带引号")
             return default
         return value
 

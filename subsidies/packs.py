@@ -33,6 +33,7 @@ from .entitlement import (
     StandardRule,
     entitlement,
 )
+from .meeting_words import KINDS, METHODS
 from .pack_tables import Table, shorten
 from .policy_words import (
     APPLIED,
@@ -123,6 +124,13 @@ class ProcessRow:
     notice_shows_amount: bool
     origin: Provenance
     last_term: str = ""
+    class_notice_days: int = 0  # 0: no notice in the class
+    class_method: str = "talk"
+    class_pass_mark: int = 0
+    school_method: str = "talk"
+    school_pass_mark: int = 0
+    attendance_percent: int = 0
+    seats: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # as `ProcessRule.seats`
 
 
 @dataclass(frozen=True)
@@ -489,13 +497,32 @@ class _Reading:
             first_term=table.term("from"),
             class_review_members=table.whole("class_review_members", 5, most=99),
             school_review_members=table.whole("school_review_members", 10, most=99),
+            class_notice_days=table.whole("class_notice_days", 0, most=60),
             notice_days=table.whole("notice_days", 5, most=60),
             notice_day_kind=table.choice("notice_day_kind", DAY_KINDS, needed=False) or "working",
             notice_shows_amount=table.truth("notice_shows_amount", default=True),
             origin=self._origin(table),
+            class_method=table.choice("class_method", METHODS, needed=False) or "talk",
+            class_pass_mark=table.whole("class_pass_mark", 0, most=100),
+            school_method=table.choice("school_method", METHODS, needed=False) or "talk",
+            school_pass_mark=table.whole("school_pass_mark", 0, most=100),
+            attendance_percent=table.whole("attendance_percent", 0, most=100),
+            seats=self._seats(table),
         )
         table.end()
         return row
+
+    def _seats(self, table: Table) -> dict[str, dict[str, int]]:
+        """Who has to be in the groups, who may not: for the school and for the classes of a stage."""
+        written = table.table("seats", "“seats”", needed=False)
+        found = {}
+        for where in written.names() if written else ():
+            if where not in (*VALUES["stage"], "school"):
+                table.fault("seats", f"里不能写“{where}”，只能写 school 或学段：{'、'.join(VALUES['stage'])}")
+            elif written and (kinds := written.table(where, f"“{where}”")):
+                found[where] = {kind: kinds.whole(kind, 0, most=30, least=0) for kind in KINDS if kinds.asks(kind)}
+                kinds.end()
+        return found
 
     def _share(self, table: Table) -> ShareRow:
         first, last = table.terms()

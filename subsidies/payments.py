@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
-from accounts import access, audit, clock
+from accounts import access, audit, clock, refusals, scopes
 from accounts.models import Unit, User
 from accounts.roles import Permission
 from documents import issuing, uploads
@@ -21,6 +21,8 @@ from students.models import BankAccount, Term
 from . import funding, workflow
 from .models import Application, DutyHolder, PaymentBatch, PaymentLine, PayoutSheet, Round
 from .states import State, Step
+
+REFUSED = "sheet.refuse_second_duty"
 
 
 class BatchChanged(ValidationError):
@@ -105,6 +107,15 @@ def record_payment(sheet: PayoutSheet, *, paid_on: dt.date, voucher: str, by: Us
     """
     access.require(by, Permission.RECORD_PAYMENT, sheet.school)
     if refusal := acted_before(sheet, by):
+        tried = refusals.Refused(
+            REFUSED,
+            by,
+            sheet.school,
+            audit.subject_key(sheet),
+            (("number", sheet.batch.number),),
+            frozenset([sheet.pk]),
+        )
+        refusals.note(tried)
         raise PermissionDenied(refusal)
     if paid_on > clock.today():
         raise ValidationError({"paid_on": "到账日期不能晚于今天。"})
@@ -135,11 +146,26 @@ def not_payable(sheet: PayoutSheet) -> str:
 
 
 def acted_before(sheet: PayoutSheet, user: User) -> str:
-    """Why this person may not record the sheet's payment, as a sentence; empty if nothing stands in the way."""
-    if user.pk == sheet.made_by_id:
-        return "这个批次由您编制，发放结果要由另一位县资助中心人员登记。"
-    decided = DutyHolder.objects.filter(application__lines__sheet=sheet, by=user).count()
-    return f"您审过这张花名册上 {decided} 份申请，发放结果要由没有经手审核、审批的人员登记。" if decided else ""
+    """Why this person may not record the sheet's payment, as a sentence; empty if nothing stands in the way.
+
+    Whoever would record it in another's name may not where that other may not.
+    """
+    post = scopes.capacity(user, Permission.RECORD_PAYMENT, sheet.school.path)
+    made_on = timezone.localdate(sheet.batch.made_at)
+    made_for = scopes.acted_for(sheet.made_by, Permission.MAKE_BATCH, sheet.school, on=made_on)
+    for person in (user, post.acts_for if post else None):
+        if person is None:
+            continue
+        who = "您" if person == user else f"您代理的{person.name}"
+        if person.pk == sheet.made_by_id:
+            return f"这个批次由{who}编制，发放结果要由另一位县资助中心人员登记。"
+        if person == made_for:
+            made = f"这个批次由{sheet.made_by.name}代{'您' if person == user else person.name}编制"
+            too = "" if person == user else f"，您也代理{person.name}"
+            return f"{made}{too}，发放结果要由另一位县资助中心人员登记。"
+        if decided := DutyHolder.objects.filter(application__lines__sheet=sheet, by=person).count():
+            return f"{who}审过这张花名册上 {decided} 份申请，发放结果要由没有经手审核、审批的人员登记。"
+    return ""
 
 
 def _next_number(round_: Round) -> str:

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts import access, audit
+from accounts import access, audit, scopes
 from accounts.models import User
 from accounts.roles import Permission
 from documents import issuing, sheets
@@ -96,6 +96,7 @@ def retry(sheet: PayoutSheet, *, by: User) -> None:
 def plan_of(sheet: PayoutSheet) -> sheets.SheetPlan:
     """Everything the paper shows, from the fixed lines."""
     lines = list(sheet.lines.order_by("position"))
+    made_by, made_on = sheet.batch.made_by, timezone.localdate(sheet.batch.made_at)
     return sheets.SheetPlan(
         number=sheet.document.number,
         document=sheet.document,
@@ -105,8 +106,8 @@ def plan_of(sheet: PayoutSheet) -> sheets.SheetPlan:
         programme=sheet.batch.round.programme.name,
         standards=tuple(dict.fromkeys(line.snapshot["document"] for line in lines)),
         batch_number=sheet.batch.number,
-        made_on=timezone.localdate(sheet.batch.made_at),
-        prepared_by=sheet.batch.made_by.name,
+        made_on=made_on,
+        prepared_by=scopes.name_on_paper(made_by, Permission.MAKE_BATCH, sheet.school, on=made_on),
         rows=tuple(_row(line) for line in lines),
         total=sum((line.amount for line in lines), start=lines[0].amount * 0),
     )

@@ -13,19 +13,37 @@ from accounts.models import Unit, User
 from accounts.roles import Permission
 from students.models import Term
 
+from .meeting_words import KINDS, METHODS, SCHOOL, rule_words
 from .models import Meeting, ProcessRule, Programme, Round
-from .states import State
+from .policy_words import VALUES
+from .states import ON_ANY_NOTICE
 
 # What a rule says; two rules with the same are one.
-FACTS = ("class_review_members", "school_review_members", "notice_days", "notice_day_kind", "notice_shows_amount")
+FACTS = (
+    "class_review_members",
+    "class_method",
+    "class_pass_mark",
+    "school_review_members",
+    "school_method",
+    "school_pass_mark",
+    "attendance_percent",
+    "seats",
+    "class_notice_days",
+    "notice_days",
+    "notice_day_kind",
+    "notice_shows_amount",
+)
 
 
 def words(rule: ProcessRule) -> str:
     """班级评议不少于5人，学校评审不少于10人，公示5个工作日，公示金额."""
+    in_class = f"班级公示{rule.class_notice_days}个{rule.get_notice_day_kind_display()}，"
     return (
         f"班级评议不少于{rule.class_review_members}人，学校评审不少于{rule.school_review_members}人，"
+        f"{in_class if rule.class_notice_days else ''}"
         f"公示{rule.notice_days}个{rule.get_notice_day_kind_display()}，"
         f"{'公示金额' if rule.notice_shows_amount else '不公示金额'}"
+        f"{''.join(f'；{sentence}' for sentence in rule_words(rule))}"
     )
 
 
@@ -51,7 +69,7 @@ def under_way(rule: ProcessRule) -> list[UnderWay]:
         rows = rows.filter(term__key__lt=later.first_term)
     held = Meeting.objects.filter(round__in=rows).order_by().values("round").annotate(n=Count("*"))
     meetings: dict[UUID, int] = {each["round"]: each["n"] for each in held}
-    shown = Q(applications__state__in=[State.ON_NOTICE, State.HELD])
+    shown = Q(applications__state__in=[*ON_ANY_NOTICE])
     begun = rows.filter(pk__in=meetings).select_related("term", "unit", "programme")
     counted = begun.annotate(on_notice=Count("applications", filter=shown)).order_by("term__key", "unit__path")
     return [UnderWay(each, meetings[each.pk], each.on_notice) for each in counted]
@@ -72,6 +90,7 @@ def check_rule(rule: ProcessRule) -> list[UnderWay]:
     rule.clean_fields(exclude=["programme", "recorded_by"])
     if not rule.class_review_members or not rule.school_review_members:
         raise ValidationError("评议和评审小组至少要有 1 人。")
+    _check_meetings(rule)
     same = rule.programme.process_rules.filter(first_term__lte=rule.first_term).order_by("-first_term").first()
     if same and all(getattr(same, fact) == getattr(rule, fact) for fact in FACTS) and same.source == rule.source:
         raise ValidationError("这个学期执行的就是这样的规则，不用再登记。")
@@ -82,6 +101,28 @@ def check_rule(rule: ProcessRule) -> list[UnderWay]:
         instead = f"，请从{now}或以后的学期起登记" if now else ""
         raise ValidationError({"first_term": f"{terms}已经结束，当时是按原来的规则评审和公示的，不能改{instead}。"})
     return found
+
+
+def _check_meetings(rule: ProcessRule) -> None:
+    """Raise ValidationError for a way of deciding or a group that no meeting could have."""
+    for level, method, mark in (
+        ("班级评议", rule.class_method, rule.class_pass_mark),
+        ("学校评审", rule.school_method, rule.school_pass_mark),
+    ):
+        if mark > 100:
+            raise ValidationError(f"{level}的通过线最多是 100。")
+        if mark and method not in (ProcessRule.Method.VOTES, ProcessRule.Method.SCORES):
+            raise ValidationError(
+                f"{level}以{METHODS[method]}方式进行，没有通过线；请把通过线改为 0，或改用投票、打分。"
+            )
+    if rule.attendance_percent > 100:
+        raise ValidationError("到会率最多是 100%。")
+    for where, seats in rule.seats.items():
+        group = "学校评审小组" if where == SCHOOL else f"{VALUES['stage'].get(where, where)}的班级评议小组"
+        if (where != SCHOOL and where not in rule.programme.stages) or not set(seats) <= set(KINDS):
+            raise ValidationError(f"{rule.programme}没有“{where}”的评议小组，请刷新页面后重新填写。")
+        if KINDS.keys() == {kind for kind, fewest in seats.items() if not fewest}:
+            raise ValidationError(f"{group}的各类人员都写了“不参加”，就没有人可以评议了。")
 
 
 def record_rule(rule: ProcessRule, *, seen: str, county: Unit, by: User) -> ProcessRule:

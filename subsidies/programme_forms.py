@@ -10,6 +10,7 @@ from students.models import Boarding, Category, Stage, Term
 from students.term_keys import term_label
 
 from . import programme_records
+from .meeting_forms import SeatFields
 from .models import AcceptedCategory, ProcessRule, Programme
 from .policy_words import unit_of_amount
 
@@ -149,6 +150,9 @@ class GroundForm(forms.Form):
         return AcceptedCategory(programme=self.programme, **self.cleaned_data)
 
 
+_MARK_HELP = "投票填同意票最少占到会人数的百分之几，打分填最低分；不填或填 0 的，由会议决定。"
+
+
 class ProcedureForm(forms.ModelForm):
     """How the programme's list is reviewed and shown, from a term on."""
 
@@ -167,6 +171,22 @@ class ProcedureForm(forms.ModelForm):
         max_value=99,
         help_text="校领导、职能部门、教师和家长代表等；少于这个人数的评审不能记录。",
     )
+    class_pass_mark = forms.IntegerField(
+        label="班级评议通过线", min_value=0, max_value=100, required=False, help_text=_MARK_HELP
+    )
+    school_pass_mark = forms.IntegerField(
+        label="学校评审通过线", min_value=0, max_value=100, required=False, help_text=_MARK_HELP
+    )
+    attendance_percent = forms.IntegerField(
+        label="最低到会率（%）", min_value=0, max_value=100, required=False, help_text="不填或填 0 的，不要求到会率。"
+    )
+    class_notice_days = forms.IntegerField(
+        label="班级公示天数",
+        min_value=0,
+        max_value=60,
+        required=False,
+        help_text="要求两级公示的填写：班级评议通过后先在班内公示满这么多天，才送学校评审。填 0 或不填，不做班级公示。",
+    )
     notice_days = forms.IntegerField(
         label="公示天数", min_value=1, max_value=60, help_text="公示满这么多天才能上报，从发布的第二天算起。"
     )
@@ -176,7 +196,13 @@ class ProcedureForm(forms.ModelForm):
         model = ProcessRule
         fields = (
             "class_review_members",
+            "class_method",
+            "class_pass_mark",
             "school_review_members",
+            "school_method",
+            "school_pass_mark",
+            "attendance_percent",
+            "class_notice_days",
             "notice_days",
             "notice_day_kind",
             "notice_shows_amount",
@@ -193,12 +219,36 @@ class ProcedureForm(forms.ModelForm):
     def __init__(self, *args: Any, programme: Programme, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.instance.programme = programme
+        self.seats = SeatFields(self, programme)
+        for name in ("class_method", "school_method"):
+            self.fields[name].choices, self.fields[name].required = ProcessRule.Method.choices, False  # the usual
         self.fields["source"].validators.append(refuse_numbers)
         self.fields["notice_day_kind"].choices = ProcessRule.DayKind.choices
         terms = dict(Term.objects.order_by("-key").values_list("key", "name"))
         if self.initial.get("first_term"):
             terms.setdefault(self.initial["first_term"], term_label(self.initial["first_term"]))
         self.fields["first_term"].choices = [("", "请选择"), *terms.items()]
+
+    def plain_fields(self) -> list[forms.BoundField]:
+        """All but the table of who sits."""
+        return [field for field in self.visible_fields() if field.name not in self.seats.names()]
+
+    def clean_class_notice_days(self) -> int:
+        return self.cleaned_data["class_notice_days"] or 0
+
+    def clean_class_pass_mark(self) -> int:
+        return self.cleaned_data["class_pass_mark"] or 0
+
+    def clean_school_pass_mark(self) -> int:
+        return self.cleaned_data["school_pass_mark"] or 0
+
+    def clean_attendance_percent(self) -> int:
+        return self.cleaned_data["attendance_percent"] or 0
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        self.instance.seats = self.seats.seats()
+        return cleaned
 
     def rule(self) -> ProcessRule:
         """The row as typed, not saved."""

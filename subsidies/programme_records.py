@@ -38,7 +38,7 @@ FIELDS = (
     *("applied", "paid", "form", "funding", "channels"),
 )
 # Words that addresses of this desk begin with (programmes/packs/ …); no programme may be called by them.
-RESERVED = frozenset({"add", "ages", "attendance", "exclusions", "outside", "packs", "percentages", "shares"})
+RESERVED = frozenset({"add", "ages", "attendance", "exclusions", "forms", "outside", "packs", "percentages", "shares"})
 _CODE = re.compile(r"[a-z][a-z0-9-]{0,29}")
 _UNPAID = (State.APPROVED, State.IN_BATCH)
 _ENDED = (State.PAID, *ENDED_WITHOUT_AID)

@@ -12,7 +12,7 @@ from django.db import transaction
 from accounts import audit
 from students.reference import KINDS
 
-from . import attendance, concern_reference, deadlines, pack_loading, packs
+from . import attendance, checks, concern_reference, deadlines, declarations, pack_loading, packs, recognitions
 
 FIRST_PROGRAMMES = ("living-aid", "preschool-aid", "senior-grant")
 
@@ -32,7 +32,10 @@ def load() -> int:
     added = pack_loading.load(national(), only=FIRST_PROGRAMMES).new_programmes
     concern_reference.load()
     deadlines.load()
+    declarations.load()
     attendance.load_rule()
+    checks.load()
+    recognitions.load()
     if added:
         audit.record("reference.load", "subsidies.reference", by=None, programmes=[each.code for each in added])
     return len(added)

@@ -31,7 +31,7 @@ from students.rollovers import Outcome, RollOverRefused
 from . import applications, programmes, workflow
 from .applications import Candidate, Wish
 from .entitlement import Entitlement, entitlement
-from .models import Application, DutyHolder, Programme, Round
+from .models import Application, Programme, Round
 from .states import ENDED_WITHOUT_AID, State
 
 # Accepted by the school and handed to the county, or beyond: last term's list.
@@ -158,21 +158,11 @@ def undo(rollover: RollOver, *, by: User) -> RollOver:
             raise RollOverRefused("这次结转已经撤销。")
         if against := obstacles(rollover):
             raise RollOverRefused("不能撤销：" + "".join(against))
-        _discard(drafts)
+        applications.discard(drafts)
         undone = rollovers.undo(rollover, by=by)
         trail = [audit.Entry("application.discard_draft", draft, draft.school_class) for draft in drafts]
         audit.record_all(trail, by=by)
     return undone
-
-
-def _discard(drafts: list[Application]) -> None:
-    keys = [draft.pk for draft in drafts]
-    for start in range(0, len(keys), 500):
-        chunk = keys[start : start + 500]
-        # Written once from the moment of submission; the database lets the duty of a mere draft go, and no other.
-        duties = DutyHolder.objects.filter(application__in=chunk)
-        duties._raw_delete(duties.db)
-        Application.objects.filter(pk__in=chunk, state=State.DRAFT).delete()
 
 
 # --- last term's list, for the class ---------------------------------------------------------------

@@ -125,6 +125,8 @@ def withdraw(round_: Round, *, by: User) -> None:
         held = Round.objects.select_for_update().get(pk=round_.pk)
         if held.applications.exists():
             raise ValidationError("这个批次里已有申请（包括草稿和已终止的），不能再撤销；可以更改期限。")
+        if held.receipts.exists():
+            raise ValidationError("这个批次已经登记了家长回执，不能再撤销；可以更改期限。")
         audit.record("round.withdraw", held, by=by, unit=held.unit, programme=str(held.programme), term=held.term.key)
         held.delete()
 

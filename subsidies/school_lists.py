@@ -13,8 +13,8 @@ from accounts import access, audit
 from accounts.models import Unit, User
 from accounts.roles import Permission
 
-from . import workflow
-from .models import Application, Decision, DutyHolder, Round
+from . import four_eyes
+from .models import Application, Decision, Round
 from .reviews import Verdict, move
 from .states import Duty, State, Step
 
@@ -68,10 +68,7 @@ def awaiting(round_: Round, school: Unit, state: State) -> list[Application]:
 
 def barred(applications: Iterable[Application], duty: Duty, *, by: User) -> set:
     """Keys of the applications this person may not decide on: another duty is theirs there, or it is their class."""
-    rows = list(applications)
-    held = DutyHolder.objects.filter(application__in=[row.pk for row in rows], by=by).exclude(duty=duty)
-    own = workflow.own_class_paths(by)
-    return {*held.values_list("application_id", flat=True), *(row.pk for row in rows if row.school_class.path in own)}
+    return four_eyes.held_otherwise(applications, duty, by=by)
 
 
 def decide(desk: Desk, round_: Round, school: Unit, verdicts: Iterable[Verdict], *, by: User) -> int:

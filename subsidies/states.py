@@ -15,6 +15,9 @@ class State(models.TextChoices):
     DRAFT = "draft", "草稿"
     RETURNED = "returned", "退回补正"
     SUBMITTED = "submitted", "待班级评议"
+    CLASS_PASSED = "class_passed", "待班级公示"
+    ON_CLASS_NOTICE = "on_class_notice", "班级公示中"
+    CLASS_HELD = "class_held", "班级公示异议核查中"
     CLASS_REVIEWED = "class_reviewed", "待学校评审"
     SCHOOL_REVIEWED = "school_reviewed", "待校长确认"
     CONFIRMED = "confirmed", "待公示"
@@ -35,11 +38,14 @@ class Step(models.TextChoices):
     SUBMIT = "submit", "提交"
     WITHDRAW = "withdraw", "撤回"
     PASS_CLASS = "pass_class", "班级评议通过"
+    PASS_TO_CLASS_NOTICE = "pass_to_class_notice", "班级评议通过，待班级公示"
+    SKIP_CLASS_NOTICE = "skip_class_notice", "不用班级公示，送学校评审"
     RETURN_FROM_CLASS = "return_from_class", "班级评议退回补正"
     REJECT_AT_CLASS = "reject_at_class", "班级评议不通过"
     PASS_SCHOOL = "pass_school", "学校评审通过"
     RETURN_FROM_SCHOOL = "return_from_school", "学校评审退回补正"
     REJECT_AT_SCHOOL = "reject_at_school", "学校评审不通过"
+    PUT_ON_RESERVE = "put_on_reserve", "名额用完，列为候补"
     RETURN_TO_CLASS = "return_to_class", "退回班级重评"
     CONFIRM = "confirm", "校长确认"
     RETURN_BY_PRINCIPAL = "return_by_principal", "校长退回补正"
@@ -65,6 +71,7 @@ class Step(models.TextChoices):
     RETURN_FOR_CHANGE = "return_for_change", "因异动退回补正"
     LEAVE = "leave", "因异动终止"
     RETURN_FOR_QUOTA = "return_for_quota", "名额调减，退回学校评审"
+    RETURN_FOR_PAPERS = "return_for_papers", "上报前检查不合格，退回补正"
 
 
 class Duty(models.TextChoices):
@@ -110,6 +117,8 @@ class Guard(StrEnum):
     ENTITLED = "有适用的标准"
     REASON_GIVEN = "写明原因"
     DECIDED_IN_MEETING = "会议记录中有本人的结论"
+    CLASS_NOTICE_WANTED = "规则要求班级公示"
+    NO_CLASS_NOTICE = "规则不要求班级公示"
     PLACE_FREE = "有空余名额，或是应助尽助"
     WITHIN_QUOTA = "没有超出名额，或是应助尽助"
     OVER_QUOTA = "占用名额，而且超出名额"
@@ -121,6 +130,8 @@ class Guard(StrEnum):
     PAYMENT_RECORDED = "发放表已由编制人以外的人登记到账"
     STILL_A_PUPIL = "学生仍在批次范围内的学校就读"
     CHANGE_RECORDED = "本人刚登记的异动中有此结果"
+    PAPERS_COMPLETE = "上报前检查没有不能上报的问题"
+    PAPERS_LACKING = "上报前检查查到不能上报的问题"
 
 
 @dataclass(frozen=True)
@@ -140,7 +151,9 @@ class Transition:
 P, S, T, D, G = Permission, State, Step, Duty, Guard
 
 # How far a case has come when a change finds it: in the school's hands, or in the county's with no batch yet.
-_BEFORE_REPORT = (*(S.SUBMITTED, S.CLASS_REVIEWED, S.SCHOOL_REVIEWED, S.CONFIRMED, S.ON_NOTICE, S.HELD, S.CLEARED),)
+_CLASS_NOTICE = (S.CLASS_PASSED, S.ON_CLASS_NOTICE, S.CLASS_HELD)
+_AT_SCHOOL = (S.CLASS_REVIEWED, S.SCHOOL_REVIEWED, S.CONFIRMED, S.ON_NOTICE, S.HELD, S.CLEARED)
+_BEFORE_REPORT = (S.SUBMITTED, *_CLASS_NOTICE, *_AT_SCHOOL)
 _WITH_THE_COUNTY = (S.REPORTED, S.VERIFIED, S.APPROVED)
 _CHANGED = (G.REASON_GIVEN, G.CHANGE_RECORDED)
 
@@ -151,7 +164,21 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(T.WITHDRAW, S.RETURNED, S.WITHDRAWN, P.FILE_APPLICATION, D.FILING, (G.REASON_GIVEN,)),
     Transition(T.WITHDRAW, S.SUBMITTED, S.WITHDRAWN, P.FILE_APPLICATION, D.FILING, (G.REASON_GIVEN,)),
     Transition(
-        T.PASS_CLASS, S.SUBMITTED, S.CLASS_REVIEWED, P.HOLD_CLASS_REVIEW, D.CLASS_REVIEW, (G.DECIDED_IN_MEETING,)
+        T.PASS_CLASS,
+        S.SUBMITTED,
+        S.CLASS_REVIEWED,
+        P.HOLD_CLASS_REVIEW,
+        D.CLASS_REVIEW,
+        (G.DECIDED_IN_MEETING, G.NO_CLASS_NOTICE),
+    ),
+    # 两级公示, where the county wants it: what the class agreed to hangs in the classroom before the school hears it.
+    Transition(
+        T.PASS_TO_CLASS_NOTICE,
+        S.SUBMITTED,
+        S.CLASS_PASSED,
+        P.HOLD_CLASS_REVIEW,
+        D.CLASS_REVIEW,
+        (G.DECIDED_IN_MEETING, G.CLASS_NOTICE_WANTED),
     ),
     Transition(
         T.RETURN_FROM_CLASS,
@@ -169,6 +196,27 @@ TRANSITIONS: tuple[Transition, ...] = (
         D.CLASS_REVIEW,
         (G.DECIDED_IN_MEETING, G.REASON_GIVEN),
     ),
+    Transition(T.PUBLISH, S.CLASS_PASSED, S.ON_CLASS_NOTICE, P.PUBLISH_CLASS_NOTICE, None, (G.ON_A_NOTICE,)),
+    # The county does without class notices since: what still waits for one goes on.
+    Transition(
+        T.SKIP_CLASS_NOTICE, S.CLASS_PASSED, S.CLASS_REVIEWED, P.PUBLISH_CLASS_NOTICE, None, (G.NO_CLASS_NOTICE,)
+    ),
+    Transition(T.CLEAR, S.ON_CLASS_NOTICE, S.CLASS_REVIEWED, P.PUBLISH_CLASS_NOTICE, None, (G.NOTICE_OVER,)),
+    # Objections go to the school and are checked there: the class teacher filed what they are raised against. Whoever
+    # publishes a list again holds on it whom an objection of the last one is still about.
+    Transition(T.HOLD, S.ON_CLASS_NOTICE, S.CLASS_HELD, P.PUBLISH_CLASS_NOTICE, None, (G.REASON_GIVEN,)),
+    Transition(
+        T.RESUME_NOTICE,
+        S.CLASS_HELD,
+        S.ON_CLASS_NOTICE,
+        P.PUBLISH_NOTICE,
+        None,
+        (G.REASON_GIVEN, G.NOTICE_RUNNING),
+    ),
+    Transition(
+        T.CLEAR_AFTER_CHECK, S.CLASS_HELD, S.CLASS_REVIEWED, P.PUBLISH_NOTICE, None, (G.REASON_GIVEN, G.NOTICE_OVER)
+    ),
+    Transition(T.REJECT_AFTER_CHECK, S.CLASS_HELD, S.REJECTED, P.PUBLISH_NOTICE, None, (G.REASON_GIVEN,)),
     Transition(
         T.PASS_SCHOOL,
         S.CLASS_REVIEWED,
@@ -195,6 +243,15 @@ TRANSITIONS: tuple[Transition, ...] = (
         D.SCHOOL_REVIEW,
         (G.DECIDED_IN_MEETING, G.REASON_GIVEN),
     ),
+    # In need, and no place left: the case stays with the school, told at which rank it stands, until there is one.
+    Transition(
+        T.PUT_ON_RESERVE,
+        S.CLASS_REVIEWED,
+        S.CLASS_REVIEWED,
+        P.HOLD_SCHOOL_REVIEW,
+        D.SCHOOL_REVIEW,
+        (G.DECIDED_IN_MEETING, G.REASON_GIVEN),
+    ),
     Transition(
         T.RETURN_TO_CLASS,
         S.CLASS_REVIEWED,
@@ -206,10 +263,17 @@ TRANSITIONS: tuple[Transition, ...] = (
     # 校长审核盖章: what the committee decided is the school's list when the principal stands for it. One pupil may go
     # back to whichever desk has to look again, while the rest of the list goes on.
     Transition(T.CONFIRM, S.SCHOOL_REVIEWED, S.CONFIRMED, P.CONFIRM_LIST, D.CONFIRMATION),
+    Transition(
+        T.RETURN_BY_PRINCIPAL,
+        S.SCHOOL_REVIEWED,
+        S.RETURNED,
+        P.CONFIRM_LIST,
+        D.CONFIRMATION,
+        (G.REASON_GIVEN, G.STILL_A_PUPIL),
+    ),
     *(
         Transition(step, S.SCHOOL_REVIEWED, target, P.CONFIRM_LIST, D.CONFIRMATION, (G.REASON_GIVEN,))
         for step, target in (
-            (T.RETURN_BY_PRINCIPAL, S.RETURNED),
             (T.RETURN_TO_CLASS, S.SUBMITTED),
             (T.RETURN_TO_SCHOOL, S.CLASS_REVIEWED),
         )
@@ -220,7 +284,20 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(T.CLEAR_AFTER_CHECK, S.HELD, S.CLEARED, P.PUBLISH_NOTICE, None, (G.REASON_GIVEN, G.NOTICE_OVER)),
     Transition(T.REJECT_AFTER_CHECK, S.HELD, S.REJECTED, P.PUBLISH_NOTICE, None, (G.REASON_GIVEN,)),
     Transition(T.CLEAR, S.ON_NOTICE, S.CLEARED, P.PUBLISH_NOTICE, None, (G.NOTICE_OVER,)),
-    Transition(T.REPORT, S.CLEARED, S.REPORTED, P.REPORT_TO_COUNTY, None, (G.WITHIN_QUOTA,)),
+    Transition(T.REPORT, S.CLEARED, S.REPORTED, P.REPORT_TO_COUNTY, None, (G.WITHIN_QUOTA, G.PAPERS_COMPLETE)),
+    # What no paper can mend (a missing opinion, days out of order) goes its road again; whoever returns it so decides
+    # nothing about the pupil.
+    *(
+        Transition(
+            T.RETURN_FOR_PAPERS,
+            source,
+            S.RETURNED,
+            P.REPORT_TO_COUNTY,
+            None,
+            (G.REASON_GIVEN, G.PAPERS_LACKING, G.STILL_A_PUPIL),
+        )
+        for source in (S.CONFIRMED, S.CLEARED)
+    ),
     # 名额调减: who has to step back is for the school's meeting to say, over the cases that come back to it. Whoever
     # carries that out decides nothing; what is reported is the county's.
     *(
@@ -267,6 +344,9 @@ TRANSITIONS: tuple[Transition, ...] = (
     ),
 )
 
+# What one has to be allowed for a duty.
+PERMISSION_FOR: dict[Duty, Permission] = {row.duty: row.permission for row in TRANSITIONS if row.duty}
+
 # The pupil leaves the class (and its places); where they arrive they are judged, and need a place, anew.
 GIVES_PLACE_BACK = (T.MOVE_CLASS, T.MOVE_OUT, T.MOVE_IN, T.RETURN_FOR_QUOTA)
 
@@ -275,6 +355,9 @@ TURN: dict[State, Permission | None] = {
     S.DRAFT: P.FILE_APPLICATION,
     S.RETURNED: P.FILE_APPLICATION,
     S.SUBMITTED: P.HOLD_CLASS_REVIEW,
+    S.CLASS_PASSED: P.PUBLISH_CLASS_NOTICE,
+    S.ON_CLASS_NOTICE: P.PUBLISH_CLASS_NOTICE,
+    S.CLASS_HELD: P.PUBLISH_NOTICE,
     S.CLASS_REVIEWED: P.HOLD_SCHOOL_REVIEW,
     S.SCHOOL_REVIEWED: P.CONFIRM_LIST,
     S.CONFIRMED: P.PUBLISH_NOTICE,
@@ -296,6 +379,9 @@ WORK: dict[State, Work | None] = {
     S.DRAFT: Work.FILING,
     S.RETURNED: Work.FILING,
     S.SUBMITTED: Work.CLASS_REVIEW,
+    S.CLASS_PASSED: Work.SCHOOL_REVIEW,
+    S.ON_CLASS_NOTICE: Work.SCHOOL_REVIEW,
+    S.CLASS_HELD: Work.SCHOOL_REVIEW,
     S.CLASS_REVIEWED: Work.SCHOOL_REVIEW,
     S.SCHOOL_REVIEWED: Work.CONFIRMATION,
     S.CONFIRMED: Work.NOTICE,
@@ -308,6 +394,9 @@ WORK: dict[State, Work | None] = {
     S.IN_BATCH: Work.DISBURSEMENT,
     S.PAID: None,
 }
+
+# The pupil's name hangs somewhere, in the classroom or at the school.
+ON_ANY_NOTICE = (S.ON_CLASS_NOTICE, S.CLASS_HELD, S.ON_NOTICE, S.HELD)
 
 # An application in one of these no longer stands in the way of another for the same pupil and term.
 ENDED_WITHOUT_AID = (S.REJECTED, S.WITHDRAWN)

@@ -12,18 +12,17 @@ from django.db import transaction
 
 from accounts import audit, clock, scopes
 from accounts.access import refusal
-from accounts.models import Unit, User
-from accounts.roles import ROLES
+from accounts.models import Appointment, Unit, User
 from students import enrolment
 from students.models import BankAccount, Enrolment
 from students.table_writing import pieces
 
-from . import places, quota_words
+from . import checks, four_eyes, places, programmes, quota_words, recognitions
+from .four_eyes import SamePerson as SamePerson  # part of what `advance_all` raises
 from .models import (
     Application,
     ChangeEffect,
     Decision,
-    DutyHolder,
     FollowUp,
     Meeting,
     PaymentLine,
@@ -42,10 +41,6 @@ class StepRefused(ValidationError):
 
 class StaleState(StepRefused):
     """Somebody else was faster: the record is no longer in the state the page showed."""
-
-
-class SamePerson(PermissionDenied):
-    """The actor already holds another duty on the application."""
 
 
 def advance(application: Application, step: Step, *, by: User, note: str = "") -> None:
@@ -119,8 +114,9 @@ def take_duty(applications: Iterable[Application], duty: Duty, *, by: User) -> N
     Raises SamePerson when they hold another duty on one of them. Call inside the verb's transaction.
     """
     rows = list(applications)
-    _refuse_second_duty({row.pk: duty for row in rows}, by)
-    _take_duties({row.pk: duty for row in rows}, by)
+    wanted = {row.pk: duty for row in rows}
+    four_eyes.refuse_second_duty(rows, wanted, by=by)
+    four_eyes.take(rows, wanted, by=by)
 
 
 def _lock(keys: Sequence) -> list[Application]:
@@ -146,41 +142,16 @@ def _check_person(locked: list[Application], rows: dict, by: User) -> None:
         row = rows[application.pk]
         if not scopes.allows(by, row.permission, application.school_class):
             raise PermissionDenied(refusal(row.permission))
-    _check_duties(locked, rows, by)
-
-
-def _check_duties(locked: list[Application], rows: dict, by: User) -> None:
-    _refuse_second_duty(_duties_of(locked, rows), by)
-    own = own_class_paths(by)
-    above = [a for a in locked if rows[a.pk].duty not in (None, Duty.FILING, Duty.CLASS_REVIEW)]
-    if any(a.school_class.path in own for a in above):
-        raise SamePerson("您是这个班的班主任，本班学生的上一级评审要由他人办理。")
+    four_eyes.refuse_second_duty(locked, _duties_of(locked, rows), by=by)
 
 
 def _duties_of(locked: list[Application], rows: dict) -> dict:
     return {a.pk: rows[a.pk].duty for a in locked if rows[a.pk].duty}
 
 
-def _refuse_second_duty(wanted: dict, by: User) -> None:
-    held = {
-        holder.application_id: holder.duty
-        for chunk in pieces(wanted, _CHUNK)
-        for holder in DutyHolder.objects.filter(application__in=chunk, by=by)
-    }
-    clash = [pk for pk, duty in wanted.items() if held.get(pk, duty) != duty]
-    if clash:
-        done = "、".join(sorted({Duty(held[pk]).label for pk in clash}))
-        raise SamePerson(f"您已经办理过其中 {len(clash)} 份申请的{done}，同一份申请的两个环节不能由同一人办理。")
-
-
-def own_class_paths(by: User) -> set[str]:
-    """The classes the person teaches today: at a higher level they do not decide on these."""
-    return {a.unit.path for a in scopes.current_appointments(by) if a.role == "class_teacher"}
-
-
 def _write(locked: list[Application], rows: dict, *, by: User, note: str, notes: dict) -> None:
     at = clock.now()
-    roles = _roles_over(locked, rows, by)
+    posts = _posts_over(locked, rows, by)
     by_move: dict[Transition, list] = {}
     for application in locked:
         by_move.setdefault(rows[application.pk], []).append(application.pk)
@@ -201,52 +172,34 @@ def _write(locked: list[Application], rows: dict, *, by: User, note: str, notes:
                 target=rows[a.pk].target,
                 at=at,
                 by=by,
-                role=roles[a.pk],
+                role=posts[a.pk].post if posts[a.pk] else "",
                 note=notes.get(a.pk, note),
             )
             for a in locked
         ],
         batch_size=_CHUNK,
     )
-    _take_duties(_duties_of(locked, rows), by)
+    four_eyes.take(locked, _duties_of(locked, rows), by=by)
     ended = [a.pk for a in locked if rows[a.pk].target in ENDED_WITHOUT_AID]
     replace_differences(ended, by=by, note="申请已终止，没有发放，不用再办。")
+    # 认定 is what the principal stands for: here and nowhere else it is made, whatever page the step came from.
+    if confirmed := [a for a in locked if rows[a.pk].step == Step.CONFIRM]:
+        recognitions.recognise(confirmed, by=by)
     audit.record_all(
-        [
-            audit.Entry(rows[a.pk].audit_event, a, a.school_class, {"from": a.state, "to": rows[a.pk].target})
-            for a in locked
-        ],
+        [audit.Entry(rows[a.pk].audit_event, a, a.school_class, _told(rows[a.pk], posts[a.pk])) for a in locked],
         by=by,
     )
 
 
-def _take_duties(wanted: dict, by: User) -> None:
-    held = {
-        key
-        for chunk in pieces(wanted, _CHUNK)
-        for key in DutyHolder.objects.filter(application__in=chunk, by=by).values_list("application_id", flat=True)
-    }
-    DutyHolder.objects.bulk_create(
-        [DutyHolder(application_id=key, by=by, duty=duty) for key, duty in wanted.items() if key not in held],
-        batch_size=_CHUNK,
-    )
+def _posts_over(locked: list[Application], rows: dict, by: User) -> dict:
+    """In which capacity the person acts on each: "七年级1班班主任", "云岭县第一初级中学校长（代周明）"."""
+    return {a.pk: scopes.capacity(by, rows[a.pk].permission, a.school_class.path) for a in locked}
 
 
-def _roles_over(locked: list[Application], rows: dict, by: User) -> dict:
-    """In which capacity the person acted on each: "七年级1班班主任"."""
-    appointments = scopes.current_appointments(by)
-    return {
-        a.pk: next(
-            (
-                held.post
-                for held in appointments
-                if rows[a.pk].permission in ROLES[held.role].permissions
-                and a.school_class.path.startswith(held.unit.path)
-            ),
-            "",
-        )
-        for a in locked
-    }
+def _told(row: Transition, post: Appointment | None) -> dict[str, str]:
+    """The facts of the step for the trail, with the account of whoever it was done for."""
+    told: dict[str, str] = {"from": row.source, "to": row.target}
+    return told | {"for": post.acts_for.username} if post and post.acts_for else told
 
 
 # --- Guards: each gets the applications it concerns and raises StepRefused --------------------------
@@ -278,12 +231,14 @@ def _reason_given(applications: list[Application], *, note: str, notes: dict, **
 # Which verdict at which meeting a step needs.
 _VERDICTS = {
     Step.PASS_CLASS: (Meeting.Level.CLASS, Decision.Verdict.AGREE),
+    Step.PASS_TO_CLASS_NOTICE: (Meeting.Level.CLASS, Decision.Verdict.AGREE),
     Step.RETURN_FROM_CLASS: (Meeting.Level.CLASS, Decision.Verdict.RETURN),
     Step.REJECT_AT_CLASS: (Meeting.Level.CLASS, Decision.Verdict.REJECT),
     Step.PASS_SCHOOL: (Meeting.Level.SCHOOL, Decision.Verdict.AGREE),
     Step.RETURN_FROM_SCHOOL: (Meeting.Level.SCHOOL, Decision.Verdict.RETURN),
     Step.RETURN_TO_CLASS: (Meeting.Level.SCHOOL, Decision.Verdict.TO_CLASS),
     Step.REJECT_AT_SCHOOL: (Meeting.Level.SCHOOL, Decision.Verdict.REJECT),
+    Step.PUT_ON_RESERVE: (Meeting.Level.SCHOOL, Decision.Verdict.RESERVE),
 }
 
 
@@ -301,6 +256,30 @@ def _decided_in_meeting(applications: list[Application], *, step: Step, by: User
     }
     if missing := len(since) - len(decided):
         raise StepRefused(f"{missing} 份申请在会议记录中没有相应的结论，请先记录{level.label}会议。")
+
+
+def _class_notice_wanted(applications: list[Application], **_: object) -> None:
+    wanting = _wanting_class_notice(applications)
+    if without := [a for a in applications if a.round_id not in wanting]:
+        raise StepRefused(f"{len(without)} 份申请的项目不要求班级公示，可以直接送学校评审。请刷新页面后再办。")
+
+
+def _no_class_notice(applications: list[Application], **_: object) -> None:
+    wanting = _wanting_class_notice(applications)
+    if first := [a for a in applications if a.round_id in wanting]:
+        raise StepRefused(
+            f"{len(first)} 份申请的项目要求先在班内公示，不能直接送学校评审。请从“公示”页发布班级公示，期满后再送。"
+        )
+
+
+def _wanting_class_notice(applications: list[Application]) -> set:
+    """Keys of the rounds whose lists hang in the class first."""
+    rounds = {a.round_id: a.round for a in applications}
+    return {
+        key
+        for key, round_ in rounds.items()
+        if programmes.process_rule(round_.programme, round_.term).class_notice_days
+    }
 
 
 def _place_free(applications: list[Application], **_: object) -> None:
@@ -428,11 +407,27 @@ def _change_recorded(applications: list[Application], *, step: Step, by: User, *
         raise StepRefused(f"{missing} 份申请没有相应的异动，请从学生页“办理异动”登记。")
 
 
+def _papers_complete(applications: list[Application], **_: object) -> None:
+    if found := checks.stopping(applications):
+        first = next(iter(found.values()))[0]
+        raise StepRefused(
+            f"{len(found)} 份申请的材料还不能上报，例如：{first.words}请在“上报前检查”页逐项办理，其余学生可以先上报。"
+        )
+
+
+def _papers_lacking(applications: list[Application], **_: object) -> None:
+    found = checks.stopping(applications)
+    if whole := [a for a in applications if a.pk not in found]:
+        raise StepRefused(f"{len(whole)} 份申请没有查到不能上报的问题，不用退回。请刷新页面后再看。")
+
+
 _GUARDS: dict[Guard, Callable[..., None]] = {
     Guard.ROUND_OPEN: _round_open,
     Guard.ENTITLED: _entitled,
     Guard.REASON_GIVEN: _reason_given,
     Guard.DECIDED_IN_MEETING: _decided_in_meeting,
+    Guard.CLASS_NOTICE_WANTED: _class_notice_wanted,
+    Guard.NO_CLASS_NOTICE: _no_class_notice,
     Guard.PLACE_FREE: _place_free,
     Guard.WITHIN_QUOTA: _within_quota,
     Guard.OVER_QUOTA: _over_quota,
@@ -444,4 +439,6 @@ _GUARDS: dict[Guard, Callable[..., None]] = {
     Guard.PAYMENT_RECORDED: _payment_recorded,
     Guard.STILL_A_PUPIL: _still_a_pupil,
     Guard.CHANGE_RECORDED: _change_recorded,
+    Guard.PAPERS_COMPLETE: _papers_complete,
+    Guard.PAPERS_LACKING: _papers_lacking,
 }

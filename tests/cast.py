@@ -10,6 +10,7 @@ import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import time_machine
 
@@ -22,6 +23,7 @@ from students.models import BankAccount, Category, Enrolment, Pupil, School, Sch
 from subsidies import applications, payments, payout_sheets, reviews, rounds, workflow
 from subsidies import changes as case_changes
 from subsidies import reference as subsidies_reference
+from subsidies.declaration_answers import Answers, Member
 from subsidies.models import Application, Decision, Meeting, PaymentBatch, Programme, Round
 from subsidies.states import State, Step
 from tests.made_once import made_once
@@ -152,6 +154,22 @@ def enrol(
     return place
 
 
+def answers(**told: Any) -> Answers:
+    """What a family says on its form: father away at work, a grandmother at home."""
+    father = Member(name="张建国", relation="父亲", presence="away", age=41, occupation="务工", income=24_000)
+    grandmother = Member(name="罗秀兰", relation="祖母", age=70, occupation="务农", income=1_200, health="minor")
+    said: dict[str, Any] = {
+        "household": 3,
+        "members": (father, grandmother),
+        "studying": 1,
+        "supported": 1,
+        "address": "云岭县白石镇三家村",
+        "weakness": "祖母年迈，不能下地。",
+        "reason": "父亲一人务工，负担不起住校生活费。",
+    }
+    return Answers(**{**said, **told})
+
+
 def open_round(cast: Cast, programme: str = "living-aid") -> Round:
     return rounds.open_round(
         programme=Programme.objects.get(code=programme),
@@ -200,6 +218,15 @@ def minutes(held_on: dt.date | None = None, members: int = 10) -> reviews.Minute
         members=[reviews.Member(f"成员{n}", "教师代表") for n in range(members)],
         text="学习政策，逐一评议，表决通过。",
     )
+
+
+def member_fields(*names: str, kind: str = "teacher", capacity: str = "教师代表") -> dict[str, str | int]:
+    """What the page of a meeting is sent of its members: the ones named, or ten."""
+    listed = names or tuple(f"成员{n}" for n in range(10))
+    said: dict[str, str | int] = {"count": len(listed)}
+    for number, name in enumerate(listed, start=1):
+        said |= {f"name_{number}": name, f"kind_{number}": kind, f"capacity_{number}": capacity}
+    return said
 
 
 def agree(rows: list[Application], level: str, unit: Unit, *, by: User) -> Meeting:

@@ -359,6 +359,7 @@ class Category(models.Model):
     name = models.CharField("名称", max_length=60)
     rank = models.PositiveSmallIntegerField("排序")
     needs_evidence = models.BooleanField("自采集须附证明", default=True)
+    proof = models.CharField("要什么证明", max_length=80, blank=True)  # what a family is asked for, in words
     source = models.CharField("依据", max_length=120)  # the document that names the kind
     maps_to = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="现对应")
     valid_from = models.DateField("生效")

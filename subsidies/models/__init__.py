@@ -4,11 +4,15 @@ from .applications import Application, DutyHolder, Reckoning, StepTaken
 from .attendance import AttendanceRule, ServedDays
 from .changes import ChangeEffect, ChangeRule, FollowUp
 from .concerns import Concern, ConcernReason, Screening, Settlement, StageAges
+from .declarations import Declaration, FormRule, SignedForm
+from .officer_checks import OfficerCheck
 from .packs import PackRow
 from .payments import PaymentBatch, PaymentLine, PayoutSheet
 from .programmes import AcceptedCategory, ProcessRule, Programme, ProgrammeExclusion, Standard
 from .quotas import OutsideQuota, Quota, QuotaPercentage, QuotaVersion
-from .reviews import Decision, Meeting, MeetingMember
+from .receipts import Receipt
+from .recognitions import CheckRule, Recognition, TierWording
+from .reviews import Decision, Meeting, MeetingMember, MinutesPaper, SignedMinutes
 from .rounds import DeadlineRule, Round, RoundDeadline
 from .shares import FundShare, LineShare, SheetSplit
 
@@ -18,16 +22,21 @@ __all__ = [
     "AttendanceRule",
     "ChangeEffect",
     "ChangeRule",
+    "CheckRule",
     "Concern",
     "ConcernReason",
     "DeadlineRule",
     "Decision",
+    "Declaration",
     "DutyHolder",
     "FollowUp",
+    "FormRule",
     "FundShare",
     "LineShare",
     "Meeting",
     "MeetingMember",
+    "MinutesPaper",
+    "OfficerCheck",
     "OutsideQuota",
     "PackRow",
     "PaymentBatch",
@@ -39,14 +48,19 @@ __all__ = [
     "Quota",
     "QuotaPercentage",
     "QuotaVersion",
+    "Receipt",
     "Reckoning",
+    "Recognition",
     "Round",
     "RoundDeadline",
     "Screening",
     "ServedDays",
     "Settlement",
     "SheetSplit",
+    "SignedForm",
+    "SignedMinutes",
     "StageAges",
     "Standard",
     "StepTaken",
+    "TierWording",
 ]

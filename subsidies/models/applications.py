@@ -125,7 +125,7 @@ class StepTaken(models.Model):
     target = models.CharField(max_length=16, choices=State.choices)
     at = models.DateTimeField("时间")
     by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="经办人")
-    role = models.CharField("身份", max_length=80)
+    role = models.CharField("身份", max_length=180)  # unit, role, and for whom: see Appointment.post
     note = models.TextField("意见", blank=True)
 
     objects = AppendOnlyQuerySet.as_manager()
@@ -138,11 +138,15 @@ class StepTaken(models.Model):
 
 
 class DutyHolder(models.Model):
-    """Who decided what on an application. The constraint is the four-eyes rule: one person, one duty."""
+    """Who decided what on an application. The constraint is the four-eyes rule: one person, one duty.
+
+    What somebody does in another's name is that other's duty too: two rows, theirs with the `deputy`.
+    """
 
     application = models.ForeignKey(Application, models.PROTECT, related_name="duty_holders")
     by = models.ForeignKey(User, models.PROTECT, related_name="+")
     duty = models.CharField(max_length=14, choices=Duty.choices)
+    deputy = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
 
     objects = AppendOnlyQuerySet.as_manager()
 

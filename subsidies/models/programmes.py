@@ -14,6 +14,7 @@ from accounts import clock
 from accounts.models import User
 from students.models import Boarding
 
+from .. import meeting_words
 from .. import policy_words as words
 from ..rule_checks import channel_fault
 from .dated import ENDS_AFTER_START, DatedRows, term_key
@@ -197,7 +198,19 @@ class AcceptedCategory(models.Model):
 
 
 class ProcessRule(models.Model):
-    """How a programme's list is reviewed and shown, from a term on."""
+    """How a programme's list is reviewed and shown, from a term on.
+
+    `seats` says who has to be in the review group: {where: {kind: people}}, where "school" is the school's group and a
+    stage (students.Stage) the class groups of that stage, kind one of MeetingMember.Kind, people the fewest present,
+    0 for those who may not sit at all; of whom nothing is said may sit. A pass mark is the least share of those present
+    who agree, in per cent (votes), or the least points of a hundred (scores); 0 is none.
+    """
+
+    class Method(models.TextChoices):
+        TALK = "talk", meeting_words.METHODS["talk"]
+        VOTES = "votes", meeting_words.METHODS["votes"]
+        SCORES = "scores", meeting_words.METHODS["scores"]
+        RANKING = "ranking", meeting_words.METHODS["ranking"]
 
     class DayKind(models.TextChoices):
         WORKING = "working", words.DAY_KINDS["working"]
@@ -207,6 +220,13 @@ class ProcessRule(models.Model):
     first_term = models.CharField("执行学期", max_length=11, validators=[term_key])
     class_review_members = models.PositiveSmallIntegerField("班级评议小组最少人数", default=5)
     school_review_members = models.PositiveSmallIntegerField("学校评审小组最少人数", default=10)
+    class_method = models.CharField("班级评议方式", max_length=7, choices=Method.choices, default=Method.TALK)
+    class_pass_mark = models.PositiveSmallIntegerField("班级评议通过线", default=0)
+    school_method = models.CharField("学校评审方式", max_length=7, choices=Method.choices, default=Method.TALK)
+    school_pass_mark = models.PositiveSmallIntegerField("学校评审通过线", default=0)
+    attendance_percent = models.PositiveSmallIntegerField("最低到会率", default=0)
+    seats = models.JSONField("评议小组组成", default=dict, blank=True)
+    class_notice_days = models.PositiveSmallIntegerField("班级公示天数", default=0)  # 0: no notice in the class
     notice_days = models.PositiveSmallIntegerField("公示天数", default=5)
     notice_day_kind = models.CharField("公示日", max_length=10, choices=DayKind.choices, default=DayKind.WORKING)
     notice_shows_amount = models.BooleanField("公示金额", default=True)
@@ -219,10 +239,25 @@ class ProcessRule(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["programme", "first_term"], name="process_rule_once_per_term"),
             models.CheckConstraint(condition=Q(notice_days__gte=1), name="process_rule_notice_at_least_one_day"),
+            models.CheckConstraint(
+                condition=Q(
+                    class_method__in=["talk", "votes", "scores", "ranking"],
+                    school_method__in=["talk", "votes", "scores", "ranking"],
+                ),
+                name="process_rule_methods_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(class_pass_mark__lte=100, school_pass_mark__lte=100, attendance_percent__lte=100),
+                name="process_rule_shares_of_a_hundred",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.programme} {self.first_term}"
+
+    @property
+    def meeting_sentences(self) -> list[str]:
+        return meeting_words.rule_words(self)
 
 
 class ProgrammeExclusion(models.Model):

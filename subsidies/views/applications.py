@@ -17,9 +17,9 @@ from accounts.paging import LongList
 from accounts.roles import Permission
 from students import terms
 
-from .. import explanations, rounds, workflow
+from .. import explanations, recognitions, rounds, workflow
 from ..forms import ApplicationFilter, ReasonForm
-from ..models import Application, Meeting
+from ..models import Application, Meeting, Receipt
 from ..states import Step, transition
 from ..tables import ApplicationTable
 from .desks import show_refusal
@@ -66,11 +66,20 @@ def application_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     meetings = Meeting.objects.filter(pk__in=application.decisions.values("meeting"))
     meetings = scopes.within(meetings, request.user, Permission.VIEW_CASES, unit="unit")
     reckonings = list(application.reckonings.select_related("by", "standard").order_by("-pk"))
+    said = Receipt.objects.filter(round=application.round, pupil=application.pupil)
+    receipt = said.select_related("school_class").order_by("pk").last()
     context = {
         "application": application,
         "facts": application.facts,
         "id_corrected": corrected.first() if application.facts else None,
+        "receipt": receipt,
+        "receipt_readable": receipt is not None
+        and receipt.scan_id is not None
+        and scopes.allows(request.user, Permission.VIEW_CASES, receipt.school_class),
         "reckonings": reckonings,
+        "recognition": recognitions.of_pupils([application.pupil_id], recognitions.school_year(application.term)).get(
+            application.pupil_id
+        ),
         "rests_on": explanations.words_of(reckonings[0].rests_on, application.facts) if reckonings else [],
         "today": explanations.today(application),
         "steps": application.steps.select_related("by").order_by("pk"),

@@ -30,6 +30,7 @@ from .desks import classes_in, find_round, show_refusal, visible_sheets
 # States shown in one column of the round's page.
 _GROUPS = {
     "filing": (State.DRAFT, State.RETURNED),
+    "class_notice": (State.CLASS_PASSED, State.ON_CLASS_NOTICE, State.CLASS_HELD),
     "public": (State.SCHOOL_REVIEWED, State.CONFIRMED, State.ON_NOTICE, State.HELD, State.CLEARED),
     "county": (State.REPORTED, State.VERIFIED),
     "paying": (State.APPROVED, State.IN_BATCH),
@@ -163,6 +164,8 @@ def round_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "others": others,
         "states": [(State(row["state"]), row["n"], row["total"]) for row in sorted(counted, key=_road_order)],
         "standings": standings,
+        # A column of its own only where the county wants notices in the class, or some wait for one.
+        "class_notices": any(by_state.get(state) for state in _GROUPS["class_notice"]),
         "pressing": deadline_plans.pressing(standings),
         "is_open": round_.opens_on <= clock.today() <= round_.closes_on,
         "approved": next((row for row in counted if row["state"] == State.APPROVED), None),
@@ -266,6 +269,7 @@ def _class_desks(request: HttpRequest, unit: Unit, counts: Counter) -> dict[str,
     return {
         "file": Permission.FILE_APPLICATION in may,
         "class_review": waiting.get(State.SUBMITTED, 0),
+        "class_notice": waiting.get(State.CLASS_PASSED, 0),
     }
 
 

@@ -1,5 +1,7 @@
 """A school's list on its way: the principal's confirmation, the report, and the county's two decisions."""
 
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -10,12 +12,15 @@ from django.views.decorators.http import require_http_methods
 
 from accounts import scopes
 from accounts.access import desk
+from accounts.models import Unit
 from accounts.roles import Permission
 
-from .. import places, quota_words, workflow
+from .. import places, quota_words, school_desk, workflow
 from .. import school_lists as verbs
 from ..forms import ApproveForm, ConfirmForm, ListForm, VerifyForm, seen_digest
-from ..states import Place, State, Step
+from ..models import Application, Round
+from ..states import Place, Step
+from .checks import reportable
 from .desks import find_round, find_unit, show_refusal
 
 
@@ -24,7 +29,7 @@ from .desks import find_round, find_unit, show_refusal
 def school_report(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
     round_ = find_round(request, pk)
     school = find_unit(round_, request.user, unit, "school", may=Permission.REPORT_TO_COUNTY)
-    rows = verbs.awaiting(round_, school, State.CLEARED)
+    rows, lacking = reportable(round_, school)
     overs = places.overs_in(round_.programme, round_.term, [school]).get(school.pk, [])
     # A school over its quota reports only those who use no place; the door refuses the others.
     stopped = [row for row in rows if overs and row.place == Place.TAKEN]
@@ -50,6 +55,7 @@ def school_report(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
         "seen": seen,
         "refused": refused,
         "stopped": len(stopped),
+        "lacking": len(lacking),
         "over": quota_words.over_words(school, overs) if stopped else "",
         "may_settle": scopes.allows(request.user, Permission.DIVIDE_QUOTAS, school),
     }
@@ -92,8 +98,22 @@ def _decide(request: HttpRequest, pk: UUID, unit: int, at: verbs.Desk, form_clas
         "unit": school,
         "duty": at.duty,
         "form": form,
-        "rows": list(form.rows()),
+        "rows": _with_the_meeting(form.rows(), rows),
         "total": sum(row.amount for row in rows),
         "open_count": len(rows) - len(form.barred),
     }
+    if at is verbs.CONFIRMATION:
+        context["places"] = _places(round_, school, rows)
+        context["reserve"] = school_desk.reserve(round_, school)
     return render(request, "subsidies/school_decide.html", context)
+
+
+def _with_the_meeting(rows: Iterable[dict[str, Any]], cases: list[Application]) -> list[dict[str, Any]]:
+    """The rows of the form, each with what the school's meeting said, and where it could rank, the place it found."""
+    heard = school_desk.decided(cases)
+    return [row | {"heard": heard.get(row["application"].pk)} for row in rows]
+
+
+def _places(round_: Round, school: Unit, cases: list[Application]) -> quota_words.Told:
+    classes = {case.school_class: case.class_name for case in cases}
+    return quota_words.for_meeting(round_.programme, round_.term, school, classes)

@@ -12,8 +12,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts import audit_checks, clock
 from accounts.models import Unit, User
+from aidadmin import hand_overs
 from aidadmin.demo_roster import HEADERS, ClassPlan, rows, workbook
 from archives import dossiers
+from archives.models import HandOver
 from publicity import notices, objections
 from students import (
     circumstances,
@@ -26,7 +28,18 @@ from students import (
     staff_accounts,
 )
 from students.models import Category, Enrolment, ListMatch, ListProfile, Recheck, RosterImport, Term
-from subsidies import concerns, funding, payout_sheets, quotas, reviews, rollovers
+from subsidies import (
+    concerns,
+    declarations,
+    funding,
+    minutes,
+    payout_sheets,
+    quotas,
+    receipts,
+    recognitions,
+    reviews,
+    rollovers,
+)
 from subsidies.models import (
     Application,
     Concern,
@@ -35,6 +48,7 @@ from subsidies.models import (
     FundShare,
     Meeting,
     ProgrammeExclusion,
+    Recognition,
     Round,
 )
 from subsidies.states import State
@@ -97,6 +111,7 @@ def build() -> County:
     subjects |= _lists(cast, pupils, elsewhere)
     subjects |= _changes(cast, subjects["application"])
     subjects |= _rolled_over(cast)
+    subjects["recognition"] = _rechecked(cast)
     evidence = circumstances.add(
         pupils[0].pupil,
         category=Category.objects.get(code="disabled"),
@@ -108,6 +123,7 @@ def build() -> County:
     )
     subjects |= _concerns(cast)
     subjects |= _quotas(cast, round_)
+    subjects |= _declared(cast, pupils[0], round_)
     subjects["id_correction"] = identity.correct_id(
         pupils[0].pupil,
         id_kind="resident",
@@ -116,8 +132,19 @@ def build() -> County:
         evidence_file=casting.scan("户口簿.pdf"),
         by=cast.clerk,
     )
+    subjects["hand_over"] = _hand_over(cast)
     subjects["staff_account"] = staff_accounts.add(
         cast.school_a, holder="李老师", number=fictitious.card_number(900_000), by=cast.officer_a
+    )
+    subjects["enrolment"] = pupils[7]
+    subjects["receipt"] = receipts.record(
+        round_,
+        cast.class_a1,
+        pupils[7],
+        answer="applies",
+        signed_on=clock.today(),
+        scan=casting.scan("回执.pdf"),
+        by=cast.teacher_a1,
     )
     subjects |= {
         "pupil": pupils[0].pupil,
@@ -132,6 +159,33 @@ def build() -> County:
         "programme": round_.programme,
     }
     return County(people, subjects, {"a": names, "b": [row.pupil.name for row in elsewhere]})
+
+
+def _rechecked(cast: casting.Cast) -> Recognition:
+    """A pupil of the class whose tier was changed, by a paper."""
+    held = Recognition.objects.filter(school_class=cast.class_a1).order_by("pupil__name").first()
+    place = Enrolment.objects.select_related("pupil", "term", "school", "school_class").get(
+        pupil=held.pupil, term=held.term
+    )
+    told = recognitions.Recheck(
+        Recognition.Kind.CHANGED,
+        seen=held.version,
+        tier="困难",
+        reason="父亲患病住院",
+        evidence="2026年10月家访记录",
+        evidence_file=casting.scan("家访记录.pdf"),
+    )
+    return recognitions.recheck(place, told, by=cast.officer_a)
+
+
+def _hand_over(cast: casting.Cast) -> HandOver:
+    """Of a post that nobody else here needs; the paper is signed."""
+    leaver = casting.person("leaver", "离任者", "grade_head", cast.school_b)
+    successor = casting.person("successor", "接任者", "principal", cast.school_b)
+    tomorrow = clock.today() + dt.timedelta(days=1)
+    made = hand_overs.hand_over(leaver, successor, hand_overs.posts_of(leaver), starts_on=tomorrow, by=cast.admin)
+    hand_overs.keep_signed(made, casting.scan("交接单.pdf"), by=cast.admin)
+    return made
 
 
 def _rolled_over(cast: casting.Cast) -> dict[str, Any]:
@@ -156,6 +210,17 @@ def _quotas(cast: casting.Cast, round_: Round) -> dict[str, Any]:
     )
     percentage = quota_hands.percentage(cast, round_.programme, "20")
     return {"quota": quota_hands.held(round_, cast.class_a1), "outside_quota": outside, "percentage": percentage}
+
+
+def _declared(cast: casting.Cast, place: Enrolment, round_: Round) -> dict[str, Any]:
+    """The form of the first pupil's family, signed."""
+    rule = declarations.rule_of(round_.programme, cast.term)
+    assert rule
+    held = declarations.declare(place, casting.answers(), based_on=0, reason="", by=cast.teacher_a1)
+    signed = declarations.attach_signed(
+        held, rule, casting.scan("申请表.pdf"), signed_on=clock.today(), signer="guardian", by=cast.officer_a
+    )
+    return {"form_rule": rule, "signed_form": signed}
 
 
 def _far_clerk() -> User:
@@ -198,23 +263,25 @@ def _on_notice(cast: casting.Cast, cases: dict) -> dict[str, Any]:
     )
     casting.walk(cast, [cases["甲巳"]], State.CONFIRMED)
     meeting = _photographed_meeting(cast, cases["甲辰"])
+    minutes.read(meeting, by=meeting.recorded_by)
     return {
         "notice": notice,
         "line": rows[0].notice_lines.get(),
         "objection": objection,
         "photographed": meeting,
         "photo": meeting.photos.get(),
+        "signed_minutes": minutes.sign(meeting, casting.scan("会议记录.pdf"), by=meeting.recorded_by),
     }
 
 
 def _photographed_meeting(cast: casting.Cast, case: Application) -> Meeting:
-    minutes = dataclasses.replace(casting.minutes(), photos=[casting.scan("会议照片.pdf")])
+    held = dataclasses.replace(casting.minutes(), photos=[casting.scan("会议照片.pdf")])
     verdict = reviews.Verdict(case, Decision.Verdict.AGREE)
     return reviews.hold(
         round_=case.round,
         unit=case.school_class,
         level="class",
-        minutes=minutes,
+        minutes=held,
         verdicts=[verdict],
         by=cast.grade_head_a,
     )

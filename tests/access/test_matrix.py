@@ -29,6 +29,8 @@ pytestmark = pytest.mark.django_db
 GET = """
 #                      teache other_ office princi grade_ other_ clerk  head   inspec admin  far_cl idle   strang
 home                   200    200    200    200    200    200    200    200    200    200    200    200    login
+waiting                200    200    200    200    200    200    200    200    200    200    200    200    login
+email_change           200    200    200    200    200    200    200    200    200    200    200    200    login
 demo_clock_advance     405    405    405    405    405    405    405    405    405    405    405    405    login
 healthz                200    200    200    200    200    200    200    200    200    200    200    200    200
 readyz                 200    200    200    200    200    200    200    200    200    200    200    200    200
@@ -47,6 +49,13 @@ person_enable          405    405    405    405    405    405    405    405    4
 appointment_end        403    403    403    403    403    403    403    403    403    200    403    403    login
 audit                  403    403    403    403    403    403    403    200    200    403    403    403    login
 audit_verify           405    405    405    405    405    405    405    405    405    405    405    405    login
+appointment_deputy     403    403    403    403    403    403    403    403    403    200    403    403    login
+hand_over_new          403    403    403    403    403    403    403    403    403    200    403    403    login
+hand_over              403    403    403    403    403    403    403    403    403    200    403    403    login
+hand_over_paper        403    403    403    403    403    403    403    403    403    200    403    403    login
+hand_over_signed       403    403    403    403    403    403    403    403    403    200    403    403    login
+near_misses            403    403    403    403    403    403    403    200    200    403    403    403    login
+late_work              200    200    200    200    200    200    200    200    200    403    200    403    login
 audit_check            403    403    403    403    403    403    403    200    200    403    403    403    login
 
 verify                 200    200    200    200    200    200    200    200    200    200    200    200    200
@@ -169,6 +178,13 @@ round_open             403    403    200    403    403    200    200    403    4
 round                  200    200    200    200    200    200    200    200    200    403    404    403    login
 round_window           403    403    403    403    403    403    200    403    403    403    404    403    login
 round_progress         200    200    200    200    200    200    200    200    200    403    404    403    login
+form_rules             200    200    200    200    200    200    200    200    200    403    200    403    login
+declaration            200    404    200    200    200    404    200    200    200    403    404    403    login
+declaration_edit       200    404    200    403    403    404    403    403    403    403    403    403    login
+declaration_paper      200    404    200    200    200    404    200    200    200    403    404    403    login
+declaration_sign       200    404    200    403    403    404    403    403    403    403    403    403    login
+signed_form            200    404    200    200    200    404    200    200    200    403    404    403    login
+class_forms            200    404    200    200    200    404    200    200    200    403    404    403    login
 deadline_rules         200    200    200    200    200    200    200    200    200    403    200    403    login
 quotas                 404    404    200    200    200    404    200    200    200    403    404    403    login
 quota_receive          403    403    403    403    403    403    200    403    403    403    404    403    login
@@ -178,16 +194,35 @@ outside_quota          200    200    200    200    200    200    200    200    2
 outside_quota_end      403    403    403    403    403    403    200    403    403    403    200    403    login
 round_withdraw         405    405    405    405    405    405    405    405    405    405    405    405    login
 class_file             200    404    403    403    403    403    403    403    403    403    403    403    login
+class_file_row         405    405    405    405    405    405    405    405    405    405    405    405    login
+class_papers           200    404    403    403    403    403    403    403    403    403    403    403    login
+class_receipts         200    404    403    403    403    403    403    403    403    403    403    403    login
+receipt_scan           200    404    200    200    200    404    200    200    200    403    404    403    login
 class_review           200    404    200    403    200    404    403    403    403    403    403    403    login
+class_review_sheet     200    404    200    403    200    404    403    403    403    403    403    403    login
 school_review          404    404    200    403    403    404    403    403    403    403    403    403    login
+class_evidence         403    403    200    403    403    404    403    403    403    403    403    403    login
 quota_over             403    403    200    403    403    404    403    403    403    403    403    403    login
 school_confirm         403    403    403    200    403    403    403    403    403    403    403    403    login
+check_rules            200    200    200    200    200    200    200    200    200    403    200    403    login
+school_check           404    404    200    200    200    404    200    200    200    403    404    403    login
+ledger                 302    200    302    302    302    302    200    200    200    403    200    403    login
+ledger_school          200    200    200    200    200    404    200    200    200    403    404    403    login
+ledger_sheet           200    200    200    200    200    404    200    200    200    403    404    403    login
+ledger_full            403    403    200    403    403    404    200    403    403    403    404    403    login
+recognition_rechecks   404    404    200    200    200    404    200    200    200    403    404    403    login
+recognition            200    404    200    200    200    404    200    200    200    403    404    403    login
+recognition_evidence   403    404    200    403    403    404    200    403    403    403    404    403    login
+tier_wordings          200    200    200    200    200    200    200    200    200    403    200    403    login
 school_report          403    403    200    403    403    404    403    403    403    403    403    403    login
 school_verify          403    403    403    403    403    403    200    403    403    403    404    403    login
 school_approve         403    403    403    403    403    403    403    200    403    403    403    403    login
 batch_make             403    403    403    403    403    403    200    403    403    403    404    403    login
 meeting                200    404    200    200    200    404    200    200    200    403    404    403    login
 meeting_photo          200    404    200    200    200    404    200    200    200    403    404    403    login
+meeting_minutes        405    405    405    405    405    405    405    405    405    405    405    405    login
+meeting_sign           200    404    200    403    200    404    403    403    403    403    403    403    login
+signed_minutes         200    404    200    200    200    404    200    200    200    403    404    403    login
 applications           200    200    200    200    200    200    200    200    200    403    200    403    login
 application            200    404    200    200    200    404    200    200    200    403    404    403    login
 application_withdraw   200    404    403    403    403    403    403    403    403    403    403    403    login
@@ -206,10 +241,11 @@ sheet_retry            405    405    405    405    405    405    405    405    4
 
 notice_public          200    200    200    200    200    200    200    200    200    200    200    200    200
 notices                200    200    200    200    200    200    200    200    200    403    200    403    login
-notice_new             403    403    200    403    403    200    403    403    403    403    403    403    login
+notice_new             200    200    200    403    200    200    403    403    403    403    403    403    login
 notice                 200    404    200    200    200    404    200    200    200    403    404    403    login
 notice_pdf             200    404    200    200    200    404    200    200    200    403    404    403    login
 notice_close           405    405    405    405    405    405    405    405    405    405    405    405    login
+class_notice_skip      405    405    405    405    405    405    405    405    405    405    405    405    login
 notice_photo           200    404    200    200    200    404    200    200    200    403    404    403    login
 objection_new          403    403    200    403    403    404    403    403    403    403    403    403    login
 objection_settle       403    403    200    403    403    404    403    403    403    403    403    403    login
@@ -223,6 +259,7 @@ dossier                200    404    200    200    200    404    200    200    2
 # An empty form: 200 is the form again, with what is missing. Addresses that only show something answer 405.
 POST = """
 #                      teache other_ office princi grade_ other_ clerk  head   inspec admin  far_cl idle   strang
+email_change           200    200    200    200    200    200    200    200    200    200    200    200    login
 demo_clock_advance     302    302    302    302    302    302    302    302    302    302    302    302    login
 login                  302    302    302    302    302    302    302    302    302    302    302    302    200
 logout                 302    302    302    302    302    302    302    302    302    302    302    302    login
@@ -234,6 +271,9 @@ person_reset_password  403    403    403    403    403    403    403    403    4
 person_disable         403    403    403    403    403    403    403    403    403    302    403    403    login
 person_enable          403    403    403    403    403    403    403    403    403    302    403    403    login
 appointment_end        403    403    403    403    403    403    403    403    403    200    403    403    login
+appointment_deputy     403    403    403    403    403    403    403    403    403    200    403    403    login
+hand_over_new          403    403    403    403    403    403    403    403    403    200    403    403    login
+hand_over              403    403    403    403    403    403    403    403    403    200    403    403    login
 audit_verify           403    403    403    403    403    403    403    302    302    403    403    403    login
 
 verify                 200    200    200    200    200    200    200    200    200    200    200    200    200
@@ -315,6 +355,13 @@ concern_reopen         403    403    403    403    403    404    200    403    4
 round_open             403    403    200    403    403    200    200    403    403    403    200    403    login
 round_window           403    403    403    403    403    403    200    403    403    403    404    403    login
 round_progress         405    405    405    405    405    405    405    405    405    405    405    405    login
+form_rules             403    403    403    403    403    403    200    403    403    403    200    403    login
+declaration            405    405    405    405    405    405    405    405    405    405    405    405    login
+declaration_edit       200    404    200    403    403    404    403    403    403    403    403    403    login
+declaration_paper      405    405    405    405    405    405    405    405    405    405    405    405    login
+declaration_sign       200    404    200    403    403    404    403    403    403    403    403    403    login
+signed_form            405    405    405    405    405    405    405    405    405    405    405    405    login
+class_forms            200    404    200    403    403    404    403    403    403    403    404    403    login
 deadline_rules         403    403    403    403    403    403    200    403    403    403    200    403    login
 quotas                 404    404    200    403    403    404    403    403    403    403    404    403    login
 quota_receive          403    403    403    403    403    403    200    403    403    403    404    403    login
@@ -322,11 +369,29 @@ quota_reduce           403    403    200    403    403    404    403    403    4
 outside_quota          403    403    403    403    403    403    200    403    403    403    200    403    login
 outside_quota_end      403    403    403    403    403    403    200    403    403    403    200    403    login
 round_withdraw         403    403    403    403    403    403    302    403    403    403    404    403    login
-class_file             200    404    403    403    403    403    403    403    403    403    403    403    login
+class_file             302    404    403    403    403    403    403    403    403    403    403    403    login
+class_file_row         200    404    403    403    403    403    403    403    403    403    403    403    login
+class_papers           200    404    403    403    403    403    403    403    403    403    403    403    login
+class_receipts         200    404    403    403    403    403    403    403    403    403    403    403    login
 class_review           200    404    200    403    200    404    403    403    403    403    403    403    login
+class_review_sheet     405    405    405    405    405    405    405    405    405    405    405    405    login
+meeting_minutes        200    404    200    200    200    404    200    200    200    403    404    403    login
+meeting_sign           200    404    200    403    200    404    403    403    403    403    403    403    login
+signed_minutes         405    405    405    405    405    405    405    405    405    405    405    405    login
 school_review          404    404    200    403    403    404    403    403    403    403    403    403    login
+class_evidence         403    403    200    403    403    404    403    403    403    403    403    403    login
 quota_over             403    403    200    403    403    404    403    403    403    403    403    403    login
 school_confirm         403    403    403    200    403    403    403    403    403    403    403    403    login
+check_rules            403    403    403    403    403    403    200    403    403    403    200    403    login
+school_check           404    404    200    403    403    404    403    403    403    403    404    403    login
+ledger                 405    405    405    405    405    405    405    405    405    405    405    405    login
+ledger_school          405    405    405    405    405    405    405    405    405    405    405    405    login
+ledger_sheet           405    405    405    405    405    405    405    405    405    405    405    405    login
+ledger_full            403    403    200    403    403    404    200    403    403    403    404    403    login
+recognition_rechecks   404    404    200    403    403    404    403    403    403    403    404    403    login
+recognition            403    404    200    403    403    404    403    403    403    403    404    403    login
+recognition_evidence   405    405    405    405    405    405    405    405    405    405    405    405    login
+tier_wordings          403    403    403    403    403    403    200    403    403    403    200    403    login
 school_report          403    403    302    403    403    404    403    403    403    403    403    403    login
 school_verify          403    403    403    403    403    403    200    403    403    403    404    403    login
 school_approve         403    403    403    403    403    403    403    200    403    403    403    403    login
@@ -338,9 +403,10 @@ sheet_pay              403    403    403    403    403    403    200    200    4
 sheet_retry            403    403    403    403    403    403    302    403    403    403    404    403    login
 
 notice_public          200    200    200    200    200    200    200    200    200    200    200    200    200
-notice_new             403    403    200    403    403    200    403    403    403    403    403    403    login
+notice_new             200    200    200    403    200    200    403    403    403    403    403    403    login
 notice                 302    404    302    302    302    404    302    302    302    403    404    403    login
-notice_close           403    403    302    403    403    404    403    403    403    403    403    403    login
+notice_close           403    404    302    403    403    404    403    403    403    403    403    403    login
+class_notice_skip      302    404    302    403    302    404    403    403    403    403    403    403    login
 notice_photo           403    404    200    403    403    404    403    403    403    403    404    403    login
 objection_new          403    403    200    403    403    404    403    403    403    403    403    403    login
 objection_settle       403    403    200    403    403    404    403    403    403    403    403    403    login
@@ -353,7 +419,8 @@ dossier                200    404    200    200    200    404    200    200    2
 # Open to everybody: without sign-in, and on purpose.
 PUBLIC = {"login", "healthz", "readyz", "verify", "verify_code", "notice_public"}
 # What an inspector may send: themselves in and out, a look through the list, the check of the trail, a copy of a file.
-INSPECTOR_MAY_SEND = {"login", "logout", "password_change", "verify", "pupil_find", "audit_verify"} | {
+INSPECTOR_MAY_SEND = {"login", "logout", "password_change", "email_change", "verify", "pupil_find", "audit_verify"} | {
+    "meeting_minutes",  # issued already; each reading is recorded
     "dossier",
     "dossiers",
     "notice",
@@ -463,7 +530,7 @@ def test_an_inspector_changes_nothing() -> None:
 
 def test_nobody_without_a_post_comes_further_than_the_front_door() -> None:
     may = {name for name, row in EXPECTED_GET.items() if row["idle"] == "200"} - PUBLIC
-    assert may == {"home", "password_change", "roles"}
+    assert may == {"home", "waiting", "password_change", "email_change", "roles"}
 
 
 # --- what may be read on the pages ----------------------------------------------------------------

@@ -108,10 +108,10 @@ def test_signed_sheet_waits_for_who_did_not_make_the_batch(cast: Cast, round_: R
 
 
 def test_sheets_are_named_up_to_a_bound(cast: Cast, round_: Round, monkeypatch: pytest.MonkeyPatch) -> None:
-    from aidadmin import home
+    from aidadmin import waiting
     from subsidies import payout_sheets
 
-    monkeypatch.setattr(home, "MOST_SHEETS", 0)
+    monkeypatch.setattr(waiting, "MOST_SHEETS", 0)
     rows = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1)), State.IN_BATCH)
     payout_sheets.produce(rows[0].lines.get().sheet_id)
     assert "另有花名册待签字上传" in home_of(cast.officer_a)

@@ -96,12 +96,19 @@ def send_minutes(person: Person, waiting: str, *, members: int, exceptions: Exce
     person.follow(re.compile(waiting, re.DOTALL))
     person.fill("地点", "会议室")
     person.fill("主持人", "主持人甲")
-    capacities = ("教师代表", "家长代表", "村（社区）代表")
-    listed = "\n".join(f"成员{number} {capacities[number % 3]}" for number in range(1, members + 1))
-    person.page.get_by_label("评议小组成员").fill(listed)
+    for number in range(1, members + 1):
+        sit(person, number)
     person.fill("会议记录", "学习资助政策，逐一评议，举手表决。")
     make_exceptions(person, exceptions or {})
     person.press("保存会议记录和结论")
+
+
+def sit(person: Person, number: int) -> None:
+    """Write one of the members down."""
+    kind, capacity = (("教师", "教师代表"), ("学校领导", "分管校长"), ("村（居）委会干部", "村委会代表"))[number % 3]
+    person.fill(f"第 {number} 位成员的姓名", f"成员{number}")
+    person.page.get_by_label(f"第 {number} 位成员的类别").select_option(label=kind)
+    person.fill(f"第 {number} 位成员的身份", capacity)
 
 
 def make_exceptions(person: Person, exceptions: Exceptions) -> None:

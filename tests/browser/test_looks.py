@@ -29,16 +29,23 @@ HUBS = {
     *("notices", "notice", "roster_imports", "programmes", "programme", "schools", "calendar", "dossiers"),
     *("people", "person", "changes", "change_choose", "rollovers", "concerns", "lists"),
     *("quotas", "outside_quota"),
+    *("class_forms", "declaration"),
     "categories",
+    *("waiting", "late_work", "round_progress"),
+    *("ledger", "ledger_school", "recognition", "school_check"),
 }
 # How many of one kind are opened to find what they lead to: rounds and cases stand at different desks.
-SAME_KIND = {"programme": 3, "round": 2, "application": 2, "notice": 2, "pupil": 2}
+SAME_KIND = {"programme": 3, "round": 2, "application": 2, "notice": 2, "pupil": 2, "declaration": 2}
 # Addresses that hand over a file.
 FILES = {
     *("roster_template", "roster_findings", "roster_marked", "circumstance_evidence"),
+    *("hand_over_paper", "hand_over_signed"),
     *("sheet_pdf", "sheet_xlsx", "sheet_shares_xlsx", "sheet_signed_copy"),
-    *("notice_pdf", "notice_photo", "meeting_photo"),
+    *("notice_pdf", "notice_photo", "meeting_photo", "class_review_sheet", "signed_minutes"),
     *("unaided_sheet", "rollover_report", "concern_proof", "id_evidence"),
+    *("declaration_paper", "signed_form"),
+    *("ledger_sheet", "recognition_evidence"),
+    "receipt_scan",
 }
 # Pages the demo's cases must lead to by links alone: if one of these cannot be reached, a door is missing.
 PAGES = {
@@ -62,14 +69,19 @@ PAGES = {
     *("concerns", "concern", "concern_schools", "concern_reasons", "staff_accounts", "terms"),
     *("boarding_change", "circumstance_add", "circumstance_end", "roster_imports", "roster_import_new"),
     *("roster_import", "programmes", "programme", "standard_add", "rounds", "round_open", "round", "round_window"),
-    *("round_progress", "deadline_rules"),
+    *("round_progress", "deadline_rules", "late_work", "waiting", "email_change", "near_misses"),
+    *("appointment_deputy", "hand_over_new"),
+    *("declaration", "declaration_edit", "declaration_sign", "class_forms", "form_rules"),
+    *("ledger", "ledger_school", "ledger_full", "recognition", "recognition_rechecks", "tier_wordings"),
+    *("school_check", "check_rules"),
     *("standard_end", "differences"),
     *("programme_add", "programme_edit", "programme_switch", "ground_add", "ground_end", "process_rule_add"),
     *("categories", "category_add", "category_end"),
     *("share_add", "share_end", "percentage_add", "percentage_end"),
     *("quotas", "quota", "quota_reduce", "quota_receive", "outside_quota", "outside_quota_end"),
-    *("class_file", "class_review", "school_review", "school_confirm", "school_verify"),
-    *("meeting", "applications", "application", "application_withdraw", "batches", "batch", "sheet"),
+    *("class_papers", "class_receipts"),
+    *("class_file", "class_review", "class_evidence", "school_review", "school_confirm", "school_verify"),
+    *("meeting", "meeting_sign", "applications", "application", "application_withdraw", "batches", "batch", "sheet"),
     *("notices", "notice", "objection_settle", "calendar", "calendar_record", "dossiers", "dossier"),
     *("verify", "verify_code"),
 }

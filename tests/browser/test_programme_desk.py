@@ -1,5 +1,7 @@
 """In a real browser: a clerk makes a programme from nothing and is led on to the round; a category comes and goes."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -64,7 +66,7 @@ def test_a_programme_is_made_and_one_is_led_on_to_the_round(county: casting.Cast
     assert faults_of(page, [PHONE, WIDE]) == []
     press(page, "列入资助范围")
     press(page, "登记评审和公示规则", "link")
-    page.get_by_label("公示天数").fill("7")
+    page.get_by_role("spinbutton", name=re.compile("^公示天数")).fill("7")
     page.get_by_label("执行学期").select_option("2026-2027-1")
     page.get_by_label("文件名称和文号").fill("云教〔2026〕8号")
     assert faults_of(page, [PHONE, WIDE]) == []

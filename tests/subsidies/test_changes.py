@@ -17,7 +17,7 @@ from students import changes as register
 from students.changes import Request
 from students.models import Enrolment, StatusChange
 from subsidies import applications, changes, workflow
-from subsidies.models import Application, ChangeEffect, ChangeRule, FollowUp, PaymentLine, Programme
+from subsidies.models import Application, ChangeEffect, ChangeRule, FollowUp, PaymentLine, ProcessRule, Programme
 from subsidies.states import ENDED_WITHOUT_AID, State, Step
 from tests.cast import (
     Cast,
@@ -42,7 +42,9 @@ S = State
 
 # Every state a case can be in when a change finds it, but MOVING, which only follows from one.
 STATES = [state for state in State if state not in (*ENDED_WITHOUT_AID, S.MOVING)]
-IN_SCHOOL = [S.SUBMITTED, S.CLASS_REVIEWED, S.SCHOOL_REVIEWED, S.CONFIRMED, S.ON_NOTICE, S.HELD, S.CLEARED]
+CLASS_NOTICE = [S.CLASS_PASSED, S.ON_CLASS_NOTICE, S.CLASS_HELD]
+WITH_CLASS = [S.SUBMITTED, *CLASS_NOTICE, S.CLASS_REVIEWED]
+IN_SCHOOL = [*WITH_CLASS, S.SCHOOL_REVIEWED, S.CONFIRMED, S.ON_NOTICE, S.HELD, S.CLEARED]
 WITH_COUNTY = [S.REPORTED, S.VERIFIED, S.APPROVED]
 
 
@@ -58,6 +60,8 @@ def case_in(cast: Cast, round_, state: State, place: Enrolment) -> Application:
     if state == S.RETURNED:
         (row,) = walk_on(cast, [row], S.REPORTED)
         workflow.advance(row, Step.RETURN_FROM_COUNTY, by=cast.clerk, note="材料不全")
+    elif state in CLASS_NOTICE:
+        on_class_notice(cast, row, state)
     elif state in (S.ON_NOTICE, S.HELD):
         walk(cast, [row], S.CONFIRMED)
         notice = publish(cast, refreshed([row]))
@@ -77,6 +81,20 @@ def case_in(cast: Cast, round_, state: State, place: Enrolment) -> Application:
     (row,) = refreshed([row])
     assert row.state == state
     return row
+
+
+def on_class_notice(cast: Cast, row: Application, state: State) -> None:
+    """Through the class's meeting, and as far as its own notice has come, in a county that wants one."""
+    ProcessRule.objects.update(class_notice_days=2)
+    agree(refreshed([row]), "class", row.school_class, by=cast.grade_head_a)
+    if state == S.CLASS_PASSED:
+        return
+    draft = notices.propose(row.round, row.school_class)
+    notice = notices.publish(row.round, row.school_class, draft, by=teacher_of(cast, row.school_class))
+    if state == S.CLASS_HELD:
+        objections.receive(
+            notice.lines.get(), received_on=clock.today(), channel="来电", content="反映不符", by=cast.officer_a
+        )
 
 
 def wanted(place: Enrolment, kind: Kind, **what: object) -> Request:
@@ -105,7 +123,7 @@ UNSENT = [S.DRAFT, S.RETURNED]
 
 
 def _table(**by_state: str) -> dict[State, str]:
-    groups = {"unsent": UNSENT, "klass": IN_SCHOOL[:2], "school": IN_SCHOOL[2:], "county": WITH_COUNTY}
+    groups = {"unsent": UNSENT, "klass": WITH_CLASS, "school": IN_SCHOOL[len(WITH_CLASS) :], "county": WITH_COUNTY}
     found: dict[State, str] = {}
     for name, what in by_state.items():
         found |= dict.fromkeys(groups.get(name, [S(name)] if name in State.values else []), what)

@@ -322,3 +322,20 @@ def test_fewer_are_past_later_work_and_late_work_is_undone_work(counts, today) -
 def test_a_plan_is_told_in_its_order() -> None:
     due = {Work.REPORT: D(2026, 10, 22), Work.FILING: D(2026, 9, 20)}
     assert told(due) == "填报 2026-09-20；上报县中心 2026-10-22"
+
+
+# --- two notices -----------------------------------------------------------------------------------
+
+TWO = NoticeLength(2, working=True)
+
+
+def test_the_notice_in_the_class_has_its_days_before_the_school_sits() -> None:
+    rules = USUAL | {Work.SCHOOL_REVIEW: rule(Work.SCHOOL_REVIEW, 1)}
+    plain = propose(rules, term=AUTUMN, opens_on=OPENING, closes_on=None, notice=FIVE, days=DAYS)
+    shown = propose(rules, term=AUTUMN, opens_on=OPENING, closes_on=None, notice=FIVE, days=DAYS, in_class=TWO)
+    assert plain.due[Work.CLASS_REVIEW] == shown.due[Work.CLASS_REVIEW]
+    hung = DAYS.after(shown.due[Work.CLASS_REVIEW], 2, working=True)[-1]
+    assert plain.due[Work.SCHOOL_REVIEW] <= hung < shown.due[Work.SCHOOL_REVIEW]
+    how = {"rules": rules, "term": AUTUMN, "opens_on": OPENING, "notice": FIVE, "days": DAYS, "in_class": TWO}
+    assert Work.SCHOOL_REVIEW not in faults(shown.due, **how)
+    assert "满2 个工作日要到" in faults(plain.due, **how)[Work.SCHOOL_REVIEW].replace("满 ", "满")

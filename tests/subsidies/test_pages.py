@@ -15,7 +15,7 @@ from tests import cast as casting
 from tests.cast import Cast, enrol, refreshed, submitted, walk
 
 _MINUTES = {"held_on": "2026-10-12", "place": "会议室", "chair": "周校长", "text": "逐一评议。", "rest": "agree"}
-_MEMBERS = "\n".join(f"成员{n} 教师代表" for n in range(10))
+_MEMBERS = casting.member_fields()
 
 
 def open_as(user: User) -> Client:
@@ -65,7 +65,7 @@ def test_draft_can_be_saved_and_is_ticked_next_time(cast: Cast, round_: Round) -
 def test_review_page_records_the_meeting_with_one_exception(cast: Cast, round_: Round) -> None:
     one, two = submitted(cast, round_, enrol(cast, cast.class_a1, name="张一"), enrol(cast, cast.class_a1, name="李二"))
     address = reverse("class_review", args=[round_.pk, cast.class_a1.pk])
-    said = _MINUTES | {"members": _MEMBERS, f"verdict_{two.pk}": "return", f"opinion_{two.pk}": "补低保证"}
+    said = _MINUTES | _MEMBERS | {f"verdict_{two.pk}": "return", f"opinion_{two.pk}": "补低保证"}
     answer = open_as(cast.officer_a).post(address, said)
     assert answer.status_code == 302
     one, two = refreshed([one, two])
@@ -76,13 +76,14 @@ def test_review_page_records_the_meeting_with_one_exception(cast: Cast, round_: 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"members": "王秀英"}, "没有写身份"),
-        ({"members": "王秀英 家长代表"}, "不少于 5 人"),
+        ({"kind_3": ""}, "请选择成员2的类别"),
+        ({"name_3": ""}, "请填写第 3 位成员的姓名"),
+        ({"count": 1}, "不少于 5 人"),
         ({"held_on": "2026-12-01"}, "不能晚于今天"),
         ({"rest": ""}, "没有作出任何结论"),
         ({"place": "会议室 138 0013 8000"}, "不要写身份证号"),
         ({"chair": "李老师13800138000"}, "不要写身份证号"),
-        ({"members": f"{_MEMBERS}\n王秀英 家长13800138000"}, "不要写身份证号"),
+        ({"capacity_1": "家长13800138000"}, "不要写身份证号"),
     ],
 )
 def test_review_page_says_what_is_wrong_and_keeps_the_minutes(
@@ -90,7 +91,7 @@ def test_review_page_says_what_is_wrong_and_keeps_the_minutes(
 ) -> None:
     submitted(cast, round_, enrol(cast, cast.class_a1))
     address = reverse("class_review", args=[round_.pk, cast.class_a1.pk])
-    page = text_of(open_as(cast.officer_a).post(address, _MINUTES | {"members": _MEMBERS} | change))
+    page = text_of(open_as(cast.officer_a).post(address, _MINUTES | _MEMBERS | change))
     assert sentence in page
     assert "逐一评议。" in page
     assert not Meeting.objects.exists()
@@ -245,7 +246,7 @@ def test_school_without_the_stage_cannot_open_the_programme(cast: Cast) -> None:
 
 def test_refused_pupil_is_shown_with_the_reason(cast: Cast, round_: Round) -> None:
     (row,) = submitted(cast, round_, enrol(cast, cast.class_a1))
-    said = _MINUTES | {"members": _MEMBERS, f"verdict_{row.pk}": "reject", f"opinion_{row.pk}": "家庭条件已改善"}
+    said = _MINUTES | _MEMBERS | {f"verdict_{row.pk}": "reject", f"opinion_{row.pk}": "家庭条件已改善"}
     open_as(cast.officer_a).post(reverse("class_review", args=[round_.pk, cast.class_a1.pk]), said)
     page = text_of(open_as(cast.teacher_a1).get(reverse("class_file", args=[round_.pk, cast.class_a1.pk])))
     assert "本批次曾不予资助：家庭条件已改善" in page

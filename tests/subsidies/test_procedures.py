@@ -48,7 +48,9 @@ def test_a_rule_counts_from_its_term_on(cast: Cast, living_aid: Programme) -> No
         "班级评议不少于7人，学校评审不少于9人，公示3个自然日，不公示金额",
     )
     told = AuditRow.objects.get(action="process_rule.add").detail
-    assert told["was"].startswith("班级评议不少于5人，学校评审不少于10人，公示5个工作日，公示金额（")
+    assert told["was"].startswith(
+        "班级评议不少于5人，学校评审不少于10人，公示5个工作日，公示金额；小学班级评议小组学生不参加（"
+    )
     assert (told["new"], told["basis"]) == (procedures.words(made), "云教〔2026〕8号")
 
 

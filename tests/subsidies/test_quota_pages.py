@@ -10,7 +10,7 @@ from accounts.models import Unit, User
 from students.models import Category, SchoolClass
 from subsidies.models import OutsideQuota
 from subsidies.states import State
-from tests.cast import Cast, agree, enrol, refreshed, submitted, walk
+from tests.cast import Cast, agree, enrol, member_fields, refreshed, submitted, walk
 from tests.subsidies.quota_hands import DOCUMENT, allot, give, held, pass_on, receive, seats
 from tests.subsidies.test_pages import open_as, text_of
 
@@ -264,10 +264,9 @@ def test_the_meeting_is_told_and_refused_with_what_to_do(cast, round_) -> None:
     page = text_of(officer.get(url))
     assert "本校名额 3，已用 0，还剩 3" in page
     assert "其中：七年级1班 1 个，已用 0 个" in page
-    members = "\n".join(f"成员{n} 教师代表" for n in range(10))
     said = {
         "held_on": "2026-10-12", "place": "会议室", "chair": "周校长", "text": "逐一评议。", "rest": "agree",
-        "members": members, "seen": officer.get(url).context["form"]["seen"].value(),
+        **member_fields(), "seen": officer.get(url).context["form"]["seen"].value(),
     }  # fmt: skip
     page = text_of(officer.post(url, said))
     assert "名额已用完：七年级1班名额 1 个" in page

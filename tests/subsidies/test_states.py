@@ -79,6 +79,13 @@ def test_returning_and_refusing_always_need_a_reason() -> None:
     assert all(Guard.REASON_GIVEN in row.guards for row in against)
 
 
+def test_a_case_goes_back_to_the_teacher_only_while_a_class_has_the_pupil() -> None:
+    """Nobody could hand in what came back of a pupil who left; a change itself brings the case to where they are."""
+    back = [row for row in TRANSITIONS if row.target == State.RETURNED and Guard.CHANGE_RECORDED not in row.guards]
+    assert len(back) > 4
+    assert all(Guard.STILL_A_PUPIL in row.guards for row in back)
+
+
 def test_every_decision_between_filing_and_money_needs_another_duty() -> None:
     # The straight road: each duty exactly once, in order.
     road = [row for row in TRANSITIONS if row.duty and row.target not in (*ENDED_WITHOUT_AID, State.RETURNED)]
@@ -116,7 +123,8 @@ def test_the_printed_row_names_step_states_people_duty_and_conditions() -> None:
     rows = print_transitions.transition_table().splitlines()
     assert len(rows) == 2 + len(TRANSITIONS)
     assert "| 提交 | 草稿 | 待班级评议 | 班主任 | 填报 | 批次在填报期内；有适用的标准 |" in rows
-    assert "| 上报县中心 | 公示无异议 | 待县级审核 | 资助专干 | — | 没有超出名额，或是应助尽助 |" in rows
+    conditions = "没有超出名额，或是应助尽助；上报前检查没有不能上报的问题"
+    assert f"| 上报县中心 | 公示无异议 | 待县级审核 | 资助专干 | — | {conditions} |" in rows
     assert "| 已发放 | —（已办结） |" in print_transitions.turn_table().splitlines()
 
 

@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from accounts.audit import verify_chain
 from accounts.models import Appointment, AuditHead, AuditRow
 from publicity import objections
-from subsidies import applications, reviews, workflow
+from subsidies import applications, four_eyes, reviews
 from subsidies.models import Application, Decision, DutyHolder, StepTaken
 from subsidies.states import Duty, State, Step
 from subsidies.workflow import SamePerson, StaleState, StepRefused, advance, advance_all
@@ -467,4 +467,4 @@ def test_an_empty_list_moves_nothing(cast, round_, whole) -> None:
 def test_history_reads_in_the_words_of_the_table(cast, round_) -> None:
     (row,) = file(cast, round_)
     assert str(StepTaken.objects.get(application=row)) == "提交 李老师"
-    assert workflow.own_class_paths(teacher_of(cast, cast.class_a1)) == {cast.class_a1.path}
+    assert four_eyes.own_class_paths(teacher_of(cast, cast.class_a1)) == {cast.class_a1.path}

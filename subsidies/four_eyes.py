@@ -1,0 +1,181 @@
+"""Four eyes: one person holds one duty on an application, and nobody gets round it by acting for somebody else.
+
+代理. Whoever acts in another's name decides as that other could: what the other may not decide (because another duty
+on the same application is theirs, or it is their own class) the deputy may not either, nor what the deputy may not
+as themselves. What the deputy does is the duty of both from then on, so that neither takes a second one.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from accounts import refusals, scopes
+from accounts.models import Appointment, User
+from students.table_writing import pieces
+
+from .models import Application, DutyHolder
+from .states import PERMISSION_FOR, Duty
+
+REFUSED = "application.refuse_second_duty"
+_CHUNK = 500
+_Wanted = Mapping[Any, Duty]  # by the key of the application
+
+
+class SamePerson(PermissionDenied):
+    """The actor, or whoever they act for, already holds another duty on the application."""
+
+
+def own_class_paths(by: User) -> set[str]:
+    """The classes the person teaches today: at a higher level they do not decide on these."""
+    return {a.unit.path for a in scopes.current_appointments(by) if a.role == "class_teacher"}
+
+
+def acted_for(applications: Iterable[Application], duty: Duty, *, by: User) -> dict[object, User]:
+    """In whose name the person would do the duty, by application; those they do as themselves are left out."""
+    if not scopes.acting(by, PERMISSION_FOR[duty]):
+        return {}
+    posts: dict[int, Appointment | None] = {}  # by class: its cases are asked about together
+    found: dict[object, User] = {}
+    for row in applications:
+        if row.school_class_id not in posts:
+            posts[row.school_class_id] = scopes.capacity(by, PERMISSION_FOR[duty], row.school_class.path)
+        post = posts[row.school_class_id]
+        if post is not None and post.acts_for is not None:
+            found[row.pk] = post.acts_for
+    return found
+
+
+def refuse_second_duty(applications: Iterable[Application], wanted: _Wanted, *, by: User) -> None:
+    """Raise SamePerson where the duty wanted is not the person's to take; the try is kept in the trail."""
+    rows = [row for row in applications if row.pk in wanted]
+    _refuse_held(rows, wanted, by, by)
+    _refuse_own_class(rows, wanted, by, by)
+    for other, theirs in _by_other(rows, wanted, by).items():
+        _refuse_held(theirs, wanted, other, by)
+        _refuse_own_class(theirs, wanted, other, by)
+
+
+def take(applications: Iterable[Application], wanted: _Wanted, *, by: User) -> None:
+    """Write down whose duty it is, within the verb's transaction."""
+    rows = [row for row in applications if row.pk in wanted]
+    _write(rows, wanted, by, None)
+    for other, theirs in _by_other(rows, wanted, by).items():
+        _write(theirs, wanted, other, by)
+
+
+def held_otherwise(applications: Iterable[Application], duty: Duty, *, by: User) -> set:
+    """Keys of those where the duty is not this person's to take: another one is theirs, or it is their own class."""
+    rows = list(applications)
+    found = _barred(rows, duty, by)
+    wanted = {row.pk: duty for row in rows}
+    for other, theirs in _by_other(rows, wanted, by).items():
+        found |= _barred(theirs, duty, other)
+    return found
+
+
+def open_to(rows: QuerySet[Application], duty: Duty, *, by: User) -> QuerySet[Application]:
+    """Of the applications those on which neither the person, nor whoever they would act for, holds another duty."""
+    rows = rows.exclude(Exists(_other_duties(duty, by)))
+    permission = PERMISSION_FOR[duty]
+    acting = scopes.acting(by, permission)
+    own = Q(pk__in=[])
+    for post in scopes.current_appointments(by) if acting else ():
+        if post.acts_for_id is None and scopes.capacity(by, permission, post.unit.path) == post:
+            own |= Q(school_class__path__below=post.unit.path)
+    for post in acting:
+        there = Q(school_class__path__below=post.unit.path) & ~own
+        assert post.acts_for is not None  # that is what acting means
+        rows = rows.exclude(there & Exists(_other_duties(duty, post.acts_for)))
+    return rows
+
+
+def _other_duties(duty: Duty, person: User) -> QuerySet[DutyHolder]:
+    return DutyHolder.objects.filter(application=OuterRef("pk"), by=person).exclude(duty=duty)
+
+
+def _by_other(rows: list[Application], wanted: _Wanted, by: User) -> dict[User, list[Application]]:
+    found: dict[User, list[Application]] = {}
+    for duty in set(wanted.values()):
+        alike = [row for row in rows if wanted[row.pk] == duty]
+        names = acted_for(alike, duty, by=by)
+        for row in alike:
+            if row.pk in names:
+                found.setdefault(names[row.pk], []).append(row)
+    return found
+
+
+def _held(rows: Iterable[Application], person: User) -> dict[object, Duty]:
+    return {
+        holder.application_id: Duty(holder.duty)
+        for chunk in pieces((row.pk for row in rows), _CHUNK)
+        for holder in DutyHolder.objects.filter(application__in=chunk, by=person)
+    }
+
+
+def _above_the_class(duty: Duty) -> bool:
+    return duty not in (Duty.FILING, Duty.CLASS_REVIEW)
+
+
+def _barred(rows: list[Application], duty: Duty, person: User) -> set:
+    found = {key for key, held in _held(rows, person).items() if held != duty}
+    own = own_class_paths(person) if _above_the_class(duty) else set()
+    return found | {row.pk for row in rows if row.school_class.path in own}
+
+
+def _refuse_held(rows: list[Application], wanted: _Wanted, person: User, by: User) -> None:
+    held = _held(rows, person)
+    clash = [row for row in rows if held.get(row.pk, wanted[row.pk]) != wanted[row.pk]]
+    if not clash:
+        return
+    done = "、".join(sorted({held[row.pk].label for row in clash}))
+    _note(clash, wanted, by, person, held=sorted({held[row.pk] for row in clash})[0])
+    if person == by:
+        raise SamePerson(f"您已经办理过其中 {len(clash)} 份申请的{done}，同一份申请的两个环节不能由同一人办理。")
+    raise SamePerson(
+        f"{person.name}已经办理过其中 {len(clash)} 份申请的{done}，您代理{person.name}，同样不能办理另一个环节。"
+        "请由没有经手这些申请的人办理。"
+    )
+
+
+def _refuse_own_class(rows: list[Application], wanted: _Wanted, person: User, by: User) -> None:
+    above = [row for row in rows if _above_the_class(wanted[row.pk])]
+    own = own_class_paths(person) if above else set()
+    clash = [row for row in above if row.school_class.path in own]
+    if not clash:
+        return
+    _note(clash, wanted, by, person, held="own_class")
+    if person == by:
+        raise SamePerson("您是这个班的班主任，本班学生的上一级评审要由他人办理。")
+    raise SamePerson(f"{person.name}是这个班的班主任，您代理{person.name}，本班学生的上一级评审同样要由他人办理。")
+
+
+def _note(clash: list[Application], wanted: _Wanted, by: User, person: User, *, held: str) -> None:
+    first = clash[0]
+    one_class = len({row.school_class_id for row in clash}) == 1
+    detail = [("duty", str(wanted[first.pk])), ("held_duty", str(held))]
+    if person != by:
+        detail.append(("for", person.username))
+    refusals.note(
+        refusals.Refused(
+            REFUSED,
+            by,
+            first.school_class if one_class else first.school,
+            f"subsidies.application:{first.pk}" if len(clash) == 1 else f"subsidies.round:{first.round_id}",
+            tuple(detail),
+            frozenset(row.pk for row in clash),
+        )
+    )
+
+
+def _write(rows: list[Application], wanted: _Wanted, person: User, deputy: User | None) -> None:
+    held = _held(rows, person)
+    DutyHolder.objects.bulk_create(
+        [
+            DutyHolder(application=row, by=person, duty=wanted[row.pk], deputy=deputy)
+            for row in rows
+            if row.pk not in held
+        ],
+        batch_size=_CHUNK,
+    )

@@ -1,0 +1,127 @@
+"""家长回执: recording what guardians answered, refusals too; the scan of the signed slip."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+
+from accounts import access, audit, clock
+from accounts.models import Unit, User
+from accounts.roles import Permission
+from documents import uploads
+from documents.models import Upload
+from students.models import Enrolment, Standing
+
+from . import applications, concerns, filing
+from .models import Application, Receipt, Round
+from .states import State
+
+_A = Receipt.Answer
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One pupil of a class whose slips were recorded together: the receipt, or why it was refused."""
+
+    enrolment: Enrolment
+    receipt: Receipt | None = None
+    refusal: str = ""
+
+
+def record(
+    round_: Round,
+    school_class: Unit,
+    enrolment: Enrolment,
+    *,
+    answer: str,
+    signed_on: dt.date,
+    scan: UploadedFile | None = None,
+    by: User,
+) -> Receipt:
+    """Put a guardian's answer on record; the newest of a pupil counts. What says the same as the last adds nothing.
+
+    A refusal takes a draft away, and with the signed slip settles the concern that the pupil was missed; a later wish
+    to apply opens it again. Raises ValidationError when the day is to come, the pupil is not in the class, or the
+    application of somebody who declines was handed in already.
+    """
+    access.require(by, Permission.FILE_APPLICATION, school_class)
+    if answer not in _A.values:
+        raise ValidationError({"answer": "请选择家长意见：申请或不申请。"})
+    if signed_on > clock.today():
+        raise ValidationError({"signed_on": "签字日期不能晚于今天。"})
+    if not round_.unit.contains(school_class):
+        raise ValidationError(f"“{round_}”不包括{school_class}，请在本校可用的批次中登记。")
+    with transaction.atomic():
+        place = applications.lock_places([enrolment])[enrolment.pk]
+        if (place.term_id, place.school_class_id, place.standing) != (
+            round_.term_id,
+            school_class.pk,
+            Standing.PRESENT,
+        ):
+            raise ValidationError(f"{place.pupil} 不在{school_class}本学期的名册中，或没有在读，请刷新页面。")
+        standing = applications.lock_standing(round_, [place]).get(place.pupil_id)
+        last = applications.receipts_of(round_, [place.pupil_id]).get(place.pupil_id)
+        if last and scan is None and (last.answer, last.signed_on) == (answer, signed_on):
+            return last
+        if answer == _A.DECLINES and standing is not None:
+            _give_up(standing, place, by=by)
+        upload = uploads.store(scan, kind=Upload.Kind.EVIDENCE, unit=place.school, by=by) if scan else None
+        receipt = Receipt.objects.create(
+            round=round_,
+            pupil=place.pupil,
+            school_class=school_class,
+            answer=answer,
+            signed_on=signed_on,
+            guardian=_guardian(place),
+            scan=upload,
+            recorded_at=clock.now(),
+            recorded_by=by,
+        )
+        concerns.heard_from_guardian(receipt)
+        audit.record("receipt.record", receipt, by=by, unit=school_class, answer=answer, on=signed_on.isoformat())
+    return receipt
+
+
+def record_all(
+    round_: Round, school_class: Unit, answers: Iterable[tuple[Enrolment, str]], *, signed_on: dt.date, by: User
+) -> list[Answered]:
+    """Record a pile of slips of one class; each by itself, so that one that cannot go stops no other."""
+    access.require(by, Permission.FILE_APPLICATION, school_class)
+    done = []
+    for enrolment, answer in answers:
+        try:
+            receipt = record(round_, school_class, enrolment, answer=answer, signed_on=signed_on, by=by)
+        except ValidationError as refusal:
+            done.append(Answered(enrolment, refusal=" ".join(refusal.messages)))
+        except PermissionDenied as refusal:
+            done.append(Answered(enrolment, refusal=str(refusal)))
+        else:
+            done.append(Answered(enrolment, receipt))
+    return done
+
+
+def _give_up(standing: Application, place: Enrolment, *, by: User) -> None:
+    """A draft goes with the guardian's refusal. What was handed in is taken back on its own page, with the reason."""
+    is_here = standing.school_class_id == place.school_class_id
+    if standing.state != State.DRAFT or not is_here:
+        raise ValidationError(
+            f"{place.pupil} 已有申请（{standing.get_state_display()}）。家长放弃的，请先到申请页撤回，再登记“不申请”；"
+            "已经撤不回的，请联系学校资助专干。"
+        )
+    filing.take_away(standing, note="家长回执：不申请", by=by)
+
+
+def _guardian(place: Enrolment) -> str:
+    name, relation = place.pupil.guardian_name, place.pupil.guardian_relation
+    return f"{name}（{relation}）" if name and relation else name
+
+
+def read_scan(receipt: Receipt, *, by: User) -> Upload:
+    """The signed slip, for somebody who is about to see it; leaves an audit row. The page asks who may."""
+    if receipt.scan is None:
+        raise ValidationError("这份回执没有上传扫描件。")
+    audit.record("receipt.read_scan", receipt, by=by, unit=receipt.school_class)
+    return receipt.scan

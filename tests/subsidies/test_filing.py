@@ -1,0 +1,403 @@
+"""The class's list as it is typed: each row by itself, handed in together with a result per pupil."""
+
+import datetime as dt
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts import clock
+from accounts.models import AuditRow, User
+from students import circumstances, list_profiles
+from students.models import BankAccount, Category, Circumstance, Enrolment, ListMatch, Pupil
+from subsidies import class_facts, receipts
+from subsidies.filing import Overwritten, Typed, Verdict, hand_over, keep, mark
+from subsidies.models import Application, ChangeEffect, DutyHolder, Round
+from subsidies.states import State, Step
+from subsidies.workflow import advance
+from tests import cast as casting
+from tests.cast import Cast, enrol, open_round, refreshed, submitted
+from tests.students import list_files
+
+from .test_bulk import asked, crowd
+
+
+@pytest.fixture
+def signed_in() -> Callable[[User], Client]:
+    def sign(user: User) -> Client:
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return sign
+
+
+def stands(row: Enrolment) -> Application | None:
+    return Application.objects.filter(pupil=row.pupil_id).exclude(state=State.WITHDRAWN).first()
+
+
+@pytest.fixture
+def row(cast: Cast, round_: Round) -> Enrolment:
+    return enrol(cast, cast.class_a1, name="张一")
+
+
+# --- one row ---------------------------------------------------------------------------------------
+
+
+def test_a_row_is_there_changed_and_gone_as_it_is_typed(cast: Cast, round_: Round, row: Enrolment) -> None:
+    first = keep(round_, cast.class_a1, Typed(row, True, reason="父亲患病", seen=mark(None)), by=cast.teacher_a1)
+    assert (first.state, first.reason, first.filed_by) == (State.DRAFT, "父亲患病", cast.teacher_a1)
+    seen = mark(first)
+    second = keep(round_, cast.class_a1, Typed(row, True, reason="父亲患病住院", seen=seen), by=cast.teacher_a1)
+    assert (second.pk, second.reason) == (first.pk, "父亲患病住院")
+    assert mark(second) != seen
+    gone = keep(round_, cast.class_a1, Typed(row, False, seen=mark(second)), by=cast.teacher_a1)
+    assert gone is None
+    assert not Application.objects.exists()
+    assert not DutyHolder.objects.exists()
+    trail = AuditRow.objects.filter(action__startswith="application.").order_by("pk").values_list("action", flat=True)
+    assert list(trail) == ["application.draft", "application.change_draft", "application.untick"]
+
+
+def test_what_another_window_kept_is_not_overwritten(cast: Cast, round_: Round, row: Enrolment) -> None:
+    here = keep(round_, cast.class_a1, Typed(row, True, reason="甲", seen=mark(None)), by=cast.teacher_a1)
+    for stale in (Typed(row, True, reason="乙", seen=mark(None)), Typed(row, False, seen="0" * 16)):
+        with pytest.raises(Overwritten) as refused:
+            keep(round_, cast.class_a1, stale, by=cast.teacher_a1)
+        assert refused.value.standing == here
+        assert "张一：另一个窗口或同事刚刚改过这一行，现在是：草稿，理由“甲”" in refused.value.messages[0]
+    assert refreshed([here])[0].reason == "甲"
+
+
+def test_what_another_window_took_away_is_said(cast: Cast, round_: Round, row: Enrolment) -> None:
+    here = keep(round_, cast.class_a1, Typed(row, True, seen=mark(None)), by=cast.teacher_a1)
+    keep(round_, cast.class_a1, Typed(row, False, seen=mark(here)), by=cast.teacher_a1)
+    with pytest.raises(Overwritten, match="现在没有勾选") as refused:
+        keep(round_, cast.class_a1, Typed(row, True, reason="乙", seen=mark(here)), by=cast.teacher_a1)
+    assert refused.value.standing is None
+
+
+def test_a_row_sent_twice_because_the_answer_was_lost_is_kept_once(cast: Cast, round_: Round, row: Enrolment) -> None:
+    typed = Typed(row, True, reason="甲", seen=mark(None))
+    first = keep(round_, cast.class_a1, typed, by=cast.teacher_a1)
+    again = keep(round_, cast.class_a1, typed, by=cast.teacher_a1)
+    assert (again.pk, AuditRow.objects.filter(action="application.draft").count()) == (first.pk, 1)
+
+
+def test_a_case_that_came_back_is_not_given_up_by_a_tick(cast: Cast, round_: Round, row: Enrolment) -> None:
+    (filed,) = submitted(cast, round_, row)
+    Application.objects.filter(pk=filed.pk).update(state=State.RETURNED)
+    filed = refreshed([filed])[0]
+    kept = keep(round_, cast.class_a1, Typed(row, False, seen=mark(filed)), by=cast.teacher_a1)
+    assert kept is not None
+    assert kept.state == State.RETURNED
+
+
+def test_what_was_handed_in_is_neither_changed_nor_taken_away(cast: Cast, round_: Round, row: Enrolment) -> None:
+    (filed,) = submitted(cast, round_, row)
+    for typed in (Typed(row, True, reason="改了", seen=mark(filed)), Typed(row, False, seen=mark(filed))):
+        with pytest.raises(ValidationError, match="已经提交（待班级评议）"):
+            keep(round_, cast.class_a1, typed, by=cast.teacher_a1)
+    assert refreshed([filed])[0].reason == "家庭收入低"
+
+
+def test_a_draft_with_the_trace_of_a_change_is_withdrawn_not_deleted(cast: Cast, round_: Round, row: Enrolment) -> None:
+    draft = keep(round_, cast.class_a1, Typed(row, True, seen=mark(None)), by=cast.teacher_a1)
+    casting.change_boarding(row, "day", by=cast.teacher_a1)
+    assert ChangeEffect.objects.get().application == draft
+    assert keep(round_, cast.class_a1, Typed(row, False, seen=mark(draft)), by=cast.teacher_a1) is None
+    draft = refreshed([draft])[0]
+    assert (draft.state, draft.steps.get().note) == (State.WITHDRAWN, "班主任取消勾选")
+
+
+def test_nobody_else_keeps_a_row(cast: Cast, round_: Round, row: Enrolment) -> None:
+    for stranger in (cast.teacher_a2, cast.officer_a, cast.teacher_b1):
+        with pytest.raises(PermissionDenied):
+            keep(round_, cast.class_a1, Typed(row, True, seen=mark(None)), by=stranger)
+        with pytest.raises(PermissionDenied):
+            hand_over(round_, cast.class_a1, [Typed(row, True)], by=stranger)
+    assert not Application.objects.exists()
+
+
+# --- the whole list --------------------------------------------------------------------------------
+
+
+def test_those_that_can_go_go_and_the_others_are_told_why(cast: Cast, round_: Round, row: Enrolment) -> None:
+    fine, other = row, enrol(cast, cast.class_a1, name="钱二")
+    poor_no_more = enrol(cast, cast.class_a1, name="孙三", kinds=())
+    suspended = enrol(cast, cast.class_a1, name="李四")
+    Enrolment.objects.filter(pk=suspended.pk).update(standing="suspended")
+    before = enrol(cast, cast.class_a1, name="周五")
+    submitted(cast, round_, before)
+    elsewhere = enrol(cast, cast.class_a1, name="吴六")
+    keep(round_, cast.class_a1, Typed(elsewhere, True, reason="同事写的", seen=mark(None)), by=cast.teacher_a1)
+    rows = [
+        Typed(fine, True, reason="父亲患病", seen=mark(None)),
+        Typed(other, True, seen=mark(None)),
+        Typed(poor_no_more, True, reason="没有登记", seen=mark(None)),
+        Typed(suspended, True, seen=mark(None)),
+        Typed(before, True, reason="家庭收入低", seen=None),
+        Typed(elsewhere, True, reason="我写的", seen=mark(None)),
+    ]
+    told = {o.typed.enrolment.pupil.name: o for o in hand_over(round_, cast.class_a1, rows, by=cast.teacher_a1)}
+    assert {name: each.verdict for name, each in told.items()} == {
+        "张一": Verdict.SENT,
+        "钱二": Verdict.SENT,
+        "孙三": Verdict.KEPT,
+        "李四": Verdict.UNSAVED,
+        "周五": Verdict.ALREADY,
+        "吴六": Verdict.UNSAVED,
+    }
+    assert "没有登记有效的困难类别" in told["孙三"].sentence
+    assert "休学" in told["李四"].sentence
+    assert told["周五"].sentence == "已经提交过（待班级评议），没有重复提交。"
+    assert "理由“同事写的”" in told["吴六"].sentence
+    assert stands(fine).state == State.SUBMITTED
+    assert stands(poor_no_more).reason == "没有登记", "what was typed is on record"
+    assert stands(elsewhere).reason == "同事写的"
+    assert AuditRow.objects.filter(action="application.submit").count() == 3
+
+
+def test_a_list_sent_twice_goes_once(cast: Cast, round_: Round, row: Enrolment) -> None:
+    rows = [Typed(row, True, reason="甲", seen=mark(None))]
+    assert [o.verdict for o in hand_over(round_, cast.class_a1, rows, by=cast.teacher_a1)] == [Verdict.SENT]
+    (again,) = hand_over(round_, cast.class_a1, rows, by=cast.teacher_a1)
+    assert (again.verdict, "没有重复提交" in again.sentence) == (Verdict.ALREADY, True)
+    assert stands(row).steps.count() == 1
+
+
+def test_after_the_last_day_drafts_are_kept_and_what_came_back_goes(cast: Cast, round_: Round, row: Enrolment) -> None:
+    back = enrol(cast, cast.class_a1, name="钱二")
+    (filed,) = submitted(cast, round_, back)
+    Application.objects.filter(pk=filed.pk).update(state=State.RETURNED)
+    clock.set_demo_day(round_.closes_on + dt.timedelta(days=1))
+    rows = [Typed(row, True, seen=mark(None)), Typed(back, True, reason="补了证明")]
+    told = hand_over(round_, cast.class_a1, rows, by=cast.teacher_a1)
+    assert [o.verdict for o in told] == [Verdict.KEPT, Verdict.SENT]
+    assert told[0].sentence.startswith("填报时间是")
+
+
+def test_a_tier_that_is_missing_stops_only_its_pupil(cast: Cast) -> None:
+    cast.class_a1.school_class.__class__.objects.filter(unit=cast.class_a1).update(stage="senior", grade="高一")
+    cast.class_a1.school_class.refresh_from_db()
+    round_ = open_round(cast, "senior-grant")
+    one, two = enrol(cast, cast.class_a1, name="张一"), enrol(cast, cast.class_a1, name="钱二")
+    tier = round_.programme.tiers[0]
+    rows = [Typed(one, True, tier=tier, seen=mark(None)), Typed(two, True, seen=mark(None))]
+    told = hand_over(round_, cast.class_a1, rows, by=cast.teacher_a1)
+    assert [o.verdict for o in told] == [Verdict.SENT, Verdict.KEPT]
+    assert told[1].sentence == "还没有选择困难等级。选好后再提交。"
+
+
+def test_who_decided_on_one_of_them_before_files_the_others(cast: Cast, round_: Round, row: Enrolment) -> None:
+    other = enrol(cast, cast.class_a1, name="钱二")
+    (filed,) = submitted(cast, round_, row)
+    casting.agree([filed], "class", cast.class_a1, by=cast.grade_head_a)
+    Application.objects.filter(pk=filed.pk).update(state=State.RETURNED)
+    casting.appoint(cast.grade_head_a, "class_teacher", cast.class_a1)
+    rows = [Typed(row, True, reason="改"), Typed(other, True)]
+    told = hand_over(round_, cast.class_a1, rows, by=cast.grade_head_a)
+    assert [o.verdict for o in told] == [Verdict.UNSAVED, Verdict.SENT]
+    assert "同一份申请的两个环节不能由同一人办理" in told[0].sentence
+
+
+def test_a_class_costs_few_questions_however_many(cast: Cast, round_: Round) -> None:
+    pupils = crowd(cast, 23)
+    rows = [Typed(p, True, seen=mark(None)) for p in pupils]
+    few, _ = asked(lambda: hand_over(round_, cast.class_a1, rows[:3], by=cast.teacher_a1))
+    many, _ = asked(lambda: hand_over(round_, cast.class_a1, rows[3:], by=cast.teacher_a1))
+    # A new draft is written by itself (a place in a class that is taken meanwhile stops only that pupil).
+    assert many <= few + 3 * (20 - 3) + 2
+
+
+# --- what the page knows beside ---------------------------------------------------------------------
+
+
+def test_brothers_and_sisters_are_counted_and_not_named(cast: Cast, round_: Round, row: Enrolment) -> None:
+    sister = enrol(cast, cast.class_b1, name="张妹")
+    card = BankAccount.objects.get(pupil=row.pupil)
+    BankAccount.objects.filter(pupil=sister.pupil).update(number_index=card.number_index)
+    submitted(cast, round_, sister)
+    found = class_facts.beside(round_, [row])[row.pupil_id]
+    assert (found.siblings, found.siblings_filed) == (1, 1)
+    page = open_desk(cast, round_)
+    assert "兄弟姐妹 1 人在读，1 人本学期已申请资助" in page
+    assert "张妹" not in page
+
+
+def test_a_household_on_a_list_tells_of_siblings(cast: Cast, round_: Round, row: Enrolment) -> None:
+    sister = enrol(cast, cast.class_b1, name="张妹")
+    list_profiles.load(cast.county, by=cast.clerk)
+    people = [list_files.Somebody(p.pupil.name, list_files.number_of(p.pupil)) for p in (row, sister)]
+    list_files.taken(cast, "disabled", people, clock.today())
+    for match in ListMatch.objects.select_related("entry"):
+        match.entry.household = "同户"
+        match.entry.save(update_fields=["household"])
+    assert class_facts.siblings_of([row.pupil_id]) == {row.pupil_id: {sister.pupil_id}}
+
+
+def collected(cast: Cast, pupil: Pupil, kind: str, **more: object) -> Circumstance:
+    return circumstances.add(
+        pupil, category=Category.objects.get(code=kind), source="collected",
+        valid_from=dt.date(2026, 9, 1), by=cast.teacher_a1, **more,
+    )  # fmt: skip
+
+
+def test_proof_is_asked_where_the_kind_needs_it_and_of_no_list(cast: Cast, round_: Round) -> None:
+    row = enrol(cast, cast.class_a1, name="张一", kinds=("dibao_rural",))  # found by comparison
+    written = collected(cast, row.pupil, "disabled", evidence="残疾证")
+    shown = enrol(cast, cast.class_a1, name="钱二", kinds=())
+    collected(cast, shown.pupil, "orphan", evidence_file=casting.scan("孤儿证.pdf"))
+    unshown = enrol(cast, cast.class_a1, name="孙三", kinds=())
+    bare = collected(cast, unshown.pupil, "orphan", evidence="x")
+    Circumstance.objects.filter(pk=bare.pk).update(evidence="")  # as a roster once brought it
+    found = class_facts.beside(round_, [row, shown, unshown])
+    assert [(w.circumstance, w.words) for w in found[row.pupil_id].wanted] == [(written.pk, "学生本人的残疾人证")]
+    assert not found[row.pupil_id].is_unshown
+    assert found[shown.pupil_id].wanted == []
+    assert found[unshown.pupil_id].is_unshown
+    page = open_desk(cast, round_)
+    assert "缺证明：孤儿证或儿童福利证" in page
+    assert "缺证明：学生本人的残疾人证" not in page
+    assert "1 人缺证明" in page
+    Category.objects.filter(code="orphan").update(needs_evidence=False)
+    assert class_facts.beside(round_, [unshown])[unshown.pupil_id].wanted == []
+
+
+def test_the_desk_asks_the_same_for_one_pupil_and_three(cast: Cast, round_: Round, signed_in) -> None:
+    client, url = signed_in(cast.teacher_a1), desk(cast, round_)
+    counts = []
+    for name in ("张一", "钱二", "孙三"):
+        place = enrol(cast, cast.class_a1, name=name, kinds=())
+        collected(cast, place.pupil, "orphan", evidence="孤儿证")
+        client.get(url)
+        with CaptureQueriesContext(connection) as seen:
+            client.get(url)
+        counts.append(len(seen))
+    assert counts[0] == counts[2]
+
+
+# --- the pages --------------------------------------------------------------------------------------
+
+
+def desk(cast: Cast, round_: Round) -> str:
+    return reverse("class_file", args=[round_.pk, cast.class_a1.pk])
+
+
+def row_address(cast: Cast, round_: Round, key: UUID) -> str:
+    return reverse("class_file_row", args=[round_.pk, cast.class_a1.pk, key])
+
+
+def open_desk(cast: Cast, round_: Round) -> str:
+    client = Client()
+    client.force_login(cast.teacher_a1, backend="django.contrib.auth.backends.ModelBackend")
+    return client.get(desk(cast, round_)).content.decode()
+
+
+def test_a_row_is_answered_with_what_is_on_record(cast: Cast, round_: Round, row: Enrolment, signed_in) -> None:
+    client, url = signed_in(cast.teacher_a1), row_address(cast, round_, row.pk)
+    sent = {"apply": "on", "tier": "", "reason": " 父亲患病 ", "seen": "none"}
+    said = client.post(url, sent)
+    draft = stands(row)
+    assert (said.status_code, said.json()["seen"], said.json()["state"]) == (200, mark(draft), "草稿")
+    assert draft.reason == "父亲患病"
+    stale = client.post(url, sent | {"reason": "别的"})
+    assert (stale.status_code, stale.json()["reason"]) == (409, "父亲患病")
+    assert "没有覆盖" in stale.json()["said"]
+    wrong = client.post(url, sent | {"reason": "手机 13812345678", "seen": mark(draft)})
+    assert (wrong.status_code, "不要写身份证号" in wrong.json()["said"]) == (422, True)
+    assert client.post(url, {"seen": mark(draft)}).json()["apply"] is False
+    assert stands(row) is None
+
+
+def test_a_row_of_another_class_is_not_there(cast: Cast, round_: Round, signed_in) -> None:
+    there = enrol(cast, cast.class_a2)
+    assert signed_in(cast.teacher_a1).post(row_address(cast, round_, there.pk), {"apply": "on"}).status_code == 404
+
+
+def test_the_page_tells_of_each_pupil_that_did_not_go_and_keeps_what_was_typed(
+    cast: Cast, round_: Round, row: Enrolment, signed_in
+) -> None:
+    good, bad = row, enrol(cast, cast.class_a1, name="钱二")
+    other = enrol(cast, cast.class_a1, name="孙三")
+    keep(round_, cast.class_a1, Typed(other, True, reason="同事写的", seen=mark(None)), by=cast.teacher_a1)
+    client, url = signed_in(cast.teacher_a1), desk(cast, round_)
+    said = {"apply": [str(p.pk) for p in (good, bad, other)], "submit": "1"}
+    said |= {f"reason_{good.pk}": "父亲患病", f"reason_{bad.pk}": "电话 13812345678", f"reason_{other.pk}": "我写的"}
+    said |= {f"seen_{p.pk}": "none" for p in (good, bad, other)}
+    answer = client.post(url, said)
+    assert answer.status_code == 302, "the page that follows can be reloaded"
+    page = client.get(url).content.decode()
+    assert "已提交 1 名学生的申请" in page
+    assert "2 名学生没有提交" in page
+    assert "这里不要写身份证号" in page
+    assert "理由“同事写的”" in page
+    assert 'value="我写的"' in page
+    assert 'value="电话 …5678"' in page
+    assert "13812345678" not in page
+    assert page.count("data-unsaved") == 2
+    again = client.get(url).content.decode()
+    assert "名学生没有提交" not in again
+    assert 'value="同事写的"' in again
+
+
+def test_saving_without_a_script_keeps_ticks_and_takes_away_what_is_not_ticked(
+    cast: Cast, round_: Round, row: Enrolment, signed_in
+) -> None:
+    other = enrol(cast, cast.class_a1, name="钱二")
+    drafted = keep(round_, cast.class_a1, Typed(other, True, seen=mark(None)), by=cast.teacher_a1)
+    client, url = signed_in(cast.teacher_a1), desk(cast, round_)
+    sent = {"apply": [str(row.pk)], f"seen_{row.pk}": "none", f"seen_{other.pk}": mark(drafted), "save": "1"}
+    client.post(url, sent)
+    assert (stands(row).state, stands(other)) == (State.DRAFT, None)
+    # A page that never showed the pupil takes nothing away.
+    keep(round_, cast.class_a1, Typed(other, True, seen=mark(None)), by=cast.teacher_a1)
+    client.post(url, {"apply": [str(row.pk)], "submit": "1"})
+    assert (stands(row).state, stands(other).state) == (State.SUBMITTED, State.DRAFT)
+
+
+def test_a_reason_without_a_tick_is_not_lost(cast: Cast, round_: Round, row: Enrolment, signed_in) -> None:
+    client, url = signed_in(cast.teacher_a1), desk(cast, round_)
+    client.post(url, {f"reason_{row.pk}": "写了没勾", f"seen_{row.pk}": "none", "save": "1"})
+    page = client.get(url).content.decode()
+    assert "写了申请理由，没有勾选" in page
+    assert 'value="写了没勾"' in page
+    assert not Application.objects.exists()
+
+
+def test_the_back_button_sends_nothing_twice(cast: Cast, round_: Round, row: Enrolment, signed_in) -> None:
+    client, url = signed_in(cast.teacher_a1), desk(cast, round_)
+    sent = {"apply": [str(row.pk)], f"reason_{row.pk}": "甲", f"seen_{row.pk}": "none", "submit": "1"}
+    client.post(url, sent)
+    client.post(url, sent)
+    page = client.get(url).content.decode()
+    assert "没有重复提交" in page
+    assert Application.objects.count() == 1
+    assert stands(row).steps.filter(step=Step.SUBMIT).count() == 1
+
+
+def test_a_guardian_who_declined_is_not_filed_for(cast: Cast, round_: Round, row: Enrolment, signed_in) -> None:
+    receipts.record(round_, cast.class_a1, row, answer="declines", signed_on=clock.today(), by=cast.teacher_a1)
+    with pytest.raises(ValidationError, match="张一：家长2026年10月12日的回执是“不申请”"):
+        keep(round_, cast.class_a1, Typed(row, True, seen=mark(None)), by=cast.teacher_a1)
+    client, url = signed_in(cast.teacher_a1), desk(cast, round_)
+    page = client.get(url).content.decode()
+    assert "家长不申请" in page
+    assert "其中不申请 1 人" in page
+    client.post(url, {"apply": [str(row.pk)], "submit": "1"})
+    assert "回执是“不申请”" in client.get(url).content.decode()
+    assert not Application.objects.exists()
+
+
+def test_an_application_withdrawn_after_it_was_filed_may_be_filed_anew(
+    cast: Cast, round_: Round, row: Enrolment
+) -> None:
+    (filed,) = submitted(cast, round_, row)
+    advance(filed, Step.WITHDRAW, by=cast.teacher_a1, note="填错")
+    (told,) = hand_over(round_, cast.class_a1, [Typed(row, True, seen=mark(None))], by=cast.teacher_a1)
+    assert told.verdict == Verdict.SENT
