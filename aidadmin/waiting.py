@@ -22,8 +22,8 @@ from publicity.models import Notice, Objection
 from students import changes, confirmations, list_versions, rosters, terms
 from students import rollovers as register_rollovers
 from students.models import CalendarYear, ListVersion, Recheck, RosterImport, Standing
-from students.term_keys import term_name
-from subsidies import deadlines, four_eyes, places, quota_words, rounds, school_lists
+from students.term_keys import is_autumn, term_name
+from subsidies import deadlines, four_eyes, places, quota_words, recognitions, rounds, school_lists
 from subsidies.deadline_plans import countdown
 from subsidies.models import Application, Concern, DutyHolder, FollowUp, PayoutSheet, Quota, Round
 from subsidies.states import TURN, WORK, Duty, State
@@ -79,6 +79,7 @@ def _gathered(user: User) -> Iterator[Waiting]:
     yield from _by_round(user)
     yield from _over_quota(user)
     yield from _notices(user)
+    yield from _recognitions(user)
     yield from _concerns(user)
     yield from _changes(user)
     yield from _lists(user)
@@ -343,6 +344,18 @@ def _changes(user: User) -> Iterator[Waiting]:
     follow_ups = scopes.within(follow_ups, user, P.RECORD_PAYMENT, unit="effect__application__school")
     if count := follow_ups.count():
         yield Waiting(count, "件", "异动的发放影响待处理", "已编入批次或已发放的款项", reverse("follow_ups"))
+
+
+def _recognitions(user: User) -> Iterator[Waiting]:
+    """In a spring term, by school: those recognised before it whom nobody has looked at again."""
+    term = terms.current()
+    if term is None or is_autumn(term.key) or not scopes.reach(user, P.HOLD_SCHOOL_REVIEW):
+        return
+    left = recognitions.left_to_recheck(user, term).order_by("school__path")
+    for school, name, count in left.values_list("school", "school__name").annotate(n=Count("*")):
+        detail = f"{name} · {term}，逐人核对家庭情况有没有变化"
+        url = reverse("recognition_rechecks", args=[school])
+        yield Waiting(count, "人", "困难认定待春季复核", detail, url, since=term.starts_on)
 
 
 def _concerns(user: User) -> Iterator[Waiting]:

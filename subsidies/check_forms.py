@@ -39,9 +39,9 @@ class ReturnForm(forms.Form):
         return [self.cases[key] for key in self.cleaned_data["case"]]
 
     def notes(self, found: dict[UUID, list[str]]) -> dict[UUID, str]:
-        """By case: what was found, and what was typed."""
+        """By case: what was found, and what was typed, whole."""
         extra = self.cleaned_data["note"].strip()
-        return {row.pk: "".join([*found[row.pk], extra])[:REMARK_MAX] for row in self.chosen()}
+        return {row.pk: "".join(found[row.pk])[:REMARK_MAX] + extra for row in self.chosen()}
 
 
 class CheckRuleForm(forms.Form):

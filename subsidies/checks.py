@@ -214,16 +214,20 @@ _DAYS = {
     (Step.CLEAR_AFTER_CHECK, State.CLEARED): "cleared_on",
 }
 
+_ROAD = ("submitted_on", "confirmed_on", "published_on", "cleared_on")
+
 
 def _days(keys: list[UUID]) -> dict[UUID, dict[str, Any]]:
     found: dict[UUID, dict[str, Any]] = {}
-    rows = StepTaken.objects.filter(application__in=keys, step__in={step for step, _ in _DAYS})
+    rows = StepTaken.objects.filter(application__in=keys, step__in={Step.PASS_SCHOOL, *(step for step, _ in _DAYS)})
     for key, step, target, at in rows.order_by("pk").values_list("application_id", "step", "target", "at"):
         name = _DAYS.get((Step(step), State(target)))
-        if name == "submitted_on":
-            found[key] = {}  # what came before is of an older round of the road
+        days = found.setdefault(key, {})
+        # What comes after this step on the road is of an older round of it.
+        for later in _ROAD[_ROAD.index(name) if name else 1 :]:
+            days.pop(later, None)
         if name:
-            found.setdefault(key, {})[name] = timezone.localdate(at)
+            days[name] = timezone.localdate(at)
     return found
 
 

@@ -17,7 +17,7 @@ from documents import amounts, xlsx
 from students import privacy
 from students.models import Enrolment
 from students.table_writing import pieces
-from students.term_keys import term_label
+from students.term_keys import is_autumn, term_label
 
 from . import recognitions
 from .models import Application, Decision, Meeting, Recognition
@@ -90,14 +90,15 @@ def years(user: User) -> list[str]:
 
 def schools(user: User, year: str) -> list[dict]:
     """By school (school, school__name): how many count, how many of them ended, in path order."""
-    rows = visible(user, year).order_by("school__path").values("school", "school__name", "kind")
+    rows = visible(user, year).order_by("school__path").values("school", "school__name", "kind", "term__key")
     found: dict[int, dict] = {}
     for row in rows.annotate(n=Count("*")):
         held = found.setdefault(
             row["school"], {"pk": row["school"], "name": row["school__name"], "standing": 0, "rechecked": 0, "ended": 0}
         )
         held["ended" if row["kind"] == Recognition.Kind.ENDED else "standing"] += row["n"]
-        if row["kind"] in (Recognition.Kind.KEPT, Recognition.Kind.CHANGED):
+        is_recheck = row["kind"] in (Recognition.Kind.KEPT, Recognition.Kind.CHANGED)
+        if is_recheck and not is_autumn(row["term__key"]):
             held["rechecked"] += row["n"]
     return list(found.values())
 

@@ -24,8 +24,8 @@ from students.models import Enrolment, Term
 from students.table_writing import pieces
 from students.term_keys import is_autumn
 
-from .models import Application, Decision, Meeting, Programme, Recognition, TierWording
-from .states import ENDED_WITHOUT_AID, State
+from .models import Application, Decision, DutyHolder, Meeting, Programme, Recognition, TierWording
+from .states import ENDED_WITHOUT_AID, Duty, State
 
 _CHUNK = 500
 _ATTEMPTS = 3
@@ -209,7 +209,9 @@ def due(school: Unit, term: Term, *, only: Collection[UUID] | None = None) -> li
         if not held.is_in_force and held.term_id != term.pk:
             continue
         hints = tuple(_hints(held, facts[row.pk], refused))
-        found.append(ToRecheck(row, held, hints, held.kind != Kind.RECOGNISED and held.term_id == term.pk))
+        # Whoever the principal recognised in the spring itself has been looked at.
+        looked = held.kind != Kind.RECOGNISED or not is_autumn(term.key)
+        found.append(ToRecheck(row, held, hints, looked and held.term_id == term.pk))
     return found
 
 
@@ -228,6 +230,16 @@ def _hints(held: Recognition, facts: dict, refused: set[UUID]) -> Iterable[str]:
         yield f"认定以后新登记了{'、'.join(came)}"
     if held.application_id in refused:
         yield "所依据的申请后来不予资助"
+
+
+def left_to_recheck(user: User, term: Term) -> QuerySet[Enrolment]:
+    """The places of the person's schools in the (spring) term whose pupil's recognition stands from before it."""
+    last = Recognition.objects.filter(pupil=OuterRef("pupil"), school_year=school_year(term)).order_by("-version")
+    places = scopes.within(Enrolment.objects.filter(term=term), user, Permission.HOLD_SCHOOL_REVIEW, unit="school")
+    said = enrolment.open_only(places).annotate(
+        last_kind=Subquery(last.values("kind")[:1]), last_term=Subquery(last.values("term")[:1])
+    )
+    return said.filter(last_kind__isnull=False).exclude(last_kind=Kind.ENDED).exclude(last_term=term.pk)
 
 
 def recheck(place: Enrolment, told: Recheck, *, by: User) -> Recognition:
@@ -265,8 +277,8 @@ def _recheck(place: Enrolment, told: Recheck, *, by: User) -> Recognition:
         raise ValidationError(f"{name}的认定刚刚有新的结论，请刷新页面核对后再办理。")
     if not held.is_in_force:
         raise ValidationError(f"{name}的认定已经终止；重新申请并经校长确认后会重新认定。")
-    if held.by_id == by.pk and held.kind == Kind.RECOGNISED:
-        raise PermissionDenied(f"{name}的认定是您确认的，复核要由他人办理。")
+    if whom := _confirmed_by(versions, place, by=by):  # a re-check by others in between changes nothing
+        raise PermissionDenied(f"{name}的认定是{whom}确认的，复核要由他人办理。")
     reason, evidence = redact(told.reason.strip()), redact(told.evidence.strip())
     _check(held, told, term=term, stage=place.stage, reason=reason, evidence=evidence, name=name)
     stored = (
@@ -297,6 +309,18 @@ def _recheck(place: Enrolment, told: Recheck, *, by: User) -> Recognition:
     except IntegrityError:
         raise ValidationError(f"{name}的认定刚刚有新的结论，请刷新页面核对后再办理。") from None
     return row
+
+
+def _confirmed_by(versions: QuerySet[Recognition], place: Enrolment, *, by: User) -> str:
+    """Whose confirmation the recognition rests on, where it is the person's own, was done in their name, or is that of
+    whom they act for; "" where they have no part in it."""
+    cases = versions.filter(kind=Kind.RECOGNISED).values("application")
+    confirmations = DutyHolder.objects.filter(application__in=cases, duty=Duty.CONFIRMATION)
+    holders = set(confirmations.values_list("by_id", flat=True))
+    post = scopes.capacity(by, Permission.HOLD_SCHOOL_REVIEW, place.school_class.path)
+    if by.pk in holders:
+        return "您"
+    return f"您代理的{post.acts_for.name}" if post and post.acts_for and post.acts_for.pk in holders else ""
 
 
 def _check(held: Recognition, told: Recheck, *, term: Term, stage: str, reason: str, evidence: str, name: str) -> None:

@@ -180,6 +180,12 @@ def recognition_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         .order_by("-version")
     )
     held, place = versions[0], _place(row)
+    # What another school said of a pupil since is not for the school that was left.
+    if not any(
+        unit is not None and scopes.allows(request.user, P.VIEW_CASES, unit)
+        for unit in (held.school_class, place and place.school_class)
+    ):
+        raise Http404
     may = place is not None and scopes.allows(request.user, P.HOLD_SCHOOL_REVIEW, place.school)
     if request.method == "POST" and not may:
         raise PermissionDenied(refusal(P.HOLD_SCHOOL_REVIEW))
@@ -198,6 +204,8 @@ def recognition_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         if carried_out(request, form, lambda: recognitions.recheck(place, form.told(), by=request.user)):
             messages.success(request, f"已登记{row.pupil.name}的复核结论。")
             return redirect("recognition", pk=pk)
+    elif request.method == "POST":
+        messages.error(request, f"{row.pupil.name}的认定已经终止，您填写的复核结论没有登记。请看历次结论。")
     context = {
         "row": held,
         "pupil": row.pupil,

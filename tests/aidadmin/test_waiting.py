@@ -8,8 +8,9 @@ from accounts import clock
 from accounts.models import User
 from aidadmin import home
 from aidadmin.waiting import waiting_for
-from subsidies import applications, deadlines
-from subsidies.models import Round
+from students.models import Enrolment, Term
+from subsidies import applications, deadlines, recognitions, rollovers
+from subsidies.models import Recognition, Round
 from subsidies.states import State, Work
 from tests.cast import TODAY, Cast, enrol, open_round, submitted, walk
 
@@ -68,3 +69,23 @@ def test_nobody_is_pressed_for_drafts_of_a_term_that_is_over(cast: Cast) -> None
     assert title in [each.title for each in waiting_for(fresh(cast.teacher_a1))]
     clock.set_demo_day(round_.term.ends_on + dt.timedelta(days=1))
     assert title not in [each.title for each in waiting_for(fresh(cast.teacher_a1))]
+
+
+def test_in_spring_the_officer_sees_how_many_are_still_to_be_rechecked(cast: Cast) -> None:
+    round_ = open_round(cast)
+    walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1), enrol(cast, cast.class_a1)), State.CONFIRMED)
+    title, officer = "困难认定待春季复核", cast.officer_a
+    assert title not in [each.title for each in waiting_for(fresh(officer))]
+    clock.set_demo_day(dt.date(2027, 3, 1))
+    spring = Term.objects.get(key="2026-2027-2")
+    rollovers.run(cast.school_a, spring, {}, by=officer)
+    (line,) = [each for each in waiting_for(fresh(officer)) if each.title == title]
+    assert (line.count, line.since) == (2, spring.starts_on)
+    assert f"/{cast.school_a.pk}/" in line.url
+    assert title not in [each.title for each in waiting_for(fresh(cast.teacher_a1))]
+
+    places = Enrolment.objects.select_related("pupil", "term", "school", "school_class").filter(term=spring)
+    due = [row.place.pk for row in recognitions.due(cast.school_a, spring) if not row.is_done]
+    for place, left in zip(places.filter(pk__in=due), (1, 0), strict=True):
+        recognitions.recheck(place, recognitions.Recheck(Recognition.Kind.KEPT, seen=1), by=officer)
+        assert sum(each.count for each in waiting_for(fresh(officer)) if each.title == title) == left

@@ -9,11 +9,12 @@ from django.urls import reverse
 from accounts.models import AuditRow
 from students.models import BankAccount, Pupil
 from subsidies import applications, checks, reviews, workflow
+from subsidies.check_forms import ReturnForm
 from subsidies.completeness import Check
 from subsidies.models import Application, CheckRule, Programme
 from subsidies.states import State, Step
 from subsidies.workflow import StepRefused
-from tests.cast import Cast, enrol, minutes, refreshed, submitted, walk
+from tests.cast import Cast, agree, enrol, minutes, refreshed, submitted, walk
 
 from .shortcuts import walk_on
 from .test_pages import open_as, text_of
@@ -107,6 +108,25 @@ def test_what_no_paper_can_mend_goes_its_road_again_and_the_rest_goes_on(cast, c
 def agree_with_opinion(cast, row, level, unit, *, by) -> None:
     verdict = reviews.Verdict(refreshed([row])[0], "agree", votes_for=10, votes_against=0, opinion="情况属实")
     reviews.hold(round_=row.round, unit=unit, level=level, minutes=minutes(), verdicts=[verdict], by=by)
+
+
+def test_days_of_an_older_round_of_the_road_are_not_out_of_order(cast, cleared) -> None:
+    """The county sends one back to the school, whose meeting is later than the first notice."""
+    workflow.advance_all(cleared, Step.REPORT, by=cast.officer_a)
+    workflow.advance(cleared[0], Step.RETURN_TO_SCHOOL, by=cast.clerk, note="请重新评审")
+    agree(refreshed(cleared[:1]), "school", cast.school_a, by=cast.officer_a)
+    workflow.advance_all(cleared[:1], Step.CONFIRM, by=cast.principal_a)
+    row = refreshed(cleared)[0]
+    assert "dates" not in codes([row])[0]
+    with pytest.raises(StepRefused, match="没有查到不能上报的问题"):
+        workflow.advance(row, Step.RETURN_FOR_PAPERS, by=cast.officer_a, note="想退回")
+
+
+def test_what_the_officer_typed_stands_whole_after_many_findings() -> None:
+    case = Application(pupil=Pupil(name="张一"))
+    form = ReturnForm({"case": [str(case.pk)], "note": "请补写意见"}, cases=[case])
+    assert form.is_valid()
+    assert form.notes({case.pk: ["缺材料。" * 40, "日期倒置。" * 40]})[case.pk].endswith("请补写意见")
 
 
 def test_nobody_goes_back_without_a_finding_that_stops(cast, cleared, whole) -> None:

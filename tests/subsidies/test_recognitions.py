@@ -10,8 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts import clock
-from accounts.models import AuditRow
+from accounts import appointments, clock
+from accounts.models import AuditRow, User
 from students import circumstances, privacy
 from students.models import Enrolment, Term
 from subsidies import checks, ledger, recognitions, rollovers, rounds, workflow
@@ -19,7 +19,7 @@ from subsidies.completeness import Check
 from subsidies.models import Application, Programme, Recognition, TierWording
 from subsidies.recognitions import Recheck
 from subsidies.states import State, Step
-from tests.cast import Cast, appoint, enrol, open_round, refreshed, scan, submitted, teacher_of, walk
+from tests.cast import Cast, appoint, enrol, open_round, person, refreshed, scan, submitted, teacher_of, walk
 
 from .test_pages import open_as, text_of
 
@@ -179,6 +179,43 @@ def test_who_confirmed_or_teaches_the_class_does_not_recheck(cast, confirmed) ->
         recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
     with pytest.raises(PermissionDenied):
         recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.grade_head_a)
+
+
+def test_who_confirmed_does_not_recheck_after_others_have_either(cast, confirmed) -> None:
+    told = Recheck(K.CHANGED, 1, "特别困难", "父亲病重", "诊断证明")
+    recognitions.recheck(place_of(confirmed[0]), told, by=cast.officer_a)
+    appoint(cast.principal_a, "aid_officer", cast.school_a)
+    ended = Recheck(K.ENDED, 2, "家庭收入已稳定", "家访记录")
+    with pytest.raises(PermissionDenied, match="是您确认的"):
+        recognitions.recheck(place_of(confirmed[0]), ended, by=cast.principal_a)
+
+
+def test_acting_for_somebody_is_no_way_round_it(cast, confirmed) -> None:
+    """Neither may who acts for the one that confirmed; the deputy's own school office would let them otherwise."""
+    appoint(cast.principal_a, "aid_officer", cast.school_a)
+    deputy = person("ma", "马腾", "grade_head", cast.school_a)
+    post = cast.principal_a.appointments.get(role="aid_officer")
+    until = clock.today() + dt.timedelta(days=5)
+    appointments.act_for(post, deputy, starts_on=clock.today(), ends_on=until, reason="外出培训", by=cast.admin)
+    deputy = User.objects.get(pk=deputy.pk)
+    with pytest.raises(PermissionDenied, match="是您代理的周校长确认的"):
+        recognitions.recheck(place_of(confirmed[0]), ENDED, by=deputy)
+
+
+def test_what_was_typed_after_somebody_ended_it_is_not_dropped_in_silence(cast, confirmed) -> None:
+    recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
+    address = reverse("recognition", args=[held(confirmed[0]).pk])
+    typed = {"seen": 1, "kind": "ended", "reason": "收入已稳定", "evidence": "家访记录"}
+    assert "您填写的复核结论没有登记" in text_of(open_as(cast.officer_a).post(address, typed))
+
+
+def test_a_change_of_the_autumn_is_no_spring_recheck(cast, confirmed) -> None:
+    told = Recheck(K.CHANGED, 1, "特别困难", "父亲病重", "诊断证明")
+    recognitions.recheck(place_of(confirmed[0]), told, by=cast.officer_a)
+    assert [each["rechecked"] for each in ledger.schools(cast.clerk, "2026-2027")] == [0]
+    spring = to_spring(cast)
+    recognitions.recheck(place_of(confirmed[1], spring.key), Recheck(K.KEPT, seen=1), by=cast.officer_a)
+    assert [each["rechecked"] for each in ledger.schools(cast.clerk, "2026-2027")] == [1]
 
 
 def test_all_of_a_list_or_none(cast, confirmed) -> None:
