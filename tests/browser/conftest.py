@@ -1,9 +1,11 @@
 """A running installation, and people at their browsers."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from playwright.sync_api import Browser
 
 from tests import cast as casting
@@ -11,6 +13,8 @@ from tests.looks import PHONE
 
 from .installation import Installation, running
 from .person import Person
+
+SECONDS_FOR_REQUESTS = 20
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +27,24 @@ def county(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 
 @pytest.fixture
-def cast_county(transactional_db: None, moving_clock: None) -> casting.Cast:
+def cast_county(transactional_db: None, moving_clock: None) -> Iterator[casting.Cast]:
     """The county of tests.cast in this very process: for one desk at the browser, whose rows the test looks at."""
-    return casting.gather()
+    yield casting.gather()
+    _let_requests_end()
+
+
+def _let_requests_end() -> None:
+    """What a page sent while it was closed is still being answered: emptying the tables would meet it in a deadlock."""
+    if connection.vendor != "postgresql":
+        return
+    others = "datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+    end = time.monotonic() + SECONDS_FOR_REQUESTS
+    while time.monotonic() < end:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {others}")  # noqa: S608 - our own words
+            if not cursor.fetchone()[0]:
+                return
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")
