@@ -111,6 +111,7 @@ FORM_RENDERER = "accounts.forms.FieldRenderer"
 # --- Database: SQLite unless DATABASE_URL names another -----------------------------------------
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'aid.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["ENGINE"] = "aidadmin.sqlite3"
     # Measured: without IMMEDIATE, transactions that read and then write fail at once under load.
     # FULL, not NORMAL: the records are public money, and a power cut must not take the last commit.
     DATABASES["default"]["OPTIONS"] = {
@@ -130,7 +131,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "accounts.passwords.Argon2Hasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [

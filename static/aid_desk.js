@@ -5,11 +5,17 @@
   var form = document.querySelector("[data-class-desk]");
   if (!form || !window.fetch || !form.requestSubmit) return;
   var base = form.getAttribute("data-class-desk");
-  var token = form.querySelector("input[name=csrfmiddlewaretoken]").value;
+  var token = form.querySelector("input[name=csrfmiddlewaretoken]");
   var place = form.querySelector("[data-desk-state]");
   var submit = form.querySelector("[data-desk-submit]");
-  var PAUSE = 1500, AGAIN = 4000, AT_ONCE = 2;
-  var leaving = false, wish = null, going = 0, queue = [], told = 0;
+  // Milliseconds: after the last key, between two sendings, and until what was not answered is sent again.
+  var PAUSE = 1500, BETWEEN = 2500, AGAIN = 4000;
+  // Bytes of one sending: what a browser still carries when the page is left is 64 kB in all.
+  var AT_ONCE = 50000;
+  var ENDED = "登录已过期，没有保存。请在新窗口重新登录，再回来提交或改动任意一行；填的内容都还在，会一起保存。";
+  // The row marks: `sent` what is on its way, `down` sent without an answer, `ended` refused because nobody is signed in,
+  // `held` somebody else's text is in the way, `failed` the person has to do something.
+  var leaving = false, wish = null, going = 0, queue = [], told = 0, lastSent = 0, timer = 0;
 
   var rows = Array.prototype.map.call(form.querySelectorAll("tr[data-row]"), function (line) {
     var key = line.getAttribute("data-row");
@@ -20,7 +26,7 @@
       reason: line.querySelector("input[name='reason_" + key + "']"),
       seen: line.querySelector("input[name='seen_" + key + "']"),
       state: line.querySelector("[data-row-state]"),
-      timer: 0, sent: null, held: false, failed: false, down: false,
+      timer: 0, sent: null, held: false, failed: false, down: false, ended: false,
     };
     // What the record says, as far as this page knows: a browser that fills fields again does not change that.
     row.kept = { apply: row.box.defaultChecked, tier: row.tier ? startOf(row.tier) : "", reason: row.reason.defaultValue };
@@ -52,64 +58,112 @@
     window.clearTimeout(row.timer);
     row.timer = 0;
     if (row.sent || row.held || queue.indexOf(row) >= 0) return; // what is typed meanwhile goes when this is answered
-    if (same(now(row), row.kept)) { if (row.failed) say(row, "", ""); return; }
+    if (same(now(row), row.kept)) { if (row.failed) say(row, "", ""); row.ended = false; return; }
     queue.push(row);
-    next();
+    next(false);
   }
-  function next() {
-    while (going < AT_ONCE && queue.length) send(queue.shift(), now);
+  // One sending at a time, with what came together meanwhile: a teacher who ticks quickly asks the server seldom.
+  function next(atOnce) {
+    window.clearTimeout(timer);
+    if (queue.length && !going) {
+      var wait = atOnce ? 0 : Math.max(0, lastSent + BETWEEN - Date.now());
+      if (wait) { timer = window.setTimeout(function () { next(true); }, wait); } else { send(fitting(), false); }
+    }
     summary();
   }
-  function send(row, what) {
-    row.sent = row.sent || what(row);
-    going += 1;
-    say(row, "正在保存", "");
+  function part(row) {
     var body = new URLSearchParams();
-    if (row.sent.apply) body.set("apply", "on");
-    body.set("tier", row.sent.tier);
-    body.set("reason", row.sent.reason);
-    body.set("seen", row.seen.value);
-    window.fetch(base + row.key + "/", {
-      method: "POST", body: body, credentials: "same-origin", redirect: "manual", keepalive: true,
-      headers: { "X-CSRFToken": token, "Accept": "application/json" },
+    body.set("seen_" + row.key, row.seen.value);
+    if (row.sent.apply) body.set("apply", row.key);
+    body.set("tier_" + row.key, row.sent.tier);
+    body.set("reason_" + row.key, row.sent.reason);
+    return body.toString();
+  }
+  // The first rows of the queue that go together.
+  function fitting() {
+    var some = [], size = 0;
+    while (queue.length) {
+      queue[0].sent = queue[0].sent || now(queue[0]);
+      size += part(queue[0]).length + 1;
+      if (some.length && size > AT_ONCE) { queue[0].sent = null; break; }
+      some.push(queue.shift());
+    }
+    return some;
+  }
+  // A sign-in in another window changes the token: the cookie has the one that counts.
+  function fresh() {
+    var found = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie);
+    return found ? found[1] : token.value;
+  }
+  function send(some, last) {
+    going += 1;
+    lastSent = Date.now();
+    some.forEach(function (row) { say(row, "正在保存", ""); });
+    window.fetch(base + "rows/", {
+      method: "POST", body: some.map(part).join("&"), credentials: "same-origin", redirect: "manual", keepalive: last,
+      headers: { "X-CSRFToken": fresh(), "Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded" },
     }).then(function (answer) {
       if (answer.type === "opaqueredirect") return { status: 401, said: {} };
-      if (!/json/.test(answer.headers.get("Content-Type") || "")) return { status: answer.status < 500 ? 400 : 500, said: {} };
-      return answer.json().then(function (said) { return { status: answer.status, said: said }; });
+      if (!/json/.test(answer.headers.get("Content-Type") || "")) return { status: answer.status < 500 ? answer.status : 500, said: {} };
+      return answer.json().then(function (said) { return { status: answer.status, said: said }; }, function () { return { status: 0, said: {} }; });
     }, function () { return { status: 0, said: {} }; }).then(function (answer) {
       going -= 1;
-      heard(row, answer.status, answer.said);
-      next();
-      if (wish && !going) handIn();
+      heard(some, answer.status, answer.said);
+      if (wish && answer.status !== 200) {
+        wish = null; // handing in would lose the page
+        place.scrollIntoView({ block: "center" });
+      }
+      if (wish && !going && !queue.length) { handIn(); } else { next(Boolean(wish)); }
     });
   }
-  function heard(row, status, said) {
-    var sent = row.sent;
-    if (status === 0 || status >= 500) {
+  function heard(some, status, said) {
+    if (status === 0 || status >= 500 || status === 429) {
       // The same once more, until it is answered: whether it arrived is not known.
-      row.down = true;
-      wish = null; // handing in would lose the page
-      say(row, "", "网络不通，还没有保存，会自动再试");
-      window.setTimeout(function () { if (row.sent && !leaving) send(row, now); }, AGAIN);
+      some.forEach(function (row) { row.down = true; say(row, "", "网络不通，还没有保存，会自动再试"); });
+      window.setTimeout(function () { if (!leaving) send(some, false); }, AGAIN);
       return;
     }
-    row.sent = null;
-    row.down = false;
-    if (status === 200) {
+    some.forEach(function (row) {
+      var sent = row.sent;
+      row.sent = null;
+      row.down = false;
+      if (status === 200) {
+        answered(row, sent, said.rows[row.key] || {});
+      } else {
+        row.ended = true;
+        say(row, "", status === 401 ? ENDED : said.said || "没有保存。请在新窗口打开本页，看是否要重新登录，再回来提交；填的内容都还在。");
+      }
+    });
+    if (status === 200) rows.filter(function (row) { return row.ended; }).forEach(function (row) { row.ended = false; save(row); });
+  }
+  function answered(row, sent, said) {
+    if (said.status === 200) {
       row.seen.value = said.seen;
       row.kept = sent;
       told += 1;
-      say(row, said.state ? said.state + " 已保存" : "已取消", "");
+      if (said.state) { say(row, said.state + " 已保存", ""); } else { say(row, "已取消", ""); }
       if (!same(now(row), sent)) later(row, 0);
-    } else if (status === 409) {
+    } else if (said.status === 409) {
       row.held = true;
       say(row, "", said.said);
       choice(row, said);
-    } else if (status === 401) {
-      say(row, "", "登录已过期，没有保存。请在新窗口重新登录，再回来改动这一行，填的内容都还在。");
     } else {
+      if (said.apply && !sent.apply && !row.box.checked) {
+        // What is on record cannot be given up by a tick: the page shows what holds.
+        row.box.checked = true;
+        row.kept = { apply: true, tier: said.tier, reason: said.reason };
+        row.seen.value = said.seen;
+        row.box.dispatchEvent(new Event("change", { bubbles: true }));
+      }
       say(row, "", said.said || "没有保存。请刷新页面后再填。");
+      if (said.page) link(row, said.page, said.state);
     }
+  }
+  function link(row, page, words) {
+    var anchor = document.createElement("a");
+    anchor.href = page;
+    anchor.textContent = "打开申请页（" + words + "）";
+    row.state.appendChild(anchor);
   }
   function choice(row, said) {
     [["用已保存的", false], ["用我填的", true]].forEach(function (each) {
@@ -156,6 +210,7 @@
     var row = rowOf(event.target);
     if (!row || event.target !== row.reason) return;
     if (row.reason.value.trim() && !row.box.checked) tick(row);
+    leaving = false; // a page that was stopped on its way out is typed into again
     later(row, PAUSE);
     summary();
   });
@@ -176,34 +231,50 @@
 
   // --- handing in and leaving -----------------------------------------------------------------------
 
-  // What is on its way must have arrived first, or the list would look as if somebody else had changed it.
+  // What was typed is on record before the page is given up: whatever becomes of handing in, nothing is lost.
+  function waits() {
+    rows.forEach(function (row) {
+      if (row.timer || row.ended || (!row.failed && !same(now(row), row.kept))) { row.ended = false; save(row); }
+    });
+    next(true);
+    return going || queue.length;
+  }
   form.addEventListener("submit", function (event) {
-    rows.forEach(function (row) { window.clearTimeout(row.timer); row.timer = 0; });
-    queue = []; // the list itself carries what was not sent yet
-    var down = rows.some(function (row) { return row.down; });
-    if (!going && !down) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (down) { summary(); place.scrollIntoView({ block: "center" }); return; }
-    wish = event.submitter || submit;
+    if (rows.some(function (row) { return row.down; })) {
+      event.preventDefault();
+      event.stopPropagation();
+      summary();
+      place.scrollIntoView({ block: "center" });
+    } else if (waits()) {
+      event.preventDefault();
+      event.stopPropagation();
+      wish = event.submitter || submit;
+    }
   });
   function handIn() {
     var button = wish;
     wish = null;
+    token.value = fresh();
     form.requestSubmit(button);
   }
   // After everybody else has had a say (a question that was answered with no).
   window.addEventListener("submit", function (event) {
     if (event.target === form) leaving = !event.defaultPrevented;
   });
+  function parting() {
+    rows.forEach(function (row) { save(row); });
+    window.clearTimeout(timer);
+    // Beside one that is on its way: the page may not live to see its answer.
+    if (queue.length) send(fitting(), true);
+  }
   window.addEventListener("beforeunload", function (event) {
     if (leaving || !unsaved().length) return;
-    rows.forEach(function (row) { save(row); });
+    parting();
     event.preventDefault();
     event.returnValue = "";
   });
   document.addEventListener("visibilitychange", function () {
-    if (document.visibilityState === "hidden" && !leaving) rows.forEach(function (row) { save(row); });
+    if (document.visibilityState === "hidden" && !leaving) parting();
   });
   window.addEventListener("pageshow", function (event) {
     leaving = false;

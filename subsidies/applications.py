@@ -77,6 +77,14 @@ class Wish:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Listed:
+    """One pupil of the class and the application that stands for the round's programme and term, wherever it is."""
+
+    enrolment: Enrolment
+    application: Application | None
+
+
 _ELSEWHERE = "本学期已有申请，由原班级或学校继续办理，不用再填报。"
 
 
@@ -103,20 +111,32 @@ def had_before(programme: Programme, pupils: Iterable[UUID], term: Term | None) 
     return set(rows.values_list("pupil_id", flat=True))
 
 
-def candidates(round_: Round, school_class: Unit) -> list[Candidate]:
-    """Every pupil of the class in the round's term, those entitled first. A constant number of queries.
+def listed(round_: Round, school_class: Unit, *, among: Iterable[UUID] | None = None) -> list[Listed]:
+    """Every pupil of the class in the round's term (or those of them that are named by enrolment), by name, with what
+    stands for each. Two queries. Who has left the class is not among them."""
+    places = Enrolment.objects.filter(school_class=school_class, term=round_.term)
+    if among is not None:
+        places = places.filter(pk__in=list(among))
+    rows = list(
+        register.open_only(places).select_related("pupil", "school", "school_class").order_by("pupil__name", "pk")
+    )
+    cases = Application.objects.filter(
+        programme=round_.programme, term=round_.term, pupil__in=[row.pupil_id for row in rows]
+    )
+    held = {a.pupil_id: a for a in cases.exclude(state__in=ENDED_WITHOUT_AID).select_related("pupil", "enrolment")}
+    return [Listed(row, held.get(row.pupil_id)) for row in rows]
+
+
+def candidates(round_: Round, school_class: Unit, *, among: Iterable[UUID] | None = None) -> list[Candidate]:
+    """Every pupil of the class in the round's term (or those named by enrolment), those entitled first. A constant
+    number of queries.
 
     Who has left the class is not among them; who is suspended is, and may not file.
     """
-    enrolments = list(
-        register.open_only(Enrolment.objects.filter(school_class=school_class, term=round_.term))
-        .select_related("pupil", "school", "school_class")
-        .order_by("pupil__name", "pk")
-    )
+    on_list = listed(round_, school_class, among=among)
+    enrolments = [row.enrolment for row in on_list]
     by_pupil = {row.pupil_id: row.pk for row in enrolments}
-    cases = Application.objects.filter(programme=round_.programme, term=round_.term, pupil__in=list(by_pupil))
-    cases = cases.exclude(state__in=ENDED_WITHOUT_AID).select_related("pupil", "enrolment")
-    held = {by_pupil[a.pupil_id]: a for a in cases}
+    held = {row.enrolment.pk: row.application for row in on_list if row.application}
     standing = {
         key: a
         for key, a in held.items()

@@ -88,6 +88,16 @@ def told(standing: Application) -> str:
     return "，".join(part for part in parts if part)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What stands after one row was typed; where it could not be kept, why not."""
+
+    typed: Typed
+    standing: Application | None
+    refused: str = ""
+    is_overwritten: bool = False  # somebody else's text is in the way: both are at hand
+
+
 def keep(round_: Round, school_class: Unit, typed: Typed, *, by: User) -> Application | None:
     """Make one pupil's draft what the row says: there, changed, or gone. Returns what stands then.
 
@@ -107,6 +117,38 @@ def keep(round_: Round, school_class: Unit, typed: Typed, *, by: User) -> Applic
         return _untick(round_, school_class, typed, standing, by=by)
 
 
+def keep_all(round_: Round, school_class: Unit, rows: Iterable[Typed], *, by: User) -> list[Kept]:
+    """Keep every row as `keep` does, each by itself: one that cannot be kept stops no other. In the order given.
+
+    Raises PermissionDenied when the class is not the person's to file for.
+    """
+    access.require(by, Permission.FILE_APPLICATION, school_class)
+    rows, found = list(rows), {}
+    with transaction.atomic():
+        places = applications.lock_places(row.enrolment for row in rows)
+        standing = applications.lock_standing(round_, places.values())
+        todo: list[Typed] = []
+        for row in rows:
+            case = standing.get(row.enrolment.pupil_id)
+            if _says_so(row, case):
+                found[row] = Kept(row, case)
+            elif row.seen not in (None, mark(case)):
+                found[row] = Kept(row, case, _of(Overwritten(row.enrolment.pupil.name, case)), is_overwritten=True)
+            elif row.applies:
+                todo.append(row)
+            elif refused := _refusal(partial(_untick, round_, school_class, row, case, by=by)):
+                found[row] = Kept(row, case, refused)
+            else:
+                found[row] = Kept(row, None if case and case.state == State.DRAFT else case)
+        saved, refusals = _save_what_goes(round_, school_class, todo, by=by)
+        found |= {row: Kept(row, case) for row, case in saved.items()}
+        if refusals:
+            # What was tried and taken back left its mark on the objects, not on the record.
+            standing = applications.lock_standing(round_, places.values())
+            found |= {row: Kept(row, standing.get(row.enrolment.pupil_id), why) for row, why in refusals.items()}
+    return [found[row] for row in rows]
+
+
 def _says_so(typed: Typed, standing: Application | None) -> bool:
     """Whether the record says what the row says: an answer was lost on the way, or two people typed the same."""
     if standing is None or not typed.applies:
@@ -123,8 +165,13 @@ def _untick(
     round_: Round, school_class: Unit, typed: Typed, standing: Application | None, *, by: User
 ) -> Application | None:
     is_here = standing is not None and standing.round_id == round_.pk and standing.school_class_id == school_class.pk
-    if standing is None or not is_here or standing.state == State.RETURNED:
+    if standing is None or not is_here:
         return standing
+    if standing.state == State.RETURNED:
+        raise ValidationError(
+            f"{typed.enrolment.pupil} 的申请是退回来的，取消勾选不会终止它。不再申请的，请到申请页撤回并写明原因；"
+            "要继续申请的，请保留勾选。"
+        )
     if standing.state != State.DRAFT:
         raise ValidationError(
             f"{typed.enrolment.pupil} 的申请已经提交（{standing.get_state_display()}）。不再申请的，请到申请页撤回。"
@@ -165,8 +212,8 @@ def hand_over(round_: Round, school_class: Unit, rows: Iterable[Typed], *, by: U
         todo: list[Typed] = []
         for row in rows:
             case = standing.get(row.enrolment.pupil_id)
-            if not row.applies and (case is None or case.state != State.DRAFT):
-                continue  # nothing of the row is on record, or it came back and only its page gives it up
+            if not row.applies and (case is None or case.state not in _WITH_THE_CLASS):
+                continue  # nothing of the row is on record
             if case and row.applies and _was_sent(case, round_, school_class):
                 say(row, Verdict.ALREADY, _sent_before(case, row))
             elif not _says_so(row, case) and row.seen not in (None, mark(case)):
@@ -174,27 +221,19 @@ def hand_over(round_: Round, school_class: Unit, rows: Iterable[Typed], *, by: U
             elif row.applies:
                 todo.append(row)
             elif refused := _refusal(partial(keep, round_, school_class, row, by=by)):
-                say(row, Verdict.UNSAVED, refused)
-        drafts: dict[UUID, Application] = {}
-
-        def save(some: Sequence[Typed]) -> None:
-            saved = applications.save_drafts(round_, school_class, [row.wish for row in some], by=by)
-            drafts.update({row.enrolment.pk: case for row, case in zip(some, saved, strict=True)})
-
-        for row, why in _as_many_as_go(todo, save).items():
+                say(row, Verdict.KEPT if case and case.state == State.RETURNED else Verdict.UNSAVED, refused)
+        drafts, refusals = _save_what_goes(round_, school_class, todo, by=by)
+        for row, why in refusals.items():
             say(row, Verdict.UNSAVED, why)
         ready = []
         for row in todo:
-            case = drafts.get(row.enrolment.pk)
-            if case is None or row.enrolment.pk in found:
+            if row not in drafts:
                 continue
-            if why := _not_yet(case, round_):
+            if why := _not_yet(drafts[row], round_):
                 say(row, Verdict.KEPT, why)
             else:
                 ready.append(row)
-        refusals = _as_many_as_go(
-            ready, lambda some: applications.submit([drafts[row.enrolment.pk] for row in some], by=by)
-        )
+        refusals = _as_many_as_go(ready, lambda some: applications.submit([drafts[row] for row in some], by=by))
         for row in ready:
             say(row, Verdict.KEPT if row in refusals else Verdict.SENT, refusals.get(row, ""))
     return [found[row.enrolment.pk] for row in rows if row.enrolment.pk in found]
@@ -222,6 +261,20 @@ def _not_yet(case: Application, round_: Round) -> str:
             "需要延长请联系开启批次的人员。"
         )
     return ""
+
+
+def _save_what_goes(
+    round_: Round, school_class: Unit, rows: Sequence[Typed], *, by: User
+) -> tuple[dict[Typed, Application], dict[Typed, str]]:
+    """The drafts of the rows that could be saved, and why the others could not."""
+    drafts: dict[Typed, Application] = {}
+
+    def save(some: Sequence[Typed]) -> None:
+        saved = applications.save_drafts(round_, school_class, [row.wish for row in some], by=by)
+        drafts.update(zip(some, saved, strict=True))
+
+    refused = _as_many_as_go(rows, save)
+    return drafts, refused
 
 
 def _as_many_as_go(rows: Sequence[Typed], deed: Callable[[Sequence[Typed]], object]) -> dict[Typed, str]:

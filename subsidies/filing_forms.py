@@ -1,6 +1,6 @@
 """What a class teacher types at the class's desk: the list, one row of it, guardians' receipts, proofs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from django import forms
@@ -17,10 +17,11 @@ from students.forms import CategoryChoice
 from students.models import Category, Enrolment
 
 from . import filing
-from .applications import Candidate
+from .applications import Candidate, Listed
 from .class_facts import Wanted
 from .filing import Typed
-from .models import Receipt, Round
+from .models import Application, Receipt, Round
+from .states import State
 
 REASON_LENGTH = 500
 
@@ -49,30 +50,61 @@ def _tier(round_: Round, *, amounts: Mapping[str, str] | None = None, **kwargs: 
     return forms.ChoiceField(choices=tiers, required=False, error_messages=unknown, **kwargs)
 
 
-class RowForm(forms.Form):
-    """One row of the class's list, as it is typed."""
+class SentList:
+    """The class's list as a browser sent it: all of it, or the rows typed since the last time.
 
-    apply = forms.BooleanField(required=False)
-    seen = forms.CharField(required=False, max_length=64)
+    A row counts that is ticked (`apply`), or whose mark (`seen_…`) came with it: whoever was not on the page is left
+    alone.
+    """
 
-    def __init__(self, *args: Any, round_: Round, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["tier"] = _tier(round_)
-        self.fields["reason"] = _reason()
+    def __init__(self, data: QueryDict, *, round_: Round, places: Mapping[str, Listed]) -> None:
+        self.data, self.places = data, places
+        self._tier, self._reason = _tier(round_), _reason()
+        self.ticked = list(dict.fromkeys(data.getlist("apply")))
 
-    def typed(self, place: Enrolment) -> Typed:
-        """The row, of a form that is valid."""
-        said = self.cleaned_data
-        reason = said["reason"].strip()
-        return Typed(place, said["apply"], tier=said["tier"], reason=reason, seen=said["seen"] or None)
+    @staticmethod
+    def keys(data: QueryDict) -> list[str]:
+        """Keys of the enrolments that are spoken of."""
+        marked = (name.removeprefix("seen_") for name in data if name.startswith("seen_"))
+        return list(dict.fromkeys([*data.getlist("apply"), *marked]))
 
-    @property
-    def refusal(self) -> str:
-        return " ".join(str(error) for errors in self.errors.values() for error in errors)
+    def read(self) -> tuple[list[Typed], dict[str, str]]:
+        """The rows, and by key of the enrolment what is wrong with those that cannot be read; under "" what is wrong
+        with all of those no longer in the class."""
+        ticked, rows, refused = set(self.ticked), [], {}
+        for key, listed in self.places.items():
+            seen = self.data.get(f"seen_{key}")
+            if key not in ticked and (seen is None or not _is_with_the_class(listed.application)):
+                continue
+            try:
+                tier = self._tier.clean(self.typed("tier", key))
+                reason = self._reason.clean(self.typed("reason", key)).strip()
+            except ValidationError as wrong:
+                refused[key] = " ".join(wrong.messages)
+            else:
+                rows.append(Typed(listed.enrolment, key in ticked, tier=tier, reason=reason, seen=seen or None))
+        if lost := [key for key in self.ticked if key not in self.places]:
+            refused[""] = f"{len(lost)} 名勾选的学生已不在本班名册中，没有填报。"
+        return rows, refused
+
+    def typed(self, name: str, key: str) -> str:
+        return self.data.get(f"{name}_{key}", "").strip()
+
+    def written_without_tick(self, rows: Iterable[Typed]) -> list[Typed]:
+        """Rows in which somebody wrote a reason and set no tick: nothing of them is kept, and that must be said."""
+        on_record = {
+            listed.enrolment.pk: listed.application.reason for listed in self.places.values() if listed.application
+        }
+        return [row for row in rows if not row.applies and row.reason and row.reason != on_record.get(row.enrolment.pk)]
+
+
+def _is_with_the_class(application: Application | None) -> bool:
+    return application is None or application.state in (State.DRAFT, State.RETURNED)
 
 
 class FilingForm(forms.Form):
-    """One class on one page: who applies, at which tier, why. Works as one form where no script saves the rows.
+    """One class on one page: who applies, at which tier, why. Works as one form where no script saves the rows; what
+    is sent, `SentList` reads.
 
     `typed_before` holds, by key of the enrolment, what was typed and could not be kept the last time.
     """
@@ -108,7 +140,6 @@ class FilingForm(forms.Form):
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """What the page shows of each pupil, with the fields where one may still file."""
-        ticked = set(self.ticked) if self.is_bound else None
         for candidate in self.candidates:
             key = str(candidate.enrolment.pk)
             is_open = f"reason_{key}" in self.fields
@@ -119,60 +150,10 @@ class FilingForm(forms.Form):
                 "open": is_open,
                 "unsaved": key in self.typed_before,
                 "seen": filing.mark(candidate.application),
-                "ticked": key in ticked if ticked is not None else before,
+                "ticked": before,
                 "tier": self[f"tier_{key}"] if f"tier_{key}" in self.fields else None,
                 "reason": self[f"reason_{key}"] if is_open else None,
             }
-
-    @property
-    def ticked(self) -> list[str]:
-        """Keys of the enrolments that are ticked, whether they may be or not."""
-        return list(dict.fromkeys(cast(QueryDict, self.data).getlist("apply")))
-
-    def refuse_empty(self) -> bool:
-        """Whether nobody is ticked: then the form says so."""
-        self.is_valid()
-        if not self.ticked:
-            self.add_error(None, "还没有勾选学生。请勾选要申请的学生；没有人申请时不用提交。")
-        return not self.ticked
-
-    def read(self) -> tuple[list[Typed], dict[str, str]]:
-        """The rows as sent, and by key of the enrolment what is wrong with those that cannot be read.
-
-        A row without a tick counts only if the page sent its mark: whoever was not on the page is left alone.
-        """
-        self.is_valid()
-        ticked, rows, refused = set(self.ticked), [], {}
-        for candidate in self.candidates:
-            key = str(candidate.enrolment.pk)
-            seen = self.data.get(f"seen_{key}")
-            wrong = [str(e) for name in ("tier", "reason") for e in self.errors.get(f"{name}_{key}", [])]
-            if key not in ticked and (seen is None or not candidate.may_file):
-                continue
-            if wrong:
-                refused[key] = " ".join(wrong)
-            elif not candidate.may_file and candidate.application is None:
-                refused[key] = candidate.sentence
-            else:
-                tier, reason = (self.data.get(f"{name}_{key}", "").strip() for name in ("tier", "reason"))
-                rows.append(
-                    Typed(
-                        candidate.enrolment,
-                        key in ticked,
-                        tier=tier,
-                        reason=reason,
-                        seen=seen if candidate.may_file else None,
-                    )
-                )
-        known = {str(c.enrolment.pk) for c in self.candidates}
-        if lost := [key for key in ticked if key not in known]:
-            refused[""] = f"{len(lost)} 名勾选的学生已不在本班名册中，没有填报。"
-        return rows, refused
-
-    def written_without_tick(self, rows: list[Typed]) -> list[Typed]:
-        """Rows in which somebody wrote a reason and set no tick: nothing of them is kept, and that must be said."""
-        on_record = {c.enrolment.pk: c.application.reason for c in self.candidates if c.application}
-        return [row for row in rows if not row.applies and row.reason and row.reason != on_record.get(row.enrolment.pk)]
 
 
 class ReceiptsForm(forms.Form):

@@ -93,7 +93,7 @@ urlpatterns = [
     path("quotas/<int:pk>/reduce/", quotas.quota_reduce, name="quota_reduce"),
     path("rounds/<uuid:pk>/classes/<int:unit>/forms/", declarations.class_forms, name="class_forms"),
     path("rounds/<uuid:pk>/classes/<int:unit>/file/", filing.class_file, name="class_file"),
-    path("rounds/<uuid:pk>/classes/<int:unit>/file/<uuid:enrolment>/", filing.class_file_row, name="class_file_row"),
+    path("rounds/<uuid:pk>/classes/<int:unit>/file/rows/", filing.class_file_rows, name="class_file_rows"),
     path(
         "rounds/<uuid:pk>/classes/<int:unit>/file/<uuid:enrolment>/papers/", receipts.class_papers, name="class_papers"
     ),

@@ -2,7 +2,8 @@
 
 Without --services: SQLite and no queue server but the embedded one, as on a single machine.
 With it: on a PostgreSQL and a Redis that are started here and stopped afterwards, every test that has to do with a
-database or a queue (the mark `services`); the others would only be run a second time.
+database or a queue (the mark `services`), but for those about looks alone (`screen`); the others would only be run a
+second time.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ def main(arguments: list[str]) -> int:
             arguments.remove("--services")
             env["DATABASE_URL"] = stack.enter_context(services.postgresql())
             env["CELERY_BROKER_URL"] = stack.enter_context(services.redis_server())
-            arguments = ["-m", "services", *arguments]  # another -m in the arguments counts instead
+            arguments = ["-m", "services and not screen", *arguments]  # another -m in the arguments counts instead
         if not _named(arguments):
             arguments = [*IN_PARALLEL, *arguments]
         return subprocess.run([sys.executable, "-m", "pytest", *arguments], env=env).returncode

@@ -54,6 +54,7 @@ def _guarded_getaddrinfo(host: object, *args: object, **kwargs: object) -> list:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes seconds (browser, worker, launcher)")
     config.addinivalue_line("markers", "services: has to do with a database or a queue (set by itself, see below)")
+    config.addinivalue_line("markers", "screen: what a page looks like, which no database changes (set by itself)")
     # The same examples every time, and no clock that a busy machine could miss.
     hypothesis.settings.register_profile(
         "steady", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -68,6 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # Files whose tests drive a browser or a worker: in one process, one after the other, or they would starve each other.
 HEAVY = ("tests/browser/", "/test_browser.py", "/test_worker_killed.py")
+# One of them waits for answers of an installation of its own most of the time, so it goes beside the others.
+BESIDE = "tests/browser/test_looks.py"
 # Files that take long by themselves: begun early, or one process would end with them while the other is idle.
 LONG = (
     *("tests/access/test_matrix.py", "tests/aidadmin/test_supervision.py", "tests/students/test_roster_import.py"),
@@ -90,7 +93,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     class Together(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.split("::", 1)[0]
-            return "heavy" if _is_heavy(path) else path
+            return "heavy" if _is_heavy(path) and path != BESIDE else path
 
     config.option.loadscopereorder = False  # the order is that of the collection
     return Together(config, log)  # type: ignore[arg-type]
@@ -108,10 +111,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 # A test that asks for none of these, and bears no mark of pytest-django, is refused every database by pytest-django.
+# (Not `django_db_blocker`: pytest-django gives it to every test there is.)
 SERVICES = {
-    *("db", "transactional_db", "django_db_setup", "django_db_blocker", "live_server", "queue_url"),
+    *("db", "transactional_db", "django_db_setup", "live_server", "queue_url"),
     *("county", "demo_county"),
 }
+# Files about what a page shows in a browser, with nothing in them that a second database could answer otherwise (the
+# pages' own tests ask both): on SQLite only.
+SCREEN = (
+    *("tests/browser/test_looks.py", "tests/browser/test_bad_files.py", "tests/browser/test_packs.py"),
+    *("tests/browser/test_programme_desk.py", "tests/browser/test_shares.py", "tests/browser/test_why.py"),
+    *("tests/browser/test_photographs.py", "tests/accounts/test_browser.py"),
+)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -120,6 +131,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.slow)
     if SERVICES & fixtures or item.get_closest_marker("django_db"):
         item.add_marker(pytest.mark.services)
+    if item.nodeid.split("::", 1)[0] in SCREEN:
+        item.add_marker(pytest.mark.screen)
 
 
 # --- the installation -----------------------------------------------------------------------------

@@ -4,9 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import clock
@@ -14,17 +15,18 @@ from accounts.access import desk
 from accounts.models import Unit
 from accounts.redaction import redact
 from accounts.roles import Permission
-from students import enrolment as register
-from students.models import Enrolment
 
 from .. import applications as verbs
 from .. import class_facts, filing, programmes, quota_words, rollovers
-from ..filing import Outcome, Verdict
-from ..filing_forms import REASON_LENGTH, FilingForm, RowForm
+from ..applications import Listed
+from ..filing import Kept, Outcome, Typed, Verdict
+from ..filing_forms import REASON_LENGTH, FilingForm, SentList
 from ..models import Application, Round
 from .desks import find_round, find_unit
 
 _RESULT = "class_file_result"
+_ROWS_AT_ONCE = 300  # a class, with room
+_HANDED_IN = "这名学生的申请已经提交。不再申请的，请到申请页撤回。"
 
 
 @require_http_methods(["GET", "POST"])
@@ -32,20 +34,16 @@ _RESULT = "class_file_result"
 def class_file(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
     round_ = find_round(request, pk)
     school_class = find_unit(round_, request.user, unit, "class", may=Permission.FILE_APPLICATION)
-    candidates = verbs.candidates(round_, school_class)
-    if "take_over" in request.POST:
-        _take_over(request, round_, school_class)
-        return redirect("class_file", pk=pk, unit=unit)
-    result = None
     if request.method == "POST":
-        form = FilingForm(request.POST, round_=round_, candidates=candidates)
-        if "submit" not in request.POST or not form.refuse_empty():
-            _carry_out(request, form, round_, school_class)
-            # Answered by a page of its own: reloading it, or coming back to it, sends nothing again.
-            return redirect("class_file", pk=pk, unit=unit)
-    else:
-        result = _result(request, round_, school_class)
-        form = FilingForm(round_=round_, candidates=candidates, typed_before=result and result["typed"])
+        if "take_over" in request.POST:
+            _take_over(request, round_, school_class)
+        else:
+            _carry_out(request, round_, school_class)
+        # Answered by a page of its own: reloading it, or coming back to it, sends nothing again.
+        return redirect("class_file", pk=pk, unit=unit)
+    candidates = verbs.candidates(round_, school_class)
+    result = _result(request, round_, school_class)
+    form = FilingForm(round_=round_, candidates=candidates, typed_before=result and result["typed"])
     last = rollovers.last_list(round_, school_class, candidates)
     beside = class_facts.beside(round_, [c.enrolment for c in candidates])
     rows = [
@@ -77,24 +75,38 @@ def class_file(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
 
 @require_POST
 @desk(Permission.FILE_APPLICATION)
-def class_file_row(request: HttpRequest, pk: UUID, unit: int, enrolment: UUID) -> HttpResponse:
-    """One row as it is typed. What is on record afterwards, or why it was not kept; never a page."""
+def class_file_rows(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
+    """The rows typed since the last time. By row what is on record afterwards, or why it was not kept; never a page."""
     round_ = find_round(request, pk)
     school_class = find_unit(round_, request.user, unit, "class", may=Permission.FILE_APPLICATION)
-    here = Enrolment.objects.filter(school_class=school_class, term=round_.term)
-    place = get_object_or_404(register.open_only(here).select_related("pupil"), pk=enrolment)
-    form = RowForm(request.POST, round_=round_)
-    if not form.is_valid():
-        return JsonResponse({"said": form.refusal}, status=422)
+    keys = SentList.keys(request.POST)
+    if len(keys) > _ROWS_AT_ONCE:
+        return JsonResponse({"said": f"一次最多保存 {_ROWS_AT_ONCE} 行，请刷新页面后再填。"}, status=400)
+    places = _listed(round_, school_class, among=keys)
+    sent = SentList(request.POST, round_=round_, places=places)
+    rows, refused = sent.read()
+    told = {key: {"status": 422, "said": sentence} for key, sentence in refused.items() if key}
+    for kept in filing.keep_all(round_, school_class, rows, by=request.user):
+        told[str(kept.typed.enrolment.pk)] = _kept(kept)
+    for key in keys:
+        if key not in places:
+            told[key] = {"status": 422, "said": "这名学生已不在本班名册中，没有保存。请刷新页面。"}
+        elif key not in told:  # handed in meanwhile, and no longer ticked on this page
+            told[key] = _kept(Kept(Typed(places[key].enrolment, False), places[key].application, _HANDED_IN))
+    return JsonResponse({"rows": told})
+
+
+def _listed(round_: Round, school_class: Unit, *, among: list[str] | None = None) -> dict[str, Listed]:
+    """The class's pupils by key of the enrolment; of those named only, where names are given."""
+    keys = None if among is None else [key for each in among if (key := _as_key(each))]
+    return {str(row.enrolment.pk): row for row in verbs.listed(round_, school_class, among=keys)}
+
+
+def _as_key(text: str) -> UUID | None:
     try:
-        standing = filing.keep(round_, school_class, form.typed(place), by=request.user)
-    except filing.Overwritten as refusal:
-        return JsonResponse(_row(refusal.standing) | {"said": " ".join(refusal.messages)}, status=409)
-    except ValidationError as refusal:
-        return JsonResponse({"said": " ".join(refusal.messages)}, status=422)
-    except PermissionDenied as refusal:
-        return JsonResponse({"said": str(refusal)}, status=403)
-    return JsonResponse(_row(standing))
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _row(standing: Application | None) -> dict[str, Any]:
@@ -109,6 +121,15 @@ def _row(standing: Application | None) -> dict[str, Any]:
     }
 
 
+def _kept(kept: Kept) -> dict[str, Any]:
+    said = _row(kept.standing)
+    if not kept.refused:
+        return said | {"status": 200}
+    if kept.standing is not None and not kept.typed.applies:
+        said |= {"page": reverse("application", args=[kept.standing.pk])}
+    return said | {"status": 409 if kept.is_overwritten else 422, "said": kept.refused}
+
+
 def _take_over(request: HttpRequest, round_: Round, school_class: Unit) -> None:
     try:
         drafts = rollovers.take_over(round_, school_class, by=request.user)
@@ -119,47 +140,42 @@ def _take_over(request: HttpRequest, round_: Round, school_class: Unit) -> None:
         messages.success(request, sentence)
 
 
-def _carry_out(request: HttpRequest, form: FilingForm, round_: Round, school_class: Unit) -> None:
-    """Save or hand in what the form says, and leave for the page that follows what became of each pupil."""
-    rows, refused = form.read()
-    if "submit" in request.POST:
+def _carry_out(request: HttpRequest, round_: Round, school_class: Unit) -> None:
+    """Save or hand in what the list says, and leave for the page that follows what became of each pupil."""
+    sent = SentList(request.POST, round_=round_, places=_listed(round_, school_class))
+    rows, refused = sent.read()
+    went: list[str] = []
+    if "submit" not in request.POST:
+        kept = filing.keep_all(round_, school_class, rows, by=request.user)
+        outcomes = [Outcome(each.typed, Verdict.UNSAVED, each.refused) for each in kept if each.refused]
+        drafts = sum(each.typed.applies and not each.refused for each in kept)
+        messages.success(request, f"已保存 {drafts} 名学生的草稿，还没有提交。")
+    elif sent.ticked:
         outcomes = filing.hand_over(round_, school_class, rows, by=request.user)
-        sent = [o.typed.enrolment.pupil.name for o in outcomes if o.verdict == Verdict.SENT]
-        if sent:
-            messages.success(request, f"已提交 {len(sent)} 名学生的申请，等待班级评议。")
+        went = [each.typed.enrolment.pupil.name for each in outcomes if each.verdict == Verdict.SENT]
+        if went:
+            messages.success(request, f"已提交 {len(went)} 名学生的申请，等待班级评议。")
     else:
-        outcomes, kept = _save(form.round, school_class, rows, request)
-        sent = []
-        messages.success(request, f"已保存 {kept} 名学生的草稿，还没有提交。")
+        outcomes = []
+        messages.error(request, "还没有勾选学生。请勾选要申请的学生；没有人申请时不用提交。")
     outcomes += [
         Outcome(row, Verdict.UNSAVED, "写了申请理由，没有勾选，所以没有保存。要申请的请勾选；不申请的不用管。")
-        for row in form.written_without_tick(rows)
+        for row in sent.written_without_tick(rows)
     ]
+    names = {key: each.enrolment.pupil.name for key, each in sent.places.items()}
     request.session[_RESULT] = {
         "of": [str(round_.pk), school_class.pk],
-        "sent": sent,
-        "rest": [_told(o) for o in outcomes if o.verdict != Verdict.SENT] + _unread(form, refused),
+        "sent": went,
+        "rest": [_told(each) for each in outcomes if each.verdict != Verdict.SENT]
+        + [
+            {"key": key, "name": names.get(key, ""), "verdict": Verdict.UNSAVED, "sentence": sentence}
+            for key, sentence in refused.items()
+        ],
         "typed": {
-            **{str(o.typed.enrolment.pk): _typed(o) for o in outcomes if o.verdict == Verdict.UNSAVED},
-            **{key: _sent_as(request, key) for key in refused if key},
+            **{str(each.typed.enrolment.pk): _typed(each) for each in outcomes if each.verdict == Verdict.UNSAVED},
+            **{key: _sent_as(sent, key) for key in refused if key},
         },
     }
-
-
-def _save(
-    round_: Round, school_class: Unit, rows: list[filing.Typed], request: HttpRequest
-) -> tuple[list[Outcome], int]:
-    """Keep each row by itself: those that were refused, and how many drafts stand."""
-    outcomes, kept = [], 0
-    for row in rows:
-        try:
-            filing.keep(round_, school_class, row, by=request.user)
-        except (ValidationError, PermissionDenied) as refusal:
-            said = " ".join(refusal.messages) if isinstance(refusal, ValidationError) else str(refusal)
-            outcomes.append(Outcome(row, Verdict.UNSAVED, said))
-        else:
-            kept += row.applies
-    return outcomes, kept
 
 
 def _told(outcome: Outcome) -> dict[str, str]:
@@ -172,22 +188,14 @@ def _told(outcome: Outcome) -> dict[str, str]:
     }
 
 
-def _unread(form: FilingForm, refused: dict[str, str]) -> list[dict[str, str]]:
-    names = {str(c.enrolment.pk): c.enrolment.pupil.name for c in form.candidates}
-    return [
-        {"key": key, "name": names.get(key, ""), "verdict": Verdict.UNSAVED, "sentence": sentence}
-        for key, sentence in refused.items()
-    ]
-
-
 def _typed(outcome: Outcome) -> dict[str, Any]:
     return {"apply": outcome.typed.applies, "tier": outcome.typed.tier, "reason": outcome.typed.reason}
 
 
-def _sent_as(request: HttpRequest, key: str) -> dict[str, Any]:
+def _sent_as(sent: SentList, key: str) -> dict[str, Any]:
     """What was typed in a row that could not be read, for the page that follows; the session keeps no numbers."""
-    said = {name: redact(request.POST.get(f"{name}_{key}", "")[: 2 * REASON_LENGTH]) for name in ("tier", "reason")}
-    return {"apply": key in request.POST.getlist("apply"), **said}
+    said = {name: redact(sent.typed(name, key)[: 2 * REASON_LENGTH]) for name in ("tier", "reason")}
+    return {"apply": key in sent.ticked, **said}
 
 
 def _result(request: HttpRequest, round_: Round, school_class: Unit) -> dict[str, Any] | None:

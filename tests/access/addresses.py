@@ -135,7 +135,7 @@ def _keywords(county: County) -> dict[str, dict[str, Any]]:
         "declaration_paper": {"pk": s["signed_form"].declaration_id, "rule": s["form_rule"].pk},
         "declaration_sign": {"pk": s["signed_form"].declaration_id, "rule": s["form_rule"].pk},
         "signed_form": {"pk": s["signed_form"].pk},
-        "class_file_row": in_class | {"enrolment": s["enrolment"].pk},
+        "class_file_rows": in_class,
         "class_papers": in_class | {"enrolment": s["enrolment"].pk},
         "class_receipts": in_class,
         "receipt_scan": {"pk": s["receipt"].pk},

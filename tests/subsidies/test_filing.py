@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Callable
-from uuid import UUID
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -16,7 +15,7 @@ from accounts.models import AuditRow, User
 from students import circumstances, list_profiles
 from students.models import BankAccount, Category, Circumstance, Enrolment, ListMatch, Pupil
 from subsidies import class_facts, receipts
-from subsidies.filing import Overwritten, Typed, Verdict, hand_over, keep, mark
+from subsidies.filing import Overwritten, Typed, Verdict, hand_over, keep, keep_all, mark
 from subsidies.models import Application, ChangeEffect, DutyHolder, Round
 from subsidies.states import State, Step
 from subsidies.workflow import advance
@@ -93,9 +92,12 @@ def test_a_case_that_came_back_is_not_given_up_by_a_tick(cast: Cast, round_: Rou
     (filed,) = submitted(cast, round_, row)
     Application.objects.filter(pk=filed.pk).update(state=State.RETURNED)
     filed = refreshed([filed])[0]
-    kept = keep(round_, cast.class_a1, Typed(row, False, seen=mark(filed)), by=cast.teacher_a1)
-    assert kept is not None
-    assert kept.state == State.RETURNED
+    unticked = Typed(row, False, seen=mark(filed))
+    with pytest.raises(ValidationError, match="到申请页撤回并写明原因"):
+        keep(round_, cast.class_a1, unticked, by=cast.teacher_a1)
+    (told,) = hand_over(round_, cast.class_a1, [unticked], by=cast.teacher_a1)
+    assert (told.verdict, "取消勾选不会终止它" in told.sentence) == (Verdict.KEPT, True)
+    assert stands(row).state == State.RETURNED
 
 
 def test_what_was_handed_in_is_neither_changed_nor_taken_away(cast: Cast, round_: Round, row: Enrolment) -> None:
@@ -289,8 +291,14 @@ def desk(cast: Cast, round_: Round) -> str:
     return reverse("class_file", args=[round_.pk, cast.class_a1.pk])
 
 
-def row_address(cast: Cast, round_: Round, key: UUID) -> str:
-    return reverse("class_file_row", args=[round_.pk, cast.class_a1.pk, key])
+def rows_address(cast: Cast, round_: Round) -> str:
+    return reverse("class_file_rows", args=[round_.pk, cast.class_a1.pk])
+
+
+def as_sent(row: Enrolment, *, apply: bool = True, seen: str = "none", reason: str = "", tier: str = "") -> dict:
+    """One row as the page sends it."""
+    said = {f"seen_{row.pk}": seen, f"reason_{row.pk}": reason, f"tier_{row.pk}": tier}
+    return said | ({"apply": [str(row.pk)]} if apply else {})
 
 
 def open_desk(cast: Cast, round_: Round) -> str:
@@ -300,24 +308,92 @@ def open_desk(cast: Cast, round_: Round) -> str:
 
 
 def test_a_row_is_answered_with_what_is_on_record(cast: Cast, round_: Round, row: Enrolment, signed_in) -> None:
-    client, url = signed_in(cast.teacher_a1), row_address(cast, round_, row.pk)
-    sent = {"apply": "on", "tier": "", "reason": " 父亲患病 ", "seen": "none"}
-    said = client.post(url, sent)
+    client, url, key = signed_in(cast.teacher_a1), rows_address(cast, round_), str(row.pk)
+
+    def send(**said: object) -> dict:
+        answer = client.post(url, as_sent(row, **said))
+        assert answer.status_code == 200
+        return answer.json()["rows"][key]
+
+    said = send(reason=" 父亲患病 ")
     draft = stands(row)
-    assert (said.status_code, said.json()["seen"], said.json()["state"]) == (200, mark(draft), "草稿")
+    assert (said["status"], said["seen"], said["state"]) == (200, mark(draft), "草稿")
     assert draft.reason == "父亲患病"
-    stale = client.post(url, sent | {"reason": "别的"})
-    assert (stale.status_code, stale.json()["reason"]) == (409, "父亲患病")
-    assert "没有覆盖" in stale.json()["said"]
-    wrong = client.post(url, sent | {"reason": "手机 13812345678", "seen": mark(draft)})
-    assert (wrong.status_code, "不要写身份证号" in wrong.json()["said"]) == (422, True)
-    assert client.post(url, {"seen": mark(draft)}).json()["apply"] is False
+    stale = send(reason="别的")
+    assert (stale["status"], stale["reason"]) == (409, "父亲患病")
+    assert "没有覆盖" in stale["said"]
+    wrong = send(reason="手机 13812345678", seen=mark(draft))
+    assert (wrong["status"], "不要写身份证号" in wrong["said"]) == (422, True)
+    assert send(apply=False, seen=mark(draft))["apply"] is False
     assert stands(row) is None
 
 
-def test_a_row_of_another_class_is_not_there(cast: Cast, round_: Round, signed_in) -> None:
+def test_rows_typed_together_are_kept_each_by_itself(cast: Cast, round_: Round, row: Enrolment, signed_in) -> None:
+    suspended, long = enrol(cast, cast.class_a1, name="钱二"), enrol(cast, cast.class_a1, name="孙三")
+    gone, kept = enrol(cast, cast.class_a1, name="李四"), enrol(cast, cast.class_a1, name="周五")
+    Enrolment.objects.filter(pk=suspended.pk).update(standing="suspended")
+    draft = keep(round_, cast.class_a1, Typed(gone, True, seen=mark(None)), by=cast.teacher_a1)
+    said: dict = {"apply": []}
+    for each, more in (
+        (row, {"reason": "甲"}),
+        (suspended, {}),
+        (long, {"reason": "长" * 501}),
+        (gone, {"apply": False, "seen": mark(draft)}),
+        (kept, {"reason": "乙"}),
+    ):
+        one = as_sent(each, **more)
+        said["apply"] += one.pop("apply", [])
+        said |= one
+    answer = signed_in(cast.teacher_a1).post(rows_address(cast, round_), said).json()["rows"]
+    told = {each: answer[str(each.pk)] for each in (row, suspended, long, gone, kept)}
+    assert [each["status"] for each in told.values()] == [200, 422, 422, 200, 200]
+    assert "休学" in told[suspended]["said"]
+    assert "最多 500 个字" in told[long]["said"]
+    assert [stands(each) and stands(each).reason for each in told] == ["甲", None, None, None, "乙"]
+
+
+def test_a_class_typed_at_once_costs_few_questions(cast: Cast, round_: Round) -> None:
+    pupils = [Typed(p, True, reason="甲", seen=mark(None)) for p in crowd(cast, 23)]
+    few, _ = asked(lambda: keep_all(round_, cast.class_a1, pupils[:3], by=cast.teacher_a1))
+    many, _ = asked(lambda: keep_all(round_, cast.class_a1, pupils[3:], by=cast.teacher_a1))
+    assert many <= few + 3 * (20 - 3), "a new draft is written by itself"
+    again, _ = asked(lambda: keep_all(round_, cast.class_a1, pupils, by=cast.teacher_a1))
+    assert again < few
+    assert Application.objects.filter(reason="甲").count() == 23
+
+
+def test_what_came_back_is_not_unticked_and_the_page_is_named(cast: Cast, round_: Round, row, signed_in) -> None:
+    (filed,) = submitted(cast, round_, row)
+    Application.objects.filter(pk=filed.pk).update(state=State.RETURNED)
+    filed = refreshed([filed])[0]
+    client = signed_in(cast.teacher_a1)
+    said = client.post(rows_address(cast, round_), as_sent(row, apply=False, seen=mark(filed))).json()["rows"]
+    told = said[str(row.pk)]
+    assert (told["status"], told["apply"], told["page"]) == (422, True, reverse("application", args=[filed.pk]))
+    assert "到申请页撤回" in told["said"]
+    client.post(desk(cast, round_), as_sent(row, apply=False, seen=mark(filed)) | {"save": "1"})
+    assert "取消勾选不会终止它" in client.get(desk(cast, round_)).content.decode()
+    assert stands(row).state == State.RETURNED
+
+
+def test_what_was_handed_in_meanwhile_is_not_unticked(cast: Cast, round_: Round, row: Enrolment, signed_in) -> None:
+    (filed,) = submitted(cast, round_, row)
+    client = signed_in(cast.teacher_a1)
+    told = client.post(rows_address(cast, round_), as_sent(row, apply=False)).json()["rows"][str(row.pk)]
+    assert (told["status"], told["state"]) == (422, "待班级评议")
+    assert "已经提交" in told["said"]
+    assert refreshed([filed])[0].state == State.SUBMITTED
+
+
+def test_a_row_of_another_class_is_not_kept(cast: Cast, round_: Round, signed_in) -> None:
     there = enrol(cast, cast.class_a2)
-    assert signed_in(cast.teacher_a1).post(row_address(cast, round_, there.pk), {"apply": "on"}).status_code == 404
+    client = signed_in(cast.teacher_a1)
+    told = client.post(rows_address(cast, round_), as_sent(there) | {"seen_nobody": "none"}).json()["rows"]
+    assert {key: each["status"] for key, each in told.items()} == {str(there.pk): 422, "nobody": 422}
+    assert "不在本班名册中" in told[str(there.pk)]["said"]
+    assert stands(there) is None
+    many = {f"seen_{number}": "none" for number in range(301)}
+    assert client.post(rows_address(cast, round_), many).status_code == 400
 
 
 def test_the_page_tells_of_each_pupil_that_did_not_go_and_keeps_what_was_typed(

@@ -47,7 +47,8 @@ def test_filing_page_lists_the_class_and_files_what_is_ticked(cast: Cast, round_
 def test_filing_page_keeps_what_was_typed_when_nobody_is_ticked(cast: Cast, round_: Round) -> None:
     poor = enrol(cast, cast.class_a1)
     address = reverse("class_file", args=[round_.pk, cast.class_a1.pk])
-    page = text_of(open_as(cast.teacher_a1).post(address, {f"reason_{poor.pk}": "父亲患病在家", "submit": "1"}))
+    sent = {f"reason_{poor.pk}": "父亲患病在家", f"seen_{poor.pk}": "none", "submit": "1"}
+    page = text_of(open_as(cast.teacher_a1).post(address, sent, follow=True))
     assert "还没有勾选学生" in page
     assert "父亲患病在家" in page
     assert not Application.objects.exists()
