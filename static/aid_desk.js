@@ -26,7 +26,7 @@
       reason: line.querySelector("input[name='reason_" + key + "']"),
       seen: line.querySelector("input[name='seen_" + key + "']"),
       state: line.querySelector("[data-row-state]"),
-      timer: 0, sent: null, held: false, failed: false, down: false, ended: false,
+      timer: 0, sent: null, held: false, failed: false, down: false, ended: false, settled: false,
     };
     // What the record says, as far as this page knows: a browser that fills fields again does not change that.
     row.kept = { apply: row.box.defaultChecked, tier: row.tier ? startOf(row.tier) : "", reason: row.reason.defaultValue };
@@ -153,7 +153,9 @@
         row.box.checked = true;
         row.kept = { apply: true, tier: said.tier, reason: said.reason };
         row.seen.value = said.seen;
-        row.box.dispatchEvent(new Event("change", { bubbles: true }));
+        row.settled = true;
+        row.box.dispatchEvent(new Event("change", { bubbles: true })); // for who counts the ticks
+        row.settled = false;
       }
       say(row, "", said.said || "没有保存。请刷新页面后再填。");
       if (said.page) link(row, said.page, said.state);
@@ -219,8 +221,9 @@
       window.setTimeout(function () { rows.forEach(function (row) { save(row); }); }, 0); // when they are all ticked
       return;
     }
+    leaving = false;
     var row = rowOf(event.target);
-    if (!row) return;
+    if (!row || row.settled) return;
     if (event.target === row.tier && row.tier.value && !row.box.checked) tick(row);
     later(row, 0);
   });
@@ -240,6 +243,7 @@
     return going || queue.length;
   }
   form.addEventListener("submit", function (event) {
+    token.value = fresh();
     if (rows.some(function (row) { return row.down; })) {
       event.preventDefault();
       event.stopPropagation();
@@ -254,7 +258,6 @@
   function handIn() {
     var button = wish;
     wish = null;
-    token.value = fresh();
     form.requestSubmit(button);
   }
   // After everybody else has had a say (a question that was answered with no).

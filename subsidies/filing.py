@@ -5,7 +5,7 @@ what it showed (`mark`), and a row that reads differently now is refused with bo
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -19,12 +19,12 @@ from accounts import access, audit, clock
 from accounts.models import Unit, User
 from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date
-from students.models import Enrolment
+from students.models import Enrolment, Standing
 
-from . import applications, workflow
+from . import applications, four_eyes, workflow
 from .applications import Wish
 from .models import Application, Round
-from .states import State, Step
+from .states import Duty, State, Step
 
 _WITH_THE_CLASS = (State.DRAFT, State.RETURNED)
 
@@ -197,7 +197,7 @@ def hand_over(round_: Round, school_class: Unit, rows: Iterable[Typed], *, by: U
     """Keep every row and hand those that apply to the class review: each pupil by itself, so that one who cannot go
     stops no other. What was handed in before is not handed in twice.
 
-    All that can go together goes together; only where something is refused is it looked for, half by half.
+    All that can go together goes together; only where something is refused is it looked for.
     """
     access.require(by, Permission.FILE_APPLICATION, school_class)
     rows = list(rows)
@@ -233,7 +233,11 @@ def hand_over(round_: Round, school_class: Unit, rows: Iterable[Typed], *, by: U
                 say(row, Verdict.KEPT, why)
             else:
                 ready.append(row)
-        refusals = _as_many_as_go(ready, lambda some: applications.submit([drafts[row] for row in some], by=by))
+        refusals = _as_many_as_go(
+            ready,
+            lambda some: applications.submit([drafts[row] for row in some], by=by),
+            partial(_not_for_review, round_, school_class, drafts, by=by),
+        )
         for row in ready:
             say(row, Verdict.KEPT if row in refusals else Verdict.SENT, refusals.get(row, ""))
     return [found[row.enrolment.pk] for row in rows if row.enrolment.pk in found]
@@ -273,21 +277,79 @@ def _save_what_goes(
         saved = applications.save_drafts(round_, school_class, [row.wish for row in some], by=by)
         drafts.update(zip(some, saved, strict=True))
 
-    refused = _as_many_as_go(rows, save)
-    return drafts, refused
+    known = partial(_no_drafts, round_, school_class, by=by)
+    return drafts, _as_many_as_go(rows, save, known)
 
 
-def _as_many_as_go(rows: Sequence[Typed], deed: Callable[[Sequence[Typed]], object]) -> dict[Typed, str]:
-    """Do it for all at once; where that is refused, for each half, down to the rows that cannot go and why not."""
-    if not rows:
-        return {}
-    refused = _refusal(lambda: deed(rows))
+def _no_drafts(round_: Round, school_class: Unit, rows: Sequence[Typed], *, by: User) -> dict[Typed, str]:
+    """Which rows can be no drafts for a reason that is seen at once, and which. A constant number of queries."""
+    found: dict[Typed, str] = {}
+    cases: dict[Typed, Application] = {}
+    for row, candidate in _looked_up(round_, school_class, rows).items():
+        if candidate is None:
+            found[row] = f"{row.enrolment.pupil} 不在{school_class}本学期的名册中，请刷新页面。"
+        elif candidate.enrolment.standing != Standing.PRESENT:
+            standing = candidate.enrolment.get_standing_display()
+            found[row] = f"{row.enrolment.pupil} {standing}，不能填报申请，请刷新页面。"
+        elif candidate.is_elsewhere or candidate.has_declined:
+            found[row] = candidate.sentence
+        elif candidate.application:
+            cases[row] = candidate.application
+    return found | _barred(cases, by=by)
+
+
+def _not_for_review(
+    round_: Round, school_class: Unit, drafts: Mapping[Typed, Application], rows: Sequence[Typed], *, by: User
+) -> dict[Typed, str]:
+    """Which drafts cannot be handed in for a reason that is seen at once, and which. A constant number of queries."""
+    found = {}
+    for row, candidate in _looked_up(round_, school_class, rows).items():
+        entitled = candidate and candidate.entitlements.get(drafts[row].tier)
+        if entitled and not entitled.is_entitled:
+            found[row] = entitled.sentence
+    return found | _barred({row: drafts[row] for row in rows if row not in found}, by=by)
+
+
+def _barred(cases: Mapping[Typed, Application], *, by: User) -> dict[Typed, str]:
+    """Those on which the person holds another duty, with the sentence said of all of them."""
+    keys = four_eyes.held_otherwise(cases.values(), Duty.FILING, by=by)
+    alike = {row: case for row, case in cases.items() if case.pk in keys}
+    sentence = _refusal(lambda: workflow.take_duty(alike.values(), Duty.FILING, by=by)) if alike else ""
+    return dict.fromkeys(alike, sentence)
+
+
+def _looked_up(round_: Round, school_class: Unit, rows: Sequence[Typed]) -> dict[Typed, applications.Candidate | None]:
+    found = applications.candidates(round_, school_class, among=[row.enrolment.pk for row in rows])
+    by_place = {candidate.enrolment.pk: candidate for candidate in found}
+    return {row: by_place.get(row.enrolment.pk) for row in rows}
+
+
+def _as_many_as_go(
+    rows: Sequence[Typed],
+    deed: Callable[[Sequence[Typed]], object],
+    known: Callable[[Sequence[Typed]], dict[Typed, str]],
+) -> dict[Typed, str]:
+    """Do it for all at once. Where that is refused, those with a reason that is known are put aside together, and the
+    others tried by halves, down to the rows that cannot go and why not."""
+    refused = _refusal(lambda: deed(rows)) if rows else ""
     if not refused:
         return {}
+    aside = known(rows)
+    rest = [row for row in rows if row not in aside]
+    if aside:
+        return aside | _as_many_as_go(rest, deed, known)
+    return _by_halves(rest, deed, refused)
+
+
+def _by_halves(rows: Sequence[Typed], deed: Callable[[Sequence[Typed]], object], refused: str) -> dict[Typed, str]:
     if len(rows) == 1:
         return {rows[0]: refused}
+    found: dict[Typed, str] = {}
     half = len(rows) // 2
-    return _as_many_as_go(rows[:half], deed) | _as_many_as_go(rows[half:], deed)
+    for some in (rows[:half], rows[half:]):
+        if why := _refusal(partial(deed, some)):
+            found |= _by_halves(some, deed, why)
+    return found
 
 
 def _refusal(deed: Callable[[], object]) -> str:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from students.models import Category, Circumstance, Enrolment, SchoolClass
-from subsidies import receipts
+from subsidies import applications, receipts
 from subsidies.models import Application, Receipt, Round
 from subsidies.states import State, Step
 from tests import cast as casting
@@ -260,6 +260,104 @@ def test_what_is_typed_while_the_line_is_down_is_kept_when_it_is_back(klass: Kla
     page.context.set_offline(False)
     saved(page)
     assert (klass.of(name).tier, klass.of(name).reason) == (klass.round.programme.tiers[0], "断线时填的")
+
+
+def test_handing_in_saves_first_what_was_just_typed(klass: Klass, page: Page) -> None:
+    sign_in(page)
+    page.goto(klass.desk)
+    sent: list[str] = []
+    page.on("request", lambda each: sent.append(each.url) if each.method == "POST" else None)
+    hands = Hands(page)
+    one, two = in_turn(page)[:2]
+    page.get_by_label(f"{one}的困难等级").select_option(klass.round.programme.tiers[0])
+    page.get_by_label(f"{two}的困难等级").select_option(klass.round.programme.tiers[0])
+    page.get_by_label(f"{two}的申请理由").fill("最后一个字刚打完")
+    with page.expect_navigation():
+        hands.press("Control+Enter")
+    expect(page.get_by_role("status").first).to_contain_text("已提交 2 名学生的申请")
+    assert klass.of(two).reason == "最后一个字刚打完"
+    assert sent[-1].endswith("/file/")
+    assert sent[-2].endswith("/file/rows/"), "on record before the page was given up"
+
+
+def test_a_list_handed_in_without_a_line_stays_where_it_is(klass: Klass, page: Page) -> None:
+    sign_in(page)
+    page.goto(klass.desk)
+    hands = Hands(page)
+    name = in_turn(page)[0]
+    page.context.set_offline(True)
+    page.get_by_label(f"{name}的困难等级").select_option(klass.round.programme.tiers[0])
+    page.get_by_label(f"{name}的申请理由").fill("断线时提交")
+    hands.press("Control+Enter")
+    expect(page.locator("[data-desk-state]")).to_contain_text("网络不通")
+    expect(page.get_by_label(f"{name}的申请理由")).to_have_value("断线时提交")
+    page.context.set_offline(False)
+    saved(page)
+    assert (klass.of(name).state, klass.of(name).reason) == (State.DRAFT, "断线时提交")
+    with page.expect_navigation():
+        hands.press("Control+Enter")
+    assert klass.of(name).state == State.SUBMITTED
+
+
+def test_long_reasons_go_in_several_sendings(klass: Klass, page: Page) -> None:
+    sign_in(page)
+    page.goto(klass.desk)
+    sent: list[int] = []
+    page.on("request", lambda each: sent.append(len(each.post_data or "")) if each.url.endswith("/rows/") else None)
+    long = "家庭情况说明" * 80
+    fields = page.locator("input[name^=reason_]")
+    # As a browser does that brings back what stood in the fields: all at once.
+    fields.evaluate_all(
+        "(fields, text) => fields.slice(0, 25).forEach(each => {"
+        " each.value = text; each.dispatchEvent(new Event('input', {bubbles: true})); })",
+        long,
+    )
+    saved(page)
+    assert Application.objects.filter(reason=long).count() == 25
+    assert max(sent) <= 50_000
+    assert len(sent) >= 3
+
+
+def test_who_signs_in_again_elsewhere_hands_in_what_was_typed(klass: Klass, page: Page) -> None:
+    sign_in(page)
+    page.goto(klass.desk)
+    Hands(page)
+    one, two = in_turn(page)[:2]
+    tier = klass.round.programme.tiers[0]
+    session = [each for each in page.context.cookies() if each["name"] != "sessionid"]
+    page.context.clear_cookies(name="sessionid")
+    assert session
+    page.get_by_label(f"{one}的困难等级").select_option(tier)
+    row = page.locator("tr[data-row]", has_text=one)
+    expect(row).to_contain_text("登录已过期，没有保存。请在新窗口重新登录")
+    page.get_by_role("button", name="提交班级评议").click()  # not now: the page would be lost
+    expect(row).to_contain_text("登录已过期")
+    assert not Application.objects.exists()
+    assert faults_of(page, [WIDE, PHONE]) == []
+    other = sign_in(page.context.new_page())
+    other.close()
+    page.get_by_label(f"{two}的困难等级").select_option(tier)
+    saved(page)
+    assert klass.drafts() == 2
+    send(page)
+    expect(page.get_by_role("status").first).to_contain_text("已提交 2 名学生的申请")
+
+
+def test_what_came_back_stays_ticked_and_leads_to_its_page(klass: Klass, page: Page) -> None:
+    wish = applications.Wish(klass.places[0], tier=klass.round.programme.tiers[0], reason="父亲患病")
+    applications.file(klass.round, klass.cast.class_a1, [wish], by=klass.cast.teacher_a1)
+    Application.objects.update(state=State.RETURNED)
+    sign_in(page)
+    page.goto(klass.desk)
+    name = klass.places[0].pupil.name
+    row = page.locator("tr[data-row]", has_text=name)
+    page.get_by_label(f"为{name}申请").uncheck()
+    expect(row).to_contain_text("取消勾选不会终止它")
+    expect(page.get_by_label(f"为{name}申请")).to_be_checked()
+    assert faults_of(page, [WIDE, PHONE]) == []
+    with page.expect_navigation():
+        row.get_by_role("link", name="打开申请页").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(name)
 
 
 # --- on a phone -------------------------------------------------------------------------------------

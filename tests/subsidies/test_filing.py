@@ -217,6 +217,32 @@ def test_a_class_costs_few_questions_however_many(cast: Cast, round_: Round) -> 
     assert many <= few + 3 * (20 - 3) + 2
 
 
+@pytest.mark.parametrize("trouble", ["no hardship", "suspended", "declined", "decided before"])
+def test_a_class_that_cannot_go_is_told_at_once(cast: Cast, round_: Round, trouble: str) -> None:
+    pupils = crowd(cast, 24)
+    rows = [Typed(p, True, reason="甲", seen=mark(None)) for p in pupils]
+    by = cast.teacher_a1
+    if trouble == "no hardship":
+        Circumstance.objects.all().delete()
+    elif trouble == "suspended":
+        Enrolment.objects.filter(pk__in=[p.pk for p in pupils]).update(standing="suspended")
+    elif trouble == "declined":
+        for p in pupils:
+            receipts.record(round_, cast.class_a1, p, answer="declines", signed_on=clock.today(), by=by)
+    else:
+        filed = submitted(cast, round_, *pupils)
+        casting.agree(filed, "class", cast.class_a1, by=cast.grade_head_a)
+        Application.objects.update(state=State.RETURNED)
+        casting.appoint(cast.grade_head_a, "class_teacher", cast.class_a1)
+        by, rows = cast.grade_head_a, [Typed(p, True, reason="乙") for p in pupils]
+    told: list = []
+    questions, _ = asked(lambda: told.extend(hand_over(round_, cast.class_a1, rows, by=by)))
+    assert {each.verdict for each in told} <= {Verdict.KEPT, Verdict.UNSAVED}
+    assert len(told) == 24
+    assert all(each.sentence for each in told)
+    assert questions <= 60 + 3 * 24, "however many cannot go, they are not looked for one by one"
+
+
 # --- what the page knows beside ---------------------------------------------------------------------
 
 
