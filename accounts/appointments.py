@@ -137,6 +137,13 @@ def end(appointment: Appointment, *, on: dt.date, by: User | None) -> None:
         locked = Appointment.objects.select_for_update(of=("self",)).select_related("unit").get(pk=appointment.pk)
         if locked.ends_on is not None and locked.ends_on < clock.today():
             raise AppointmentRefused("这项任职已经结束，请刷新页面后再看。")
+        if locked.ends_on is not None and on > locked.ends_on:
+            raise AppointmentRefused(
+                {
+                    "on": f"这项任职已定在{cn_date(locked.ends_on)}结束，这里只能提前，不能推后。"
+                    "要继续任职的，请从次日起重新登记任职或代理。"
+                }
+            )
         if on >= locked.starts_on:
             _write_end(locked, on, by)
         elif locked.starts_on > clock.today():

@@ -29,6 +29,11 @@ class Refused:
     detail: tuple[tuple[str, str], ...]
     records: frozenset[object]
 
+    @property
+    def place(self) -> tuple[str, ...]:
+        """County and school: a class's try is its school's."""
+        return tuple(self.unit.path.split("/")[:2])
+
 
 _noted: contextvars.ContextVar[list[Refused] | None] = contextvars.ContextVar("refusals", default=None)
 
@@ -54,14 +59,17 @@ def kept() -> Iterator[None]:
 
 
 def _write(found: Sequence[Refused]) -> None:
-    """One row for one try: a list taken pupil by pupil was one."""
+    """One row for one try at one school: a list taken half by half, or pupil by pupil, was one; its first refusal, of
+    the whole list, tells of it."""
     tries: dict[tuple, list[Refused]] = {}
     for each in found:
-        tries.setdefault((each.action, each.by, each.unit, each.detail), []).append(each)
+        tries.setdefault((each.action, each.by, each.place), []).append(each)
     try:
-        for (action, by, unit, detail), alike in tries.items():
-            records = frozenset().union(*(each.records for each in alike))
-            audit.record(action, alike[0].subject, by=by, unit=unit, count=len(records), **dict(detail))
+        for alike in tries.values():
+            first, records = alike[0], frozenset().union(*(each.records for each in alike))
+            audit.record(
+                first.action, first.subject, by=first.by, unit=first.unit, count=len(records), **dict(first.detail)
+            )
     except DatabaseError:
         # The refusal stands; that it is not in the trail is for the log.
         logger.exception("a refusal could not be written to the audit trail")

@@ -257,7 +257,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep rosters": {"task": "students.tasks.sweep_rosters", "schedule": SWEEP_SECONDS},
     "sweep lists": {"task": "students.tasks.sweep_lists", "schedule": SWEEP_SECONDS},
     "sweep audit checks": {"task": "accounts.tasks.sweep_audit_checks", "schedule": SWEEP_SECONDS},
-    "send reminders": {"task": "aidadmin.tasks.send_reminders", "schedule": crontab(hour=7, minute=40)},
+    "send reminders": {"task": "aidadmin.tasks.send_reminders", "schedule": crontab(hour="7-9", minute="*/20")},
     "sweep list files": {"task": "students.tasks.sweep_list_files", "schedule": 24 * 3600},
     "sweep roster files": {"task": "students.tasks.sweep_roster_files", "schedule": 24 * 3600},
     "sweep orphan files": {"task": "documents.tasks.sweep_orphan_files", "schedule": 24 * 3600},

@@ -110,7 +110,7 @@ def _print(application: Application, found: dict[str, Any]) -> tuple[IssuedDocum
     """The file under a number of its own, not yet issued. A number whose file is not needed stays unused."""
     document = issuing.reserve(IssuedDocument.Kind.DOSSIER, unit=application.school)
     numbers = {"number": document.number, "code": document.code, "qr": issuing.qr_svg(document)}
-    return document, pdf.render("archives/print/dossier.html", found | _printed(found) | numbers)
+    return document, pdf.render("archives/print/dossier.html", found | _printed(found) | numbers, marks_signs=True)
 
 
 def _issue(application: Application, document: IssuedDocument, paper: bytes, digest: str, *, by: User) -> None:

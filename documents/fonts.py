@@ -5,6 +5,7 @@ reading its text: the fonts have to be asked before.
 """
 
 import functools
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def missing_glyphs(texts: Iterable[str]) -> dict[str, list[str]]:
         if missing:
             found[text] = missing
     return found
+
+
+def is_sign(char: str) -> bool:
+    """Whether it is a picture or a sign, and no letter or number: a name is never written with one. The planes of rare
+    Chinese characters hold letters, also where this Python's tables are older than the character."""
+    return not (0x20000 <= ord(char) < 0x40000) and unicodedata.category(char)[0] not in "LMN"
 
 
 @functools.cache

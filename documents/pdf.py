@@ -23,11 +23,12 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from . import fonts
 from .fonts import missing_glyphs
 
-__all__ = ["CannotPrint", "missing_glyphs", "page_count", "render", "render_html"]
+__all__ = ["CannotPrint", "missing_glyphs", "page_count", "refuse_signs", "render", "render_html"]
 
 # What templates write before the name of a packaged file: aid-static:print/letterhead.css
 SCHEME = "aid-static"
 _MOST_NAMED = 5
+_MARK = "〓"  # what printers of old set in the place of a type they did not have
 logging.getLogger("weasyprint").setLevel(logging.ERROR)  # its warnings are about our own style sheets' dialect
 
 
@@ -35,9 +36,34 @@ class CannotPrint(ValidationError):
     """A character has no glyph in any font: nothing was made, the sentence names text and character."""
 
 
-def render(template_name: str, context: Mapping[str, Any]) -> bytes:
-    """The template as PDF/A-3b. Raises CannotPrint when a character of its text has no glyph."""
-    return render_html(render_to_string(template_name, dict(context)))
+def render(template_name: str, context: Mapping[str, Any], *, marks_signs: bool = False) -> bytes:
+    """The template as PDF/A-3b. Raises CannotPrint when a character of its text has no glyph.
+
+    With `marks_signs` a sign that no font has (a face somebody typed long ago) is printed as 〓, and the paper says so:
+    for papers that tell what was recorded, and could else never be printed again. A letter is never replaced.
+    """
+    page = render_to_string(template_name, dict(context))
+    return render_html(_with_marks(page) if marks_signs else page)
+
+
+def refuse_signs(text: str) -> None:
+    """Validator of words that go on paper later: no sign that no font of ours has. (A rare letter of a name may stand;
+    the office can add its font.)"""
+    if signs := _signs_in([text]):
+        raise ValidationError(f"这里有打印不出来的符号：{'、'.join(signs[:_MOST_NAMED])}。请删去，或改用文字。")
+
+
+def _signs_in(texts: Iterable[str]) -> list[str]:
+    missing = (char for chars in missing_glyphs(texts).values() for char in chars)
+    return [char for char in dict.fromkeys(missing) if fonts.is_sign(char)]
+
+
+def _with_marks(page: str) -> str:
+    signs = _signs_in(_visible_texts(page))
+    if not signs:
+        return page
+    marked = page.translate({ord(char): _MARK for char in signs})
+    return marked.replace("</body>", f"<p>{_MARK} 处是现有字体没有的符号，原文见系统中的记录。</p></body>")
 
 
 def render_html(page: str) -> bytes:

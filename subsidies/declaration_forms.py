@@ -12,6 +12,7 @@ from accounts.forms import DayInput, a_day_of_work
 from accounts.redaction import refuse_numbers
 from documents.forms import UploadField
 from documents.models import Upload
+from documents.pdf import refuse_signs
 from students.models import Term
 
 from .declaration_answers import MOST_MEMBERS, Answers, Member
@@ -23,8 +24,11 @@ _HEADS = 99
 _MOST_INCOME = 10_000_000
 
 
+_VALIDATORS = [refuse_numbers, refuse_signs]  # it is shown, and printed
+
+
 def _line(label: str, length: int, **kwargs: Any) -> forms.CharField:
-    return forms.CharField(label=label, max_length=length, required=False, validators=[refuse_numbers], **kwargs)
+    return forms.CharField(label=label, max_length=length, required=False, validators=_VALIDATORS, **kwargs)
 
 
 def _words(label: str, **kwargs: Any) -> forms.CharField:
@@ -200,9 +204,7 @@ class FormRuleForm(forms.Form):
         validators=[refuse_numbers],
         help_text="印在表头，按当地文件写，例如“家庭经济困难学生认定申请表”。",
     )
-    promise = forms.CharField(
-        label="承诺内容", max_length=200, required=False, initial=PROMISE, validators=[refuse_numbers]
-    )
+    promise = forms.CharField(label="承诺内容", max_length=200, required=False, initial=PROMISE, validators=_VALIDATORS)
     asks_village = forms.BooleanField(label="须村（居）委会签署意见", required=False)
     source = forms.CharField(label="依据（文件名称和文号）", max_length=200, validators=[refuse_numbers])
 

@@ -13,6 +13,7 @@ from accounts.redaction import refuse_numbers
 from accounts.templatetags.aid import yuan
 from documents.forms import UploadField
 from documents.models import Upload
+from documents.pdf import refuse_signs
 from students.forms import CategoryChoice
 from students.models import Category, Enrolment
 
@@ -29,7 +30,7 @@ REASON_LENGTH = 500
 def _reason(**kwargs: Any) -> forms.CharField:
     return forms.CharField(
         max_length=REASON_LENGTH,
-        validators=[refuse_numbers],
+        validators=[refuse_numbers, refuse_signs],
         required=False,
         error_messages={"max_length": f"申请理由最多 {REASON_LENGTH} 个字，请缩短。"},
         **kwargs,

@@ -14,6 +14,7 @@ from accounts.models import Unit
 from accounts.redaction import refuse_numbers
 from documents.forms import UploadField
 from documents.models import Upload
+from documents.pdf import refuse_signs
 from students.models import Term
 from students.rollovers import ClassPlan, Plan
 
@@ -54,7 +55,7 @@ class ListForm(forms.Form):
         )
         self.fields[f"opinion_{key}"] = forms.CharField(
             max_length=300,
-            validators=[refuse_numbers],
+            validators=[refuse_numbers, refuse_signs],
             required=False,
             label=f"对{name}的意见",
             widget=forms.TextInput(attrs={"aria-label": f"对{name}的意见"}),

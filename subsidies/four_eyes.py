@@ -132,7 +132,10 @@ def _refuse_held(rows: list[Application], wanted: _Wanted, person: User, by: Use
     done = "、".join(sorted({held[row.pk].label for row in clash}))
     _note(clash, wanted, by, person, held=sorted({held[row.pk] for row in clash})[0])
     if person == by:
-        raise SamePerson(f"您已经办理过其中 {len(clash)} 份申请的{done}，同一份申请的两个环节不能由同一人办理。")
+        raise SamePerson(
+            f"您已经办理过其中 {len(clash)} 份申请的{done}，同一份申请的两个环节不能由同一人办理。"
+            "请由没有经手这些申请的人办理。"
+        )
     raise SamePerson(
         f"{person.name}已经办理过其中 {len(clash)} 份申请的{done}，您代理{person.name}，同样不能办理另一个环节。"
         "请由没有经手这些申请的人办理。"
@@ -147,7 +150,7 @@ def _refuse_own_class(rows: list[Application], wanted: _Wanted, person: User, by
         return
     _note(clash, wanted, by, person, held="own_class")
     if person == by:
-        raise SamePerson("您是这个班的班主任，本班学生的上一级评审要由他人办理。")
+        raise SamePerson("您是这个班的班主任，本班学生的上一级评审要由他人办理。请交给本校另一位评审人。")
     raise SamePerson(f"{person.name}是这个班的班主任，您代理{person.name}，本班学生的上一级评审同样要由他人办理。")
 
 

@@ -10,6 +10,7 @@ from accounts.forms import DayInput
 from accounts.redaction import refuse_numbers
 from documents.forms import UploadField, UploadsField
 from documents.models import Upload
+from documents.pdf import refuse_signs
 
 from .forms import ListForm
 from .meeting_words import FIGURES, KINDS, SCHOOL
@@ -30,19 +31,19 @@ class MeetingForm(ListForm):
     """Minutes of a review meeting, and its decision on each application."""
 
     held_on = forms.DateField(label="会议日期", widget=DayInput)
-    place = forms.CharField(label="地点", max_length=60, validators=[refuse_numbers])
-    chair = forms.CharField(label="主持人", max_length=40, validators=[refuse_numbers])
+    place = forms.CharField(label="地点", max_length=60, validators=[refuse_numbers, refuse_signs])
+    chair = forms.CharField(label="主持人", max_length=40, validators=[refuse_numbers, refuse_signs])
     observers = forms.CharField(
         label="列席人员",
         required=False,
         max_length=200,
-        validators=[refuse_numbers],
+        validators=[refuse_numbers, refuse_signs],
         help_text="不参加表决的人，没有就不填。",
     )
     text = forms.CharField(
         label="会议记录",
         max_length=4000,
-        validators=[refuse_numbers],
+        validators=[refuse_numbers, refuse_signs],
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="学习了哪些政策、怎样评议和表决。不要写学生家庭隐私的细节。",
     )
@@ -87,7 +88,7 @@ class MeetingForm(ListForm):
         known = member.kind if member and member.kind in dict(kinds) else ""
         self.fields[f"name_{number}"] = forms.CharField(
             max_length=40,
-            validators=[refuse_numbers],
+            validators=[refuse_numbers, refuse_signs],
             initial=member.name if member else "",
             widget=forms.TextInput(attrs=attrs("姓名")),
             **label("姓名"),
@@ -97,14 +98,14 @@ class MeetingForm(ListForm):
         )
         self.fields[f"capacity_{number}"] = forms.CharField(
             max_length=40,
-            validators=[refuse_numbers],
+            validators=[refuse_numbers, refuse_signs],
             initial=member.capacity if member else "",
             widget=forms.TextInput(attrs=attrs("身份")),
             **label("身份"),
         )
         self.fields[f"child_{number}"] = forms.CharField(
             max_length=40,
-            validators=[refuse_numbers],
+            validators=[refuse_numbers, refuse_signs],
             initial=member.child if member else "",
             widget=forms.TextInput(attrs=attrs("孩子", **({"list": "roster"} if in_class else {}))),
             **label("孩子"),

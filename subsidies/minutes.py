@@ -96,7 +96,7 @@ def _print(meeting: Meeting) -> tuple[IssuedDocument, bytes]:
         "code": issuing.spaced_code(document),
         "qr": issuing.qr_svg(document),
     }
-    return document, pdf.render("subsidies/print/minutes.html", context)
+    return document, pdf.render("subsidies/print/minutes.html", context, marks_signs=True)
 
 
 def _figures(meeting: Meeting, decisions: Iterable[Decision]) -> list[tuple[str, str]]:

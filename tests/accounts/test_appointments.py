@@ -60,6 +60,22 @@ def test_one_not_begun_is_cancelled_and_leaves_its_audit_rows(cast: Cast, newcom
     assert [row.action for row in kept] == ["appointment.give", "appointment.cancel"]
 
 
+def test_an_end_is_never_put_off(cast: Cast) -> None:
+    post = Appointment.objects.get(user=cast.officer_a)
+    appointments.end(post, on=TOMORROW, by=cast.admin)
+    with pytest.raises(AppointmentRefused, match="只能提前，不能推后。要继续任职的，请从次日起重新登记"):
+        appointments.end(post, on=TOMORROW + dt.timedelta(days=1), by=cast.admin)
+    appointments.end(post, on=TODAY, by=cast.admin)
+    post.refresh_from_db()
+    assert post.ends_on == TODAY
+    deputy = appointments.act_for(
+        Appointment.objects.get(user=cast.principal_a), cast.grade_head_a,
+        starts_on=TODAY, ends_on=TOMORROW, reason="外出学习", by=cast.admin,
+    )  # fmt: skip
+    with pytest.raises(AppointmentRefused, match="不能推后"):
+        appointments.end(deputy, on=TOMORROW + dt.timedelta(days=5), by=cast.admin)
+
+
 def test_nobody_appoints_oneself(cast: Cast) -> None:
     with pytest.raises(AppointmentRefused, match="不能给自己"):
         appointments.appoint(cast.admin, "county_clerk", cast.county, starts_on=TODAY, by=cast.admin)

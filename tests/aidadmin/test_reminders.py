@@ -4,12 +4,14 @@ import datetime as dt
 from smtplib import SMTPException
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 
 from accounts import clock
 from accounts.models import ReminderMail, User
 from aidadmin import reminders, tasks
+from subsidies.models import Round
 from subsidies.states import State
 from tests.cast import TODAY, Cast, enrol, open_round, submitted, walk
 
@@ -97,6 +99,34 @@ def test_what_could_not_be_sent_is_tried_again(officer: User, monkeypatch: pytes
     assert "chen@example.cn" not in caplog.text
     tasks.send_reminders()
     assert len(mail.outbox) == 1
+
+
+def test_one_persons_trouble_is_nobody_elses(cast: Cast, officer: User, monkeypatch, caplog) -> None:
+    User.objects.filter(pk=cast.principal_a.pk).update(email="xz@example.cn")
+    round_ = Round.objects.get()
+    walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1)), State.SCHOOL_REVIEWED)
+    message = reminders._message
+
+    def refuse(person: User, waiting: list) -> object:
+        if person == officer:
+            raise ValueError("an address no header can carry")
+        return message(person, waiting)
+
+    monkeypatch.setattr(reminders, "_message", refuse)
+    assert officer.pk < cast.principal_a.pk
+    tasks.send_reminders()
+    assert [sent.to for sent in mail.outbox] == [["xz@example.cn"]]
+    assert "1 reminders were not made" in caplog.text
+    assert "chen@example.cn" not in caplog.text
+
+
+def test_a_run_that_is_out_of_time_ends(officer: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(_: int) -> bool:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(reminders, "remind", late)
+    with pytest.raises(SoftTimeLimitExceeded):
+        tasks.send_reminders()
 
 
 def test_a_claim_whose_worker_died_is_taken_over_and_a_fresh_one_is_left_alone(officer: User) -> None:

@@ -1,10 +1,12 @@
 """Templates to PDF: what can be fetched, what cannot be printed, and the same bytes for the same content."""
 
+import copy
 import io
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from django.core.exceptions import ValidationError
 from oxidize_pdf import PdfALevel, PdfAValidator
 from pypdf import PdfReader
 from weasyprint import HTML
@@ -64,6 +66,32 @@ def test_missing_glyphs_are_listed_by_text():
 def test_many_missing_characters_are_counted_and_the_first_named():
     with pytest.raises(pdf.CannotPrint, match="等共 7 处"):
         pdf.refuse_missing_glyphs([f"{n}{UNPRINTABLE}" for n in range(7)])
+
+
+SIGN = "\U0001fae0"  # a face
+
+
+def test_a_sign_without_glyph_is_marked_on_papers_that_tell_what_was_recorded(settings, tmp_path):
+    page = PAGE.format("<p>{{ words }}</p>")
+    (tmp_path / "paper.html").write_text(page, encoding="utf-8")
+    (engine,) = copy.deepcopy(settings.TEMPLATES)
+    engine["DIRS"] = [tmp_path]
+    settings.TEMPLATES = [engine]
+    told = text_of(pdf.render("paper.html", {"words": f"家里困难{SIGN}，父亲患病"}, marks_signs=True))
+    assert "家里困难〓，父亲患病" in told
+    assert "〓 处是现有字体没有的符号" in told
+    assert "〓" not in text_of(pdf.render("paper.html", {"words": "家里困难"}, marks_signs=True))
+    with pytest.raises(pdf.CannotPrint):
+        pdf.render("paper.html", {"words": SIGN})
+    with pytest.raises(pdf.CannotPrint):  # a letter of a name is never replaced
+        pdf.render("paper.html", {"words": f"王{UNPRINTABLE}"}, marks_signs=True)
+
+
+def test_words_that_will_be_printed_hold_no_sign_without_glyph():
+    with pytest.raises(ValidationError) as refused:
+        pdf.refuse_signs(f"父亲患病{SIGN}，请帮助{SIGN}")
+    assert refused.value.messages == [f"这里有打印不出来的符号：{SIGN}。请删去，或改用文字。"]
+    pdf.refuse_signs(f"父亲王{UNPRINTABLE}患病：①住院，②欠费（2 万元）……√")
 
 
 def test_nothing_outside_the_package_is_fetched(tmp_path):

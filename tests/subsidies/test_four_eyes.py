@@ -175,6 +175,23 @@ def test_what_a_request_tried_is_in_the_trail_though_nothing_was_done(cast: Cast
     assert row.detail == {"count": 1, "duty": "confirmation", "held_duty": "filing"}
 
 
+def test_a_list_looked_through_by_halves_was_one_try(cast: Cast) -> None:
+    rows = submitted(
+        cast, open_round(cast), *(enrol(cast, each) for each in (cast.class_a1, cast.class_a2))
+    )  # the first is this person's filing, the second their review
+    casting.appoint(cast.teacher_a1, "grade_head", cast.school_a)
+    person = User.objects.get(pk=cast.teacher_a1.pk)
+    of_class = {row.school_class_id: row for row in rows}
+    filed, reviewed = of_class[cast.class_a1.pk], of_class[cast.class_a2.pk]
+    workflow.take_duty([reviewed], Duty.CLASS_REVIEW, by=person)
+    with refusals.kept():
+        for some in ([filed, reviewed], [filed], [reviewed]):
+            with pytest.raises(SamePerson):
+                workflow.take_duty(some, Duty.SCHOOL_REVIEW, by=person)
+    (tried,) = AuditRow.objects.filter(action="application.refuse_second_duty")
+    assert (tried.unit_path, tried.detail["count"]) == (cast.school_a.path, 2)
+
+
 def test_outside_a_request_nothing_is_kept(cast: Cast, case: Application) -> None:
     with pytest.raises(SamePerson):
         workflow.advance(case, Step.CONFIRM, by=act_for(cast, cast.teacher_a1, cast.principal_a))

@@ -192,7 +192,9 @@ def test_who_filed_does_not_hold_the_class_review(cast, round_, whole) -> None:
     before = whole()
     with pytest.raises(SamePerson) as refused:
         agree(rows, "class", cast.class_a1, by=cast.teacher_a1)
-    assert str(refused.value) == "您已经办理过其中 1 份申请的填报，同一份申请的两个环节不能由同一人办理。"
+    assert str(refused.value) == (
+        "您已经办理过其中 1 份申请的填报，同一份申请的两个环节不能由同一人办理。请由没有经手这些申请的人办理。"
+    )
     assert whole() == before
 
 
@@ -235,7 +237,7 @@ def test_a_class_teacher_in_the_school_review_does_not_decide_on_the_own_class(c
     before = whole()
     with pytest.raises(SamePerson) as refused:
         agree(own, "school", cast.school_a, by=stranger)
-    assert str(refused.value) == "您是这个班的班主任，本班学生的上一级评审要由他人办理。"
+    assert str(refused.value) == "您是这个班的班主任，本班学生的上一级评审要由他人办理。请交给本校另一位评审人。"
     assert whole() == before
     agree(other, "school", cast.school_a, by=cast.teacher_a2)
 
