@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -33,7 +34,9 @@ class ListForm(forms.Form):
     verdicts_offered: tuple[tuple[str, str], ...]
     rest_offered: tuple[tuple[str, str], ...] = (("agree", "同意"), ("", "暂不处理"))
 
-    def __init__(self, *args: Any, applications: Iterable[Application], barred: set, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, applications: Iterable[Application], barred: Mapping[UUID, str], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.applications, self.barred = list(applications), barred
         self.fields["rest"].choices = self.rest_offered
@@ -68,7 +71,13 @@ class ListForm(forms.Form):
                 "application": application,
                 "verdict": self[f"verdict_{key}"] if f"verdict_{key}" in self.fields else None,
                 "opinion": self[f"opinion_{key}"] if f"opinion_{key}" in self.fields else None,
+                "why_not": self.barred.get(key, ""),
             }
+
+    @property
+    def reasons(self) -> dict[str, list[str]]:
+        """Why rows are closed to the person, each with the names of the pupils."""
+        return names_by_reason(self.applications, self.barred)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -121,6 +130,15 @@ class VerifyForm(ListForm):
 class ApproveForm(ListForm):
     verdicts_offered = (("agree", "审批通过"), ("return", "退回经办重审"))
     rest_offered = (("agree", "审批通过"), ("", "暂不处理"))
+
+
+def names_by_reason(applications: Iterable[Application], reasons: Mapping[UUID, str]) -> dict[str, list[str]]:
+    """The pupils' names behind each sentence, in the order of the list."""
+    found: dict[str, list[str]] = {}
+    for application in applications:
+        if application.pk in reasons:
+            found.setdefault(reasons[application.pk], []).append(application.pupil.name)
+    return found
 
 
 def seen_digest(applications: Iterable[Application]) -> str:

@@ -7,6 +7,7 @@ as themselves. What the deputy does is the duty of both from then on, so that ne
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -65,14 +66,15 @@ def take(applications: Iterable[Application], wanted: _Wanted, *, by: User) -> N
         _write(theirs, wanted, other, by)
 
 
-def held_otherwise(applications: Iterable[Application], duty: Duty, *, by: User) -> set:
-    """Keys of those where the duty is not this person's to take: another one is theirs, or it is their own class."""
+def why_not(applications: Iterable[Application], duty: Duty, *, by: User) -> dict[UUID, str]:
+    """By key, of those where the duty is not this person's to take: why (another one is theirs, or it is their own
+    class) and who can, in a sentence. Queries by chunk and by whom they act for, not by case."""
     rows = list(applications)
-    found = _barred(rows, duty, by)
     wanted = {row.pk: duty for row in rows}
+    found: dict[UUID, str] = {}
     for other, theirs in _by_other(rows, wanted, by).items():
-        found |= _barred(theirs, duty, other)
-    return found
+        found |= _barred(theirs, duty, other, f"您代理的{other.name}")
+    return found | _barred(rows, duty, by, "您")
 
 
 def open_to(rows: QuerySet[Application], duty: Duty, *, by: User) -> QuerySet[Application]:
@@ -107,21 +109,35 @@ def _by_other(rows: list[Application], wanted: _Wanted, by: User) -> dict[User, 
 
 
 def _held(rows: Iterable[Application], person: User) -> dict[object, Duty]:
-    return {
-        holder.application_id: Duty(holder.duty)
+    return {holder.application_id: Duty(holder.duty) for holder in _holders(rows, person)}
+
+
+def _holders(rows: Iterable[Application], person: User) -> list[DutyHolder]:
+    return [
+        holder
         for chunk in pieces((row.pk for row in rows), _CHUNK)
-        for holder in DutyHolder.objects.filter(application__in=chunk, by=person)
-    }
+        for holder in DutyHolder.objects.filter(application__in=chunk, by=person).select_related("deputy")
+    ]
 
 
 def _above_the_class(duty: Duty) -> bool:
     return duty not in (Duty.FILING, Duty.CLASS_REVIEW)
 
 
-def _barred(rows: list[Application], duty: Duty, person: User) -> set:
-    found = {key for key, held in _held(rows, person).items() if held != duty}
+def _barred(rows: list[Application], duty: Duty, person: User, whom: str) -> dict[UUID, str]:
     own = own_class_paths(person) if _above_the_class(duty) else set()
-    return found | {row.pk for row in rows if row.school_class.path in own}
+    found = {
+        row.pk: f"{whom}是这个班的班主任，本班学生的{duty.label}请由他人办理。"
+        for row in rows
+        if row.school_class.path in own
+    }
+    for holder in _holders(rows, person):
+        if holder.duty != duty:
+            hand = f"{holder.deputy.name}代{whom}" if holder.deputy else whom
+            found[holder.application_id] = (
+                f"{hand}已办理过这份申请的{Duty(holder.duty).label}环节，{duty.label}请由没有经手这份申请的人办理。"
+            )
+    return found
 
 
 def _refuse_held(rows: list[Application], wanted: _Wanted, person: User, by: User) -> None:

@@ -150,6 +150,11 @@ class MeetingForm(ListForm):
             row["tier"] = self[f"tier_{key}"] if f"tier_{key}" in self.fields else None
             yield row
 
+    @property
+    def columns(self) -> int:
+        """How many columns of a row are for what is said of it."""
+        return len(self.figures) + 2 + bool(self.tiers)
+
     def member_rows(self) -> Iterator[dict[str, Any]]:
         """The places for members, each with its fields; who was thought a namesake can be told apart once asked."""
         asks = self.is_bound

@@ -109,10 +109,10 @@ def awaiting(round_: Round, unit: Unit, level: str) -> "list[Application]":
     return list(rows.select_related("pupil", "school_class").order_by("school_class__path", "pupil__name", "pk"))
 
 
-def barred(applications: Iterable[Application], level: str, *, by: User) -> set:
-    """Keys of the applications this person may not decide on: they already hold another duty there,
+def barred(applications: Iterable[Application], level: str, *, by: User) -> dict[UUID, str]:
+    """The applications this person may not decide on, by key, and why: they already hold another duty there,
     or (at school level) it is their own class."""
-    return four_eyes.held_otherwise(applications, LEVELS[level].duty, by=by)
+    return four_eyes.why_not(applications, LEVELS[level].duty, by=by)
 
 
 def hold(*, round_: Round, unit: Unit, level: str, minutes: Minutes, verdicts: Iterable[Verdict], by: User) -> Meeting:

@@ -5,6 +5,7 @@ Each looks at every case and may send a single one back to the desk that has to 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -66,9 +67,10 @@ def awaiting(round_: Round, school: Unit, state: State) -> list[Application]:
     return list(rows.order_by("school_class__path", "pupil__name", "pk"))
 
 
-def barred(applications: Iterable[Application], duty: Duty, *, by: User) -> set:
-    """Keys of the applications this person may not decide on: another duty is theirs there, or it is their class."""
-    return four_eyes.held_otherwise(applications, duty, by=by)
+def barred(applications: Iterable[Application], duty: Duty, *, by: User) -> dict[UUID, str]:
+    """The applications this person may not decide on, by key, and why: another duty is theirs there, or it is their
+    class."""
+    return four_eyes.why_not(applications, duty, by=by)
 
 
 def decide(desk: Desk, round_: Round, school: Unit, verdicts: Iterable[Verdict], *, by: User) -> int:

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 
 from accounts.redaction import refuse_numbers
 
-from .forms import seen_digest
+from .forms import names_by_reason, seen_digest
 from .meeting_forms import MeetingForm
 from .models import Application, Decision, OfficerCheck
 from .officer_checks import Found, Sheet
@@ -25,7 +25,7 @@ class EvidenceForm(forms.Form):
     rest = forms.BooleanField(label="没有单独选择的，都与依据相符（请逐人看过再勾选）", required=False)
     seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, sheets: Sequence[Sheet], barred: set, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, sheets: Sequence[Sheet], barred: Mapping[UUID, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.sheets, self.barred = sheets, barred
         # The looks too: what somebody else doubted meanwhile is not called in order by a page that is older.
@@ -54,11 +54,21 @@ class EvidenceForm(forms.Form):
             widget=forms.TextInput(attrs={"aria-label": f"对{name}的说明", "placeholder": "有疑问的写明疑在哪里"}),
         )
 
-    def rows(self) -> Iterator[tuple[Sheet, forms.BoundField | None, forms.BoundField | None]]:
+    def rows(self) -> Iterator[dict[str, Any]]:
         for sheet in self.sheets:
             key = sheet.application.pk
             is_open = f"finding_{key}" in self.fields
-            yield sheet, self[f"finding_{key}"] if is_open else None, self[f"note_{key}"] if is_open else None
+            yield {
+                "sheet": sheet,
+                "finding": self[f"finding_{key}"] if is_open else None,
+                "note": self[f"note_{key}"] if is_open else None,
+                "why_not": self.barred.get(key, ""),
+            }
+
+    @property
+    def reasons(self) -> dict[str, list[str]]:
+        """Why rows are closed to the person, each with the names of the pupils."""
+        return names_by_reason((sheet.application for sheet in self.sheets), self.barred)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -135,11 +145,6 @@ class SchoolReviewForm(MeetingForm):
             row["check"], row["proposed"] = self.checks.get(key), self.order.proposed[key]
             row["is_tight"] = key in self.order.tight
             yield row
-
-    @property
-    def columns(self) -> int:
-        """How many columns of a row are for what is said of it."""
-        return len(self.figures) + 2 + bool(getattr(self, "tiers", ()))
 
     def _place_of(self, application: Application) -> int:
         return self.order.proposed[application.pk].rank or 0
