@@ -1,6 +1,7 @@
 """What people type about money and its road, cleaned into the values the verbs take."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from django.db.models import Q, QuerySet
 from accounts import clock
 from accounts.forms import DayInput
 from accounts.models import Unit
-from accounts.redaction import refuse_numbers
+from accounts.redaction import redact, refuse_numbers
 from documents.forms import UploadField
 from documents.models import Upload
 from documents.pdf import refuse_signs
@@ -23,30 +24,144 @@ from .models import Application, Concern, ConcernReason, Programme, Round, Stage
 from .reviews import Verdict
 from .states import State
 
+_HEX_KEY = re.compile(r"[0-9a-f]{32}")
+_LONGEST = 600  # characters of a field that are kept for the page that follows
 
-class ListForm(forms.Form):
+
+class RowsForm(forms.Form):
+    """A list decided on row by row. What the page showed of each row comes back with it (`seen`): what came in since is
+    not decided with the rest, and what changed since is set aside and named."""
+
+    # Every row of the page: its key, and a mark of what was shown of it.
+    seen = forms.CharField(required=False, max_length=200_000, widget=forms.HiddenInput)
+
+    columns_typed: tuple[str, ...]  # before the key of the row, in the names of its fields
+
+    def __init__(
+        self,
+        *args: Any,
+        applications: Iterable[Application],
+        barred: Mapping[UUID, str],
+        typed: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """`barred`: rows closed to the person, and why; `typed`: what was typed and did not go the last time, by the
+        name of the field."""
+        super().__init__(*args, **kwargs)
+        self.applications, self.barred = list(applications), barred
+        self.aside: dict[UUID, str] = {}  # rows something was said of that do not go, and why
+        self.marks = {row.pk: self._mark(row) for row in self.applications}
+        self.initial["seen"] = ",".join(f"{key.hex}-{mark}" for key, mark in self.marks.items())
+        for application in self.applications:
+            if application.pk not in barred:
+                self._add_row(application)
+        for name, value in (typed or {}).items():
+            if name in self.fields:
+                self.fields[name].initial = value
+
+    def _mark(self, application: Application) -> str:
+        """What tells one reading of the row from another."""
+        return hashlib.sha256(application.changed_at.isoformat().encode()).hexdigest()[:12]
+
+    def _add_row(self, application: Application) -> None:
+        raise NotImplementedError
+
+    @property
+    def reasons(self) -> dict[str, list[str]]:
+        """Why rows are closed to the person, each with the names of the pupils."""
+        found: dict[str, list[str]] = {}
+        for row in self.applications:
+            if row.pk in self.barred:
+                found.setdefault(self.barred[row.pk], []).append(row.pupil.name)
+        return found
+
+    def _shown(self) -> dict[str, str]:
+        """By key, the mark of each row that was on the page; of a page that says nothing, all that there is."""
+        said = self.data.get("seen", "")
+        if not said:
+            return {key.hex: mark for key, mark in self.marks.items()}
+        return dict(each.partition("-")[::2] for each in said.split(","))
+
+    def _was_shown(self, application: Application) -> bool:
+        return application.pk.hex in self._page
+
+    def _set_aside_changed(self, said: Iterable[Application]) -> None:
+        """Of the rows something is said of, those that read otherwise than on the page, or are closed by now."""
+        for row in said:
+            if row.pk in self.barred:
+                self.aside[row.pk] = self.barred[row.pk]
+            elif self._page[row.pk.hex] != self.marks[row.pk]:
+                self.aside[row.pk] = "打开页面以后，这份申请又有变化，没有办理。请点姓名核对，再作出结论。"
+
+    def _set_aside_unread(self) -> None:
+        """Rows in which something is wrong stop no other."""
+        for row in self.applications:
+            names = [f"{column}_{row.pk}" for column in self.columns_typed]
+            if wrong := [str(each) for name in names for each in self.errors.get(name, ())]:
+                self.aside[row.pk] = " ".join(wrong)
+                for name in names:
+                    self.errors.pop(name, None)
+
+    def clean(self) -> dict[str, Any]:
+        self._page = self._shown()
+        return super().clean() or {}
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the list, or a row of it, reads otherwise than on the page."""
+        return self._page != {key.hex: mark for key, mark in self.marks.items()}
+
+    def look_again(self) -> None:
+        """The page is shown once more: the next click is about what is shown now."""
+        self.data = self.data.copy()
+        self.data["seen"] = self.initial["seen"]
+
+    @property
+    def gone(self) -> list[UUID]:
+        """Keys of rows of the page that wait no longer."""
+        here = {key.hex for key in self.marks}
+        return [UUID(key) for key in self._page if key not in here and _HEX_KEY.fullmatch(key)]
+
+    @property
+    def late(self) -> list[str]:
+        """Names of those who have come in since the page was shown: nothing was said of them."""
+        return [row.pupil.name for row in self.applications if not self._was_shown(row)]
+
+    def left_behind(self, refused: Mapping[UUID, str]) -> list[dict[str, str]]:
+        """The rows that did not go, in the order of the list, each with its sentence."""
+        return [
+            {"key": str(row.pk), "name": row.pupil.name, "sentence": refused[row.pk]}
+            for row in self.applications
+            if row.pk in refused
+        ]
+
+    def typed_in(self, refused: Mapping[UUID, str]) -> dict[str, str]:
+        """What was typed in these rows, by the name of the field; without numbers, for it is kept for a while."""
+        keys = {str(key) for key in refused}
+        return {
+            name: redact(said[:_LONGEST])
+            for name in self.fields
+            if name.rpartition("_")[2] in keys and (said := self.data.get(name, ""))
+        }
+
+
+class ListForm(RowsForm):
     """A decision on every application of a list: one answer for the rest, exceptions row by row."""
 
-    rest = forms.ChoiceField(label="没有单独选择的，一律", widget=forms.RadioSelect)
     # "The rest" means those on the page: one that has come in since must not be decided unseen.
-    seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
+    rest = forms.ChoiceField(label="没有单独选择的，一律", widget=forms.RadioSelect)
 
     verdicts_offered: tuple[tuple[str, str], ...]
     rest_offered: tuple[tuple[str, str], ...] = (("agree", "同意"), ("", "暂不处理"))
+    columns_typed = ("verdict", "opinion")
+    rows_stop_all = False  # whether a row with something wrong in it stops the others
 
-    def __init__(
-        self, *args: Any, applications: Iterable[Application], barred: Mapping[UUID, str], **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.applications, self.barred = list(applications), barred
         self.fields["rest"].choices = self.rest_offered
         self.fields["rest"].required = False
         if not self.is_bound:
             self.initial.setdefault("rest", "agree")
-        self.initial["seen"] = seen_digest(self.applications)
-        for application in self.applications:
-            if application.pk not in barred:
-                self._add_row(application)
 
     def _add_row(self, application: Application) -> None:
         name, key = application.pupil.name, application.pk
@@ -74,39 +189,38 @@ class ListForm(forms.Form):
                 "why_not": self.barred.get(key, ""),
             }
 
-    @property
-    def reasons(self) -> dict[str, list[str]]:
-        """Why rows are closed to the person, each with the names of the pupils."""
-        return names_by_reason(self.applications, self.barred)
-
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         for application in self.applications:
             verdict = cleaned.get(f"verdict_{application.pk}")
             if verdict not in (None, "", "agree", "skip") and not cleaned.get(f"opinion_{application.pk}", "").strip():
                 self.add_error(f"opinion_{application.pk}", f"请写明对{application.pupil.name}的意见。")
-        self._refuse_unseen(cleaned.get("seen", ""))
-        if not self.errors and not self.verdicts():
+        self._set_aside_changed(row for row in self.applications if self._was_shown(row) and self._said_of(row))
+        if not self.rows_stop_all:
+            self._set_aside_unread()
+        if self.errors:
+            if self.is_stale:
+                self.add_error(None, f"名单刚刚有变化，现在是 {len(self.applications)} 份。请核对名单后再提交。")
+            self.look_again()
+        elif not self.verdicts() and not self.aside and not self.gone:
             raise ValidationError("所有申请都是“暂不处理”，没有作出任何结论。请至少对一份申请作出结论。")
         return cleaned
 
-    def _refuse_unseen(self, seen: str) -> None:
-        now = self.initial["seen"]
-        if seen and seen != now:
-            self.data = self.data.copy()
-            self.data["seen"] = now  # the next click is about what is shown now
-            self.add_error(None, f"名单刚刚有变化，现在是 {len(self.applications)} 份，没有保存。请核对名单后再提交。")
+    def _said_of(self, application: Application) -> str:
+        """The answer to one row, "" for none; of a row that is closed by now what was sent of it."""
+        name = f"verdict_{application.pk}"
+        own = self.cleaned_data.get(name) if name in self.fields else self.data.get(name, "skip")
+        verdict = own or self.cleaned_data.get("rest", "")
+        return "" if verdict == "skip" else verdict
 
     def verdicts(self) -> list[Verdict]:
-        found = []
-        for application in self.applications:
-            key = application.pk
-            if f"verdict_{key}" not in self.fields:
-                continue
-            verdict = self.cleaned_data.get(f"verdict_{key}") or self.cleaned_data.get("rest", "")
-            if verdict not in ("", "skip"):
-                found.append(self.verdict_of(application, verdict))
-        return found
+        """What is said of each row that was on the page as it is now."""
+        return [
+            self.verdict_of(row, verdict)
+            for row in self.applications
+            if row.pk not in self.barred and row.pk not in self.aside and self._was_shown(row)
+            if (verdict := self._said_of(row))
+        ]
 
     def verdict_of(self, application: Application, verdict: str) -> Verdict:
         """What was said of one application."""
@@ -130,15 +244,6 @@ class VerifyForm(ListForm):
 class ApproveForm(ListForm):
     verdicts_offered = (("agree", "审批通过"), ("return", "退回经办重审"))
     rest_offered = (("agree", "审批通过"), ("", "暂不处理"))
-
-
-def names_by_reason(applications: Iterable[Application], reasons: Mapping[UUID, str]) -> dict[str, list[str]]:
-    """The pupils' names behind each sentence, in the order of the list."""
-    found: dict[str, list[str]] = {}
-    for application in applications:
-        if application.pk in reasons:
-            found.setdefault(reasons[application.pk], []).append(application.pupil.name)
-    return found
 
 
 def seen_digest(applications: Iterable[Application]) -> str:

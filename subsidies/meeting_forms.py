@@ -30,6 +30,8 @@ def places_after(count: str) -> int:
 class MeetingForm(ListForm):
     """Minutes of a review meeting, and its decision on each application."""
 
+    rows_stop_all = True  # a meeting is recorded once: whoever mistyped a row is asked before
+
     held_on = forms.DateField(label="会议日期", widget=DayInput)
     place = forms.CharField(label="地点", max_length=60, validators=[refuse_numbers, refuse_signs])
     chair = forms.CharField(label="主持人", max_length=40, validators=[refuse_numbers, refuse_signs])

@@ -18,7 +18,7 @@ from students.table_writing import pieces
 
 from . import class_facts, places, workflow
 from .models import Application, Concern, Decision, Meeting, OfficerCheck, Round, StepTaken
-from .states import ENDED_WITHOUT_AID, Duty, Place, State
+from .states import ENDED_WITHOUT_AID, Duty, Place, State, Step
 
 _CHUNK = 500
 # What of the frozen facts is compared with the register of today.
@@ -237,3 +237,12 @@ def record(round_: Round, unit: Unit, findings: Iterable[Found], *, by: User) ->
         doubtful = sum(each.finding == OfficerCheck.Finding.DOUBTFUL for each in said)
         audit.record("officer_check.record", round_, by=by, unit=unit, checked=len(said), doubtful=doubtful)
     return len(said)
+
+
+def record_what_goes(round_: Round, unit: Unit, findings: Iterable[Found], *, by: User) -> tuple[int, dict[UUID, str]]:
+    """As `record`, but a case that waits no longer, or is closed to the person, stops no other: how many were kept,
+    and by key why others were not."""
+    said = list(findings)
+    refused = workflow.obstacles({each.application.pk: Step.PASS_SCHOOL for each in said}, by=by)
+    going = [each for each in said if each.application.pk not in refused]
+    return (record(round_, unit, going, by=by) if going else 0), refused

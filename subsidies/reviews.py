@@ -23,7 +23,10 @@ from .models import Application, Decision, Meeting, MeetingMember, ProcessRule, 
 from .review_groups import Member
 from .states import Duty, State, Step
 
-__all__ = ["LEVELS", "Level", "Member", "Minutes", "Verdict", "awaiting", "barred", "hold", "move", "steps_of"]
+__all__ = [
+    "LEVELS", "Level", "Member", "Minutes", "Verdict", "awaiting", "barred", "hold", "hold_what_goes", "move",
+    "steps_of",
+]  # fmt: skip
 
 V = Decision.Verdict
 
@@ -153,6 +156,23 @@ def hold(*, round_: Round, unit: Unit, level: str, minutes: Minutes, verdicts: I
         audit.record("meeting.hold", meeting, by=by, unit=unit, level=level, decisions=len(verdicts), **detail)
         move(verdicts, steps_of(kind, round_), by=by)
     return meeting
+
+
+def hold_what_goes(
+    *, round_: Round, unit: Unit, level: str, minutes: Minutes, verdicts: Iterable[Verdict], by: User
+) -> tuple[Meeting | None, dict[UUID, str]]:
+    """As `hold`, but a case that has moved on, or is closed to the person, stops no other: the meeting as recorded
+    without it (None where nothing is left to record), and by key why it was left out. Raises as `hold`."""
+    chosen, steps = list(verdicts), steps_of(LEVELS[level], round_)
+    refused = workflow.obstacles(
+        {v.application.pk: steps[v.verdict] for v in chosen if v.verdict in steps},
+        by=by,
+        notes={v.application.pk: v.opinion.strip() for v in chosen},
+    )
+    going = [v for v in chosen if v.application.pk not in refused]
+    if not going:
+        return None, refused
+    return hold(round_=round_, unit=unit, level=level, minutes=minutes, verdicts=going, by=by), refused
 
 
 def steps_of(kind: Level, round_: Round) -> dict[str, Step]:

@@ -14,7 +14,7 @@ from accounts import access, audit
 from accounts.models import Unit, User
 from accounts.roles import Permission
 
-from . import four_eyes
+from . import four_eyes, workflow
 from .models import Application, Decision, Round
 from .reviews import Verdict, move
 from .states import Duty, State, Step
@@ -89,3 +89,20 @@ def decide(desk: Desk, round_: Round, school: Unit, verdicts: Iterable[Verdict],
         move(chosen, desk.steps, by=by)
         audit.record("list.decide", round_, by=by, unit=school, duty=desk.duty, decisions=len(chosen))
     return len(chosen)
+
+
+def decide_what_goes(
+    desk: Desk, round_: Round, school: Unit, verdicts: Iterable[Verdict], *, by: User
+) -> tuple[int, dict[UUID, str]]:
+    """As `decide`, but a case that cannot take its step stops no other: how many went, and by key why others did not.
+
+    Raises as `decide` where the list is refused as a whole.
+    """
+    chosen = list(verdicts)
+    refused = workflow.obstacles(
+        {v.application.pk: desk.steps[v.verdict] for v in chosen if v.verdict in desk.steps},
+        by=by,
+        notes={v.application.pk: v.opinion.strip() for v in chosen},
+    )
+    going = [v for v in chosen if v.application.pk not in refused]
+    return (decide(desk, round_, school, going, by=by) if going else 0), refused

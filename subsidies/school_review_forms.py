@@ -1,6 +1,5 @@
 """Forms of the school's review desk."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,7 @@ from django.core.exceptions import ValidationError
 
 from accounts.redaction import refuse_numbers
 
-from .forms import names_by_reason, seen_digest
+from .forms import RowsForm
 from .meeting_forms import MeetingForm
 from .models import Application, Decision, OfficerCheck
 from .officer_checks import Found, Sheet
@@ -19,29 +18,28 @@ from .school_desk import Order
 _FINDINGS = OfficerCheck.Finding
 
 
-class EvidenceForm(forms.Form):
+class EvidenceForm(RowsForm):
     """What the officer found of each case of a class; what is left alone stays as it is."""
 
     rest = forms.BooleanField(label="没有单独选择的，都与依据相符（请逐人看过再勾选）", required=False)
-    seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, sheets: Sequence[Sheet], barred: Mapping[UUID, str], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.sheets, self.barred = sheets, barred
-        # The looks too: what somebody else doubted meanwhile is not called in order by a page that is older.
-        looks = ",".join(str(sheet.check.pk) if sheet.check else "" for sheet in sheets)
-        listed = seen_digest(sheet.application for sheet in sheets)
-        self.initial["seen"] = hashlib.sha256(f"{listed} {looks}".encode()).hexdigest()
-        for sheet in sheets:
-            if sheet.application.pk not in barred:
-                self._add_row(sheet)
+    columns_typed = ("finding", "note")
 
-    def _add_row(self, sheet: Sheet) -> None:
-        key, name = sheet.application.pk, sheet.application.pupil.name
+    def __init__(self, *args: Any, sheets: Sequence[Sheet], **kwargs: Any) -> None:
+        self.sheets = {sheet.application.pk: sheet for sheet in sheets}
+        super().__init__(*args, applications=[sheet.application for sheet in sheets], **kwargs)
+
+    def _mark(self, application: Application) -> str:
+        # The look too: what somebody else doubted meanwhile is not called in order by a page that is older.
+        check = self.sheets[application.pk].check
+        return f"{super()._mark(application)}{check.pk if check else ''}"
+
+    def _add_row(self, application: Application) -> None:
+        key, name, check = application.pk, application.pupil.name, self.sheets[application.pk].check
         self.fields[f"finding_{key}"] = forms.ChoiceField(
             choices=[("", "未核对"), *_FINDINGS.choices],
             required=False,
-            initial=sheet.check.finding if sheet.check else "",
+            initial=check.finding if check else "",
             label=f"对{name}的核对结果",
             widget=forms.Select(attrs={"aria-label": f"对{name}的核对结果"}),
         )
@@ -49,14 +47,13 @@ class EvidenceForm(forms.Form):
             required=False,
             max_length=200,
             validators=[refuse_numbers],
-            initial=sheet.check.note if sheet.check else "",
+            initial=check.note if check else "",
             label=f"对{name}的说明",
             widget=forms.TextInput(attrs={"aria-label": f"对{name}的说明", "placeholder": "有疑问的写明疑在哪里"}),
         )
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        for sheet in self.sheets:
-            key = sheet.application.pk
+        for key, sheet in self.sheets.items():
             is_open = f"finding_{key}" in self.fields
             yield {
                 "sheet": sheet,
@@ -65,42 +62,40 @@ class EvidenceForm(forms.Form):
                 "why_not": self.barred.get(key, ""),
             }
 
-    @property
-    def reasons(self) -> dict[str, list[str]]:
-        """Why rows are closed to the person, each with the names of the pupils."""
-        return names_by_reason((sheet.application for sheet in self.sheets), self.barred)
-
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        for sheet in self.sheets:
-            key = sheet.application.pk
-            if cleaned.get(f"finding_{key}") == _FINDINGS.DOUBTFUL and not cleaned.get(f"note_{key}", "").strip():
-                self.add_error(f"note_{key}", f"请写明{sheet.application.pupil.name}的申请疑在哪里。")
-        if cleaned.get("seen") and cleaned["seen"] != self.initial["seen"]:
-            self.data = self.data.copy()
-            self.data["seen"] = self.initial["seen"]  # the next click is about what is shown now
-            raise ValidationError(
-                f"名单或核对结果刚刚有变化，现在是 {len(self.sheets)} 份，没有保存。请刷新页面，核对后再保存。"
-            )
-        if not self.errors and not self.found():
+        cleaned = super().clean()
+        for row in self.applications:
+            if cleaned.get(f"finding_{row.pk}") == _FINDINGS.DOUBTFUL and not cleaned.get(f"note_{row.pk}", "").strip():
+                self.add_error(f"note_{row.pk}", f"请写明{row.pupil.name}的申请疑在哪里。")
+        said = {each.application.pk for each in self._said()}
+        self._set_aside_changed(
+            row
+            for row in self.applications
+            if self._was_shown(row) and (row.pk in said or (row.pk in self.barred and self._sent_of(row)))
+        )
+        self._set_aside_unread()
+        if not self.errors and not self.found() and not self.aside and not self.is_stale:
             raise ValidationError("没有新的核对结果。请选择“与依据相符”或“有疑问”，再保存。")
         return cleaned
 
+    def _sent_of(self, row: Application) -> str:
+        return self.data.get(f"finding_{row.pk}", "")
+
     def found(self) -> list[Found]:
-        """What is new: said for the first time, or said otherwise than before."""
-        found = []
-        for sheet in self.sheets:
-            key = sheet.application.pk
-            if f"finding_{key}" not in self.fields:
+        """What is new of the rows that were on the page as they are now: said for the first time, or otherwise."""
+        return [each for each in self._said() if each.application.pk not in self.aside]
+
+    def _said(self) -> Iterator[Found]:
+        for row in self.applications:
+            key, check = row.pk, self.sheets[row.pk].check
+            if f"finding_{key}" not in self.fields or not self._was_shown(row):
                 continue
             finding = self.cleaned_data.get(f"finding_{key}") or (
-                _FINDINGS.IN_ORDER if self.cleaned_data.get("rest") and sheet.check is None else ""
+                _FINDINGS.IN_ORDER if self.cleaned_data.get("rest") and check is None else ""
             )
             note = self.cleaned_data.get(f"note_{key}", "").strip()
-            is_new = sheet.check is None or (finding, note) != (sheet.check.finding, sheet.check.note)
-            if finding and is_new:
-                found.append(Found(sheet.application, finding, note))
-        return found
+            if finding and (check is None or (finding, note) != (check.finding, check.note)):
+                yield Found(row, finding, note)
 
 
 class SchoolReviewForm(MeetingForm):

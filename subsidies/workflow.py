@@ -5,7 +5,8 @@ check the guards, write states, steps, duties and audit rows in one transaction.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -69,6 +70,42 @@ def advance_all(
             _GUARDS[guard](touched, step=step, by=by, note=note, notes=notes)
         _write(locked, rows, by=by, note=note, notes=notes)
     return len(locked)
+
+
+def obstacles(wanted: Mapping[UUID, Step], *, by: User, notes: Mapping[UUID, str] | None = None) -> dict[UUID, str]:
+    """By key, which of the applications cannot take the step wanted of them, and why and what to do, one sentence each.
+
+    Asked before a list is decided on, so that one who cannot go stops no other; the door asks again. Looks at what
+    concerns one case alone (state, person, reason, school), with a number of queries that does not grow with what is
+    found. What the list is refused as a whole (places, meetings) is not looked at.
+    """
+    found: dict[UUID, str] = {}
+    notes = notes or {}
+    rows: dict[Step, list[Application]] = {}
+    for chunk in pieces(wanted, _CHUNK):
+        for row in Application.objects.filter(pk__in=chunk).select_related("school_class", "round"):
+            rows.setdefault(wanted[row.pk], []).append(row)
+    for step, cases in rows.items():
+        moves = {row.pk: look_up(step, row.state) for row in cases}
+        for row in cases:
+            move = moves[row.pk]
+            if move is None:
+                found[row.pk] = f"这份申请现在是“{State(row.state).label}”，可能已由他人办理。请点姓名看办理经过。"
+            elif not scopes.allows(by, move.permission, row.school_class):
+                found[row.pk] = refusal(move.permission)
+        cases = [row for row in cases if row.pk not in found]
+        for duty in {move.duty for move in moves.values() if move and move.duty}:
+            alike = [row for row in cases if (move := moves[row.pk]) and move.duty == duty]
+            found |= four_eyes.why_not(alike, duty, by=by)
+        guarded = {guard: [r for r in cases if (move := moves[r.pk]) and guard in move.guards] for guard in Guard}
+        found |= {
+            row.pk: "没有写明原因，请写明后再提交。" for row in guarded[Guard.REASON_GIVEN] if not notes.get(row.pk)
+        }
+        found |= {
+            row.pk: "学生已离校或已转到这个批次以外的学校，退回后没有班级能重新提交。请作出通过或不通过的结论。"
+            for row in _without_a_place(guarded[Guard.STILL_A_PUPIL])
+        }
+    return found
 
 
 def lock(keys: Iterable) -> list[Application]:
@@ -365,6 +402,15 @@ def _lines_of(applications: list[Application], **which: object) -> int:
 
 
 def _still_a_pupil(applications: list[Application], **_: object) -> None:
+    if gone := _without_a_place(applications):
+        raise StepRefused(
+            f"{len(gone)} 份申请不能退回：学生已离校或已转到这个批次以外的学校，退回后没有班级能重新提交。"
+            "请作出通过或不通过的结论。"
+        )
+
+
+def _without_a_place(applications: list[Application]) -> list[Application]:
+    """Those whose pupil is at no school of the round any more."""
     units = Unit.objects.in_bulk({a.round.unit_id for a in applications})
     places: dict[tuple, str] = {}
     for chunk in pieces((a.pupil_id for a in applications), _CHUNK):
@@ -372,12 +418,7 @@ def _still_a_pupil(applications: list[Application], **_: object) -> None:
             Enrolment.objects.filter(pupil__in=chunk, term__in={a.term_id for a in applications})
         )
         places |= {(pupil, term): path for pupil, term, path in rows.values_list("pupil_id", "term_id", "path")}
-    gone = [a for a in applications if not places.get(_who(a), "").startswith(units[a.round.unit_id].path)]
-    if gone:
-        raise StepRefused(
-            f"{len(gone)} 份申请不能退回：学生已离校或已转到这个批次以外的学校，退回后没有班级能重新提交。"
-            "请作出通过或不通过的结论。"
-        )
+    return [a for a in applications if not places.get(_who(a), "").startswith(units[a.round.unit_id].path)]
 
 
 def _who(application: Application) -> tuple:

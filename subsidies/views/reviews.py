@@ -21,6 +21,7 @@ from .. import reviews as verbs
 from ..meeting_forms import MeetingForm, SignedMinutesForm, places_after
 from ..models import Application, Decision, Meeting, MinutesPaper, Round
 from ..school_review_forms import SchoolReviewForm
+from . import results
 from .desks import carried_out, find_round, find_unit, name_in, show_refusal
 
 
@@ -38,12 +39,14 @@ def meeting_hold(request: HttpRequest, pk: UUID, level: str, unit: int) -> HttpR
     order = school_desk.order_of(round_, place, waiting) if of_school else None
     more: dict[str, Any] = {"order": order, "checks": officer_checks.newest(waiting)} if of_school else {}
     asks_for_rows = "more" in request.POST  # nothing is checked or recorded yet: what was typed comes back
+    result = results.take(request)
     form = (SchoolReviewForm if of_school else MeetingForm)(
         None if asks_for_rows else request.POST or None,
         None if asks_for_rows else request.FILES or None,
         initial=request.POST.dict() if asks_for_rows else None,
         applications=waiting,
         barred=verbs.barred(waiting, level, by=request.user),
+        typed=result.get("typed"),
         verdicts=kind.steps,
         figures=[name for name, _ in meeting_words.COLUMNS[kind.method(rule)]],
         seats=seats,
@@ -55,7 +58,7 @@ def meeting_hold(request: HttpRequest, pk: UUID, level: str, unit: int) -> HttpR
     )
     if request.method == "POST" and not asks_for_rows and form.is_valid():
         try:
-            meeting = verbs.hold(
+            meeting, refused = verbs.hold_what_goes(
                 round_=round_,
                 unit=place,
                 level=level,
@@ -65,14 +68,21 @@ def meeting_hold(request: HttpRequest, pk: UUID, level: str, unit: int) -> HttpR
             )
         except ValidationError as refusal:
             show_refusal(form, refusal)
+            form.look_again()
         else:
-            messages.success(request, _summary(meeting))
+            if meeting:
+                messages.success(request, _summary(meeting))
+            if results.leave(request, form, form.aside | refused, round_) or meeting is None:
+                return redirect(request.path)
             return redirect("meeting", pk=meeting.pk)
+    if form.is_bound and form.aside:
+        result = {"rest": form.left_behind(form.aside)}
     context = {
         "round": round_,
         "unit": place,
         "level": Meeting.Level(level),
         "form": form,
+        "result": result,
         "rows": list(form.rows()),
         "fewest": getattr(rule, kind.fewest),
         "seats": meeting_words.seat_words(seats),

@@ -20,6 +20,7 @@ from .. import school_lists as verbs
 from ..forms import ApproveForm, ConfirmForm, ListForm, VerifyForm, seen_digest
 from ..models import Application, Round
 from ..states import Place, Step
+from . import results
 from .checks import reportable
 from .desks import find_round, find_unit, show_refusal
 
@@ -84,20 +85,30 @@ def _decide(request: HttpRequest, pk: UUID, unit: int, at: verbs.Desk, form_clas
     round_ = find_round(request, pk)
     school = find_unit(round_, request.user, unit, "school", may=at.permission)
     rows = verbs.awaiting(round_, school, at.awaiting)
-    form = form_class(request.POST or None, applications=rows, barred=verbs.barred(rows, at.duty, by=request.user))
+    result = results.take(request)
+    form = form_class(
+        request.POST or None,
+        applications=rows,
+        barred=verbs.barred(rows, at.duty, by=request.user),
+        typed=result.get("typed"),
+    )
     if request.method == "POST" and form.is_valid():
         try:
-            count = verbs.decide(at, round_, school, form.verdicts(), by=request.user)
+            count, refused = verbs.decide_what_goes(at, round_, school, form.verdicts(), by=request.user)
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            messages.success(request, f"已对{school}的 {count} 份申请作出{at.duty.label}结论。")
+            if count:
+                messages.success(request, f"已对{school}的 {count} 份申请作出{at.duty.label}结论。")
+            if results.leave(request, form, form.aside | refused, round_):
+                return redirect(request.path)
             return redirect("round", pk=pk)
     context = {
         "round": round_,
         "unit": school,
         "duty": at.duty,
         "form": form,
+        "result": result,
         "rows": _with_the_meeting(form.rows(), rows),
         "total": sum(row.amount for row in rows),
         "open_count": len(rows) - len(form.barred),

@@ -179,13 +179,15 @@ def test_the_officer_goes_from_class_to_class_and_on_to_the_meeting(as_user, cas
 def test_the_page_says_what_is_wrong_and_keeps_what_was_typed(as_user, cast, cases):
     officer = as_user(cast.officer_a)
     assert "没有新的核对结果" in officer.post(address(cases), {"seen": ""}).content.decode()
-    text = officer.post(address(cases), {f"finding_{cases[0].pk}": DOUBTFUL}).content.decode()
-    assert "请写明张小明的申请疑在哪里" in text
+    page = officer.post(address(cases), {f"finding_{cases[0].pk}": DOUBTFUL}, follow=True)
+    assert "请写明张小明的申请疑在哪里" in page.content.decode()
+    assert page.context["form"][f"finding_{cases[0].pk}"].value() == DOUBTFUL
+    assert not OfficerCheck.objects.exists()
     old = officer.get(address(cases)).context["form"].initial["seen"]
     casting.agree(cases[1:2], "school", cast.school_a, by=cast.officer_a)
-    text = officer.post(address(cases), {"rest": "on", "seen": old}).content.decode()
-    assert "名单或核对结果刚刚有变化，现在是 1 份" in text
-    assert not OfficerCheck.objects.exists()
+    text = officer.post(address(cases), {"rest": "on", "seen": old}, follow=True).content.decode()
+    assert "1 名学生以前已经办理" in text
+    assert [check.application for check in OfficerCheck.objects.all()] == [cases[0]]
 
 
 def test_the_page_asks_the_database_no_more_for_three_than_for_one(as_user, cast, round_, cases):
@@ -212,6 +214,7 @@ def test_an_older_page_does_not_call_in_order_what_was_doubted_since(as_user, ca
     form = client.get(url).context["form"]
     typed = {name: form[name].value() or "" for name in form.fields if name != "rest"}
     check(cast, cases[0], DOUBTFUL, "证件过期")
-    page = client.post(url, typed | {f"finding_{cases[1].pk}": IN_ORDER})
-    assert "核对结果刚刚有变化" in page.content.decode()
+    page = client.post(url, typed | {f"finding_{cases[1].pk}": IN_ORDER}, follow=True)
+    assert "这份申请又有变化，没有办理" in page.content.decode()
+    assert officer_checks.newest(cases)[cases[1].pk].finding == IN_ORDER
     assert officer_checks.newest(cases)[cases[0].pk].finding == DOUBTFUL

@@ -130,7 +130,7 @@ def test_county_pages_decide_and_make_the_batch(cast: Cast, round_: Round) -> No
 def test_return_from_the_county_needs_an_opinion(cast: Cast, round_: Round) -> None:
     rows = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1)), State.REPORTED)
     address = reverse("school_verify", args=[round_.pk, cast.school_a.pk])
-    page = text_of(open_as(cast.clerk).post(address, {"rest": "agree", f"verdict_{rows[0].pk}": "return"}))
+    page = text_of(open_as(cast.clerk).post(address, {"rest": "agree", f"verdict_{rows[0].pk}": "return"}, follow=True))
     assert "请写明对" in page
     assert refreshed(rows)[0].state == State.REPORTED
 

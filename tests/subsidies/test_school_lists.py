@@ -108,6 +108,9 @@ def test_the_page_of_the_principal(cast, round_, decided) -> None:
     assert "校长确认" in text
     assert "退回学校重评" in text
     seen = client.get(page).context["form"]["seen"].value()
-    answered = client.post(page, {"rest": "agree", "seen": seen, f"verdict_{decided[0].pk}": "to_school"})
-    assert "请写明对张一的意见" in answered.content.decode()  # nothing moved, and what was chosen is still there
-    assert {row.state for row in refreshed(decided)} == {State.SCHOOL_REVIEWED}
+    said = {"rest": "agree", "seen": seen, f"verdict_{decided[0].pk}": "to_school"}
+    answered = client.post(page, said, follow=True)
+    assert "请写明对张一的意见" in answered.content.decode()  # the one did not move, and what was chosen is still there
+    assert answered.context["form"][f"verdict_{decided[0].pk}"].value() == "to_school"
+    states = [row.state for row in refreshed(decided)]
+    assert states == [State.SCHOOL_REVIEWED, *[State.CONFIRMED] * (len(decided) - 1)]

@@ -35,13 +35,30 @@ def test_a_meeting_does_not_pass_an_application_that_came_in_after_the_page(cast
     late = one(cast, round_, "李二")
     typed = _MINUTES | member_fields() | {"seen": seen}
 
-    page = officer.post(address, typed)
-    assert "名单刚刚有变化，现在是 2 份" in page.content.decode()
-    assert "成员9" in page.content.decode()
-    assert not Meeting.objects.exists()
+    page = officer.post(address, typed, follow=True)
+    assert "打开页面以后又来了 1 名学生（李二）" in page.content.decode()
+    assert [decision.application for decision in Meeting.objects.get().decisions.all()] == [first]
+    assert [row.state for row in refreshed([first, late])] == [State.CLASS_REVIEWED, State.SUBMITTED]
 
     assert officer.post(address, typed | {"seen": page.context["form"]["seen"].value()}).status_code == 302
     assert {row.state for row in refreshed([first, late])} == {State.CLASS_REVIEWED}
+
+
+def test_a_meeting_with_something_mistyped_is_shown_again_with_what_came_in(cast: Cast, round_: Round) -> None:
+    """A meeting is recorded once: here one row stops the others, and the next click is about the list as it is."""
+    first = one(cast, round_, "张一")
+    officer, address = open_as(cast.officer_a), reverse("class_review", args=[round_.pk, cast.class_a1.pk])
+    seen = officer.get(address).context["form"]["seen"].value()
+    late = one(cast, round_, "李二")
+    typed = _MINUTES | member_fields() | {"seen": seen, f"verdict_{first.pk}": "return"}
+    page = officer.post(address, typed)
+    assert "请写明对张一的意见" in page.content.decode()
+    assert "名单刚刚有变化，现在是 2 份" in page.content.decode()
+    assert "成员9" in page.content.decode()
+    assert not Meeting.objects.exists()
+    typed |= {"seen": page.context["form"]["seen"].value(), f"opinion_{first.pk}": "缺材料"}
+    assert officer.post(address, typed).status_code == 302
+    assert [row.state for row in refreshed([first, late])] == [State.RETURNED, State.CLASS_REVIEWED]
 
 
 @pytest.mark.parametrize(
@@ -53,9 +70,9 @@ def test_the_county_does_not_decide_on_what_it_has_not_seen(cast, round_, page_n
     person, address = open_as(cast.people[who]), reverse(page_name, args=[round_.pk, cast.school_a.pk])
     seen = person.get(address).context["form"]["seen"].value()
     rows.append(one(cast, round_, "李二", waiting))
-    page = person.post(address, {"rest": "agree", "seen": seen})
-    assert "名单刚刚有变化，现在是 2 份" in page.content.decode()
-    assert {row.state for row in refreshed(rows)} == {waiting}
+    page = person.post(address, {"rest": "agree", "seen": seen}, follow=True)
+    assert "打开页面以后又来了 1 名学生（李二）" in page.content.decode()
+    assert [row.state == waiting for row in refreshed(rows)] == [False, True]
 
 
 def test_a_school_reports_the_list_it_looked_at(cast: Cast, round_: Round) -> None:
