@@ -302,7 +302,7 @@ def _not_for_review(
     round_: Round, school_class: Unit, drafts: Mapping[Typed, Application], rows: Sequence[Typed], *, by: User
 ) -> dict[Typed, str]:
     """Which drafts cannot be handed in for a reason that is seen at once, and which. A constant number of queries."""
-    found = {}
+    found: dict[Typed, str] = {}
     for row, candidate in _looked_up(round_, school_class, rows).items():
         entitled = candidate and candidate.entitlements.get(drafts[row].tier)
         if entitled and not entitled.is_entitled:
@@ -311,11 +311,9 @@ def _not_for_review(
 
 
 def _barred(cases: Mapping[Typed, Application], *, by: User) -> dict[Typed, str]:
-    """Those on which the person holds another duty, with the sentence said of all of them."""
-    keys = four_eyes.held_otherwise(cases.values(), Duty.FILING, by=by)
-    alike = {row: case for row, case in cases.items() if case.pk in keys}
-    sentence = _refusal(lambda: workflow.take_duty(alike.values(), Duty.FILING, by=by)) if alike else ""
-    return dict.fromkeys(alike, sentence)
+    """Those on which the person holds another duty, and who can file them."""
+    why = four_eyes.why_not(cases.values(), Duty.FILING, by=by)
+    return {row: why[case.pk] for row, case in cases.items() if case.pk in why}
 
 
 def _looked_up(round_: Round, school_class: Unit, rows: Sequence[Typed]) -> dict[Typed, applications.Candidate | None]:

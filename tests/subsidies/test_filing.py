@@ -205,7 +205,7 @@ def test_who_decided_on_one_of_them_before_files_the_others(cast: Cast, round_: 
     rows = [Typed(row, True, reason="改"), Typed(other, True)]
     told = hand_over(round_, cast.class_a1, rows, by=cast.grade_head_a)
     assert [o.verdict for o in told] == [Verdict.UNSAVED, Verdict.SENT]
-    assert "同一份申请的两个环节不能由同一人办理" in told[0].sentence
+    assert told[0].sentence == "您已办理过这份申请的班级评议环节，填报请由没有经手这份申请的人办理。"
 
 
 def test_a_class_costs_few_questions_however_many(cast: Cast, round_: Round) -> None:
