@@ -141,7 +141,7 @@
       row.seen.value = said.seen;
       row.kept = sent;
       told += 1;
-      if (said.state) { say(row, said.state + " 已保存", ""); } else { say(row, "已取消", ""); }
+      if (said.state) { say(row, said.state + "，已保存", ""); } else { say(row, "已取消", ""); }
       if (!same(now(row), sent)) later(row, 0);
     } else if (said.status === 409) {
       row.held = true;
