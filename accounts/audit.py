@@ -38,7 +38,10 @@ def record(
 
 
 def record_all(entries: Iterable[Entry], *, by: User | None) -> None:
-    """Append rows in order, all or none."""
+    """Append rows in order, all or none. Nothing to append holds nobody up."""
+    entries = list(entries)
+    if not entries:
+        return
     with transaction.atomic():
         head = hold()
         rows = []

@@ -24,7 +24,8 @@ from ..filing_forms import REASON_LENGTH, FilingForm, SentList
 from ..models import Application, Round
 from .desks import find_round, find_unit
 
-_RESULT = "class_file_result"
+_RESULT = "class_file_results"
+_RESULTS_KEPT = 5
 _ROWS_AT_ONCE = 300  # a class, with room
 _HANDED_IN = "这名学生的申请已经提交。不再申请的，请到申请页撤回。"
 
@@ -163,8 +164,7 @@ def _carry_out(request: HttpRequest, round_: Round, school_class: Unit) -> None:
         for row in sent.written_without_tick(rows)
     ]
     names = {key: each.enrolment.pupil.name for key, each in sent.places.items()}
-    request.session[_RESULT] = {
-        "of": [str(round_.pk), school_class.pk],
+    told = {
         "sent": went,
         "rest": [_told(each) for each in outcomes if each.verdict != Verdict.SENT]
         + [
@@ -176,6 +176,10 @@ def _carry_out(request: HttpRequest, round_: Round, school_class: Unit) -> None:
             **{key: _sent_as(sent, key) for key in refused if key},
         },
     }
+    held = dict(request.session.get(_RESULT, {}))
+    held.pop(_of(round_, school_class), None)
+    kept = list(held.items())[-_RESULTS_KEPT + 1 :]  # somebody with two classes open reads of both
+    request.session[_RESULT] = dict([*kept, (_of(round_, school_class), told)])
 
 
 def _told(outcome: Outcome) -> dict[str, str]:
@@ -200,8 +204,14 @@ def _sent_as(sent: SentList, key: str) -> dict[str, Any]:
 
 def _result(request: HttpRequest, round_: Round, school_class: Unit) -> dict[str, Any] | None:
     """What became of what was just sent, once, for the page of that class."""
-    held = request.session.get(_RESULT)
-    if not held or held["of"] != [str(round_.pk), school_class.pk]:
+    held = request.session.get(_RESULT, {})
+    if _of(round_, school_class) not in held:
         return None
-    del request.session[_RESULT]
-    return held
+    told: dict[str, Any] = held[_of(round_, school_class)]
+    rest = {key: each for key, each in held.items() if key != _of(round_, school_class)}
+    request.session[_RESULT] = rest
+    return told
+
+
+def _of(round_: Round, school_class: Unit) -> str:
+    return f"{round_.pk} {school_class.pk}"

@@ -448,6 +448,20 @@ def test_the_page_tells_of_each_pupil_that_did_not_go_and_keeps_what_was_typed(
     assert 'value="同事写的"' in again
 
 
+def test_who_has_two_classes_open_reads_of_both(cast: Cast, round_: Round, row: Enrolment, signed_in) -> None:
+    there = enrol(cast, cast.class_a2, name="钱二")
+    casting.appoint(cast.teacher_a1, "class_teacher", cast.class_a2)
+    client = signed_in(User.objects.get(pk=cast.teacher_a1.pk))
+    desks = {place: reverse("class_file", args=[round_.pk, place.school_class_id]) for place in (row, there)}
+    for place, url in desks.items():
+        client.post(url, as_sent(place, reason="手机 13812345678") | {"submit": "1"})
+    for place, url in desks.items():
+        page = client.get(url).content.decode()
+        assert "1 名学生没有提交" in page
+        assert f'href="#row-{place.pk}"' in page
+        assert "没有提交" not in client.get(url).content.decode().split("<main")[1].split("<form")[0]
+
+
 def test_saving_without_a_script_keeps_ticks_and_takes_away_what_is_not_ticked(
     cast: Cast, round_: Round, row: Enrolment, signed_in
 ) -> None:
