@@ -120,7 +120,7 @@
     if (status === 0 || status >= 500 || status === 429) {
       // The same once more, until it is answered: whether it arrived is not known.
       some.forEach(function (row) { row.down = true; say(row, "", "网络不通，还没有保存，会自动再试"); });
-      window.setTimeout(function () { if (!leaving) send(some, false); }, AGAIN);
+      again(some);
       return;
     }
     some.forEach(function (row) {
@@ -135,6 +135,9 @@
       }
     });
     if (status === 200) rows.filter(function (row) { return row.ended; }).forEach(function (row) { row.ended = false; save(row); });
+  }
+  function again(some) {
+    window.setTimeout(function () { if (leaving) { again(some); } else { send(some, false); } }, AGAIN);
   }
   function answered(row, sent, said) {
     if (said.status === 200) {
