@@ -34,6 +34,7 @@ from subsidies import (
     payout_sheets,
     percentages,
     quotas,
+    receipts,
     review_groups,
     reviews,
     rounds,
@@ -51,6 +52,7 @@ from subsidies.models import (
     PayoutSheet,
     Programme,
     QuotaPercentage,
+    Receipt,
     Round,
 )
 from subsidies.states import State, Step
@@ -374,6 +376,8 @@ def _running_round(here: _County) -> None:
     _meet(second[:2], "school", school, by=officer)  # who waits for the principal
     _file(here, round_, "ban72", "ban72")
     _file(here, round_, "er81", "er81")
+    _slips(here, round_, "ban71")
+    _slips(here, round_, "ban72")
     for teacher in ("ban71", "ban82"):
         rows = [
             each.enrolment
@@ -381,6 +385,16 @@ def _running_round(here: _County) -> None:
             if each.facts["categories"]
         ]
         demo_forms.fill_in(rows[:4], by=here.people[teacher], signed=1)
+
+
+def _slips(here: _County, round_: Round, name: str) -> None:
+    """Guardians' answers that came back on paper: most of those who may be filed for, and one who wants no aid."""
+    unit = here.classes[name]
+    listed = applications.candidates(round_, unit)
+    wanting = [c.enrolment for c in listed if c.application or c.may_file][:-2]
+    answers = [(place, Receipt.Answer.APPLIES) for place in wanting]
+    answers += [(c.enrolment, Receipt.Answer.DECLINES) for c in listed if not c.application and c.may_file][-1:]
+    receipts.record_all(round_, unit, answers, signed_on=clock.today(), by=here.people[name])
 
 
 def _changes(here: _County) -> None:
