@@ -5,6 +5,7 @@ on the same application is theirs, or it is their own class) the deputy may not 
 as themselves. What the deputy does is the duty of both from then on, so that neither takes a second one.
 """
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
@@ -75,6 +76,16 @@ def why_not(applications: Iterable[Application], duty: Duty, *, by: User) -> dic
     for other, theirs in _by_other(rows, wanted, by).items():
         found |= _barred(theirs, duty, other, f"您代理的{other.name}")
     return found | _barred(rows, duty, by, "您")
+
+
+def note_why_not(applications: Iterable[Application], duty: Duty, *, by: User) -> dict[UUID, str]:
+    """As `why_not`, of a decision that was sent: the try is kept in the trail, as where it is refused as a whole."""
+    rows = list(applications)
+    found = why_not(rows, duty, by=by)
+    if barred := [row for row in rows if row.pk in found]:
+        with contextlib.suppress(SamePerson):
+            refuse_second_duty(barred, dict.fromkeys(found, duty), by=by)
+    return found
 
 
 def open_to(rows: QuerySet[Application], duty: Duty, *, by: User) -> QuerySet[Application]:

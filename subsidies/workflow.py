@@ -77,7 +77,8 @@ def obstacles(wanted: Mapping[UUID, Step], *, by: User, notes: Mapping[UUID, str
 
     Asked before a list is decided on, so that one who cannot go stops no other; the door asks again. Looks at what
     concerns one case alone (state, person, reason, school), with a number of queries that does not grow with what is
-    found. What the list is refused as a whole (places, meetings) is not looked at.
+    found. What the list is refused as a whole (places, meetings) is not looked at. A second duty wanted is kept in the
+    trail, as where the door refuses it.
     """
     found: dict[UUID, str] = {}
     notes = notes or {}
@@ -96,7 +97,7 @@ def obstacles(wanted: Mapping[UUID, Step], *, by: User, notes: Mapping[UUID, str
         cases = [row for row in cases if row.pk not in found]
         for duty in {move.duty for move in moves.values() if move and move.duty}:
             alike = [row for row in cases if (move := moves[row.pk]) and move.duty == duty]
-            found |= four_eyes.why_not(alike, duty, by=by)
+            found |= four_eyes.note_why_not(alike, duty, by=by)
         guarded = {guard: [r for r in cases if (move := moves[r.pk]) and guard in move.guards] for guard in Guard}
         found |= {
             row.pk: "没有写明原因，请写明后再提交。" for row in guarded[Guard.REASON_GIVEN] if not notes.get(row.pk)

@@ -4,6 +4,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts import refusals
+from accounts.models import AuditRow
 from students.models import Enrolment, Standing
 from subsidies import officer_checks, reviews, school_lists, workflow
 from subsidies.models import Decision, DutyHolder, Meeting, OfficerCheck
@@ -110,6 +112,19 @@ def test_sixty_refused_for_one_reason_cost_what_two_do(cast, round_, why):
 
     costs(1, 0)
     assert costs(2, 10) == costs(60, 100) < 12
+
+
+def test_a_second_duty_sent_with_a_list_is_in_the_trail(cast, round_):
+    mine, other = waiting(cast, round_, State.SCHOOL_REVIEWED, "张一", "李二")
+    DutyHolder.objects.create(application=mine, by=cast.principal_a, duty=Duty.FILING)
+    said = [reviews.Verdict(row, V.AGREE, opinion="") for row in (mine, other)]
+    with refusals.kept():
+        done, refused = school_lists.decide_what_goes(
+            school_lists.CONFIRMATION, round_, cast.school_a, said, by=cast.principal_a
+        )
+    assert (done, list(refused)) == (1, [mine.pk])
+    (tried,) = AuditRow.objects.filter(action="application.refuse_second_duty")
+    assert (tried.username, tried.detail["count"], tried.detail["held_duty"]) == ("principal_a", 1, "filing")
 
 
 def test_one_of_sixty_is_named_and_the_others_go_at_the_price_of_the_list(cast, round_):
