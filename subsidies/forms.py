@@ -28,6 +28,12 @@ _HEX_KEY = re.compile(r"[0-9a-f]{32}")
 _LONGEST = 600  # characters of a field that are kept for the page that follows
 
 
+def sent_rows(data: Mapping[str, str], waiting: Iterable[Application]) -> list[Application]:
+    """Of the list those that were on the page that was sent; a decision on one part leaves the others alone."""
+    keys = {each.partition("-")[0] for each in data.get("seen", "").split(",")}
+    return [row for row in waiting if row.pk.hex in keys]
+
+
 class RowsForm(forms.Form):
     """A list decided on row by row. What the page showed of each row comes back with it (`seen`): what came in since is
     not decided with the rest, and what changed since is set aside and named."""

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -17,12 +18,14 @@ from accounts.roles import Permission
 
 from .. import places, quota_words, school_desk, workflow
 from .. import school_lists as verbs
-from ..forms import ApproveForm, ConfirmForm, ListForm, VerifyForm, seen_digest
+from ..forms import ApproveForm, ConfirmForm, ListForm, VerifyForm, seen_digest, sent_rows
 from ..models import Application, Round
 from ..states import Place, Step
 from . import results
 from .checks import reportable
 from .desks import find_round, find_unit, show_refusal
+
+_PART = 100  # rows of a school's list on one page
 
 
 @require_http_methods(["GET", "POST"])
@@ -84,7 +87,9 @@ def school_approve(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
 def _decide(request: HttpRequest, pk: UUID, unit: int, at: verbs.Desk, form_class: type[ListForm]) -> HttpResponse:
     round_ = find_round(request, pk)
     school = find_unit(round_, request.user, unit, "school", may=at.permission)
-    rows = verbs.awaiting(round_, school, at.awaiting)
+    waiting = verbs.awaiting(round_, school, at.awaiting)
+    part = Paginator(waiting, _PART).get_page(request.GET.get("page"))
+    rows = sent_rows(request.POST, waiting) if part.has_other_pages() and request.POST.get("seen") else list(part)
     result = results.take(request)
     form = form_class(
         request.POST or None,
@@ -98,10 +103,12 @@ def _decide(request: HttpRequest, pk: UUID, unit: int, at: verbs.Desk, form_clas
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
+            more = len(waiting) - len(rows)
             if count:
-                messages.success(request, f"已对{school}的 {count} 份申请作出{at.duty.label}结论。")
-            if results.leave(request, form, form.aside | refused, round_):
-                return redirect(request.path)
+                rest = f"名单的其他部分还有 {more} 份，请接着办理。" if more else ""
+                messages.success(request, f"已对{school}的 {count} 份申请作出{at.duty.label}结论。{rest}")
+            if results.leave(request, form, form.aside | refused, round_) or more:
+                return redirect(request.get_full_path())
             return redirect("round", pk=pk)
     context = {
         "round": round_,
@@ -110,11 +117,12 @@ def _decide(request: HttpRequest, pk: UUID, unit: int, at: verbs.Desk, form_clas
         "form": form,
         "result": result,
         "rows": _with_the_meeting(form.rows(), rows),
-        "total": sum(row.amount for row in rows),
+        "page": part,
+        "total": sum(row.amount for row in waiting),
         "open_count": len(rows) - len(form.barred),
     }
     if at is verbs.CONFIRMATION:
-        context["places"] = _places(round_, school, rows)
+        context["places"] = _places(round_, school, waiting)
         context["reserve"] = school_desk.reserve(round_, school)
     return render(request, "subsidies/school_decide.html", context)
 
