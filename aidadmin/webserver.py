@@ -1,6 +1,9 @@
 """gunicorn's settings, read by `-c python:aidadmin.webserver`; the address comes from the command line."""
 
+import contextlib
 import gc
+
+from django.core.exceptions import ImproperlyConfigured
 
 from .processes import die_with_parent
 
@@ -28,6 +31,12 @@ control_socket_disable = True
 
 
 def pre_fork(server: object, worker: object) -> None:
+    from documents import fonts
+
+    # Which characters can be printed is asked of every word typed: read once, for all workers. (Where no font is
+    # installed yet, the papers say so.)
+    with contextlib.suppress(ImproperlyConfigured):
+        fonts.printable()
     # What was loaded lives as long as the process: never looked through again for garbage, and shared between workers.
     gc.collect()
     gc.freeze()

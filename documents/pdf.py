@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.template.loader import render_to_string
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -48,8 +48,12 @@ def render(template_name: str, context: Mapping[str, Any], *, marks_signs: bool 
 
 def refuse_signs(text: str) -> None:
     """Validator of words that go on paper later: no sign that no font of ours has. (A rare letter of a name may stand;
-    the office can add its font.)"""
-    if signs := _signs_in([text]):
+    the office can add its font.) Where no fonts are installed nothing is refused: typing must not wait for printing."""
+    try:
+        signs = _signs_in([text])
+    except ImproperlyConfigured:
+        return
+    if signs:
         raise ValidationError(f"这里有打印不出来的符号：{'、'.join(signs[:_MOST_NAMED])}。请删去，或改用文字。")
 
 

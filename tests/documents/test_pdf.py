@@ -6,7 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from oxidize_pdf import PdfALevel, PdfAValidator
 from pypdf import PdfReader
 from weasyprint import HTML
@@ -92,6 +92,14 @@ def test_words_that_will_be_printed_hold_no_sign_without_glyph():
         pdf.refuse_signs(f"父亲患病{SIGN}，请帮助{SIGN}")
     assert refused.value.messages == [f"这里有打印不出来的符号：{SIGN}。请删去，或改用文字。"]
     pdf.refuse_signs(f"父亲王{UNPRINTABLE}患病：①住院，②欠费（2 万元）……√")
+
+
+def test_words_are_typed_where_no_fonts_are_installed(monkeypatch):
+    def none() -> frozenset[str]:
+        raise ImproperlyConfigured("no fonts")
+
+    monkeypatch.setattr(fonts, "printable", none)
+    pdf.refuse_signs(f"父亲患病{SIGN}")
 
 
 def test_nothing_outside_the_package_is_fetched(tmp_path):
