@@ -18,8 +18,8 @@ from accounts.templatetags.aid import cn_date
 from documents import amounts, issuing, pdf
 from documents.models import IssuedDocument
 from publicity.models import NoticeLine
-from subsidies import explanations
-from subsidies.models import Application, Decision, PaymentLine, StepTaken
+from subsidies import declarations, explanations
+from subsidies.models import Application, Decision, Declaration, PaymentLine, Receipt, StepTaken
 
 from .models import Dossier
 
@@ -69,6 +69,21 @@ def contents(application: Application) -> dict[str, Any]:
             .select_related("notice__document", "notice__published_by", "notice__closed_by")
             .prefetch_related("objections__settled_by")
             .order_by("notice__published_at")
+        ),
+        # What the family signed, as this school holds it: the form of the school year in its versions, and the slips.
+        "signed_forms": declarations.signed_papers(
+            Declaration.objects.filter(
+                pupil=application.pupil_id,
+                school_year=declarations.school_year(application.round.term),
+                enrolment__school=application.school_id,
+            )
+        ),
+        "receipts": list(
+            Receipt.objects.filter(
+                round=application.round_id, pupil=application.pupil_id, school_class__parent=application.school_id
+            )
+            .select_related("scan", "recorded_by")
+            .order_by("pk")
         ),
         "payments": list(
             PaymentLine.objects.filter(application=application)
@@ -166,6 +181,7 @@ def _digest(found: dict[str, Any]) -> str:
         [d.pk for d in found["decisions"]],
         [[x.pk, x.notice.state, [[o.pk, o.state] for o in x.objections.all()]] for x in found["notice_lines"]],
         [[p.pk, p.sheet.state] for p in found["payments"]],
+        [[s.pk for s in found["signed_forms"]], [r.pk for r in found["receipts"]]],
         # Reason and tier may be changed while the case is back at the class, without a step.
         [application.state, application.tier, application.reason, application.amount, application.facts],
     ]

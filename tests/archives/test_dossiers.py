@@ -19,7 +19,7 @@ from documents.models import IssuedDocument
 from publicity import objections
 from students import privacy
 from students.models import Pupil
-from subsidies import applications, workflow
+from subsidies import applications, declarations, receipts, workflow
 from subsidies.models import Application
 from subsidies.states import State, Step
 from tests import cast as casting
@@ -67,6 +67,26 @@ def test_the_file_of_a_paid_case_tells_the_whole_road(cast, submitted):
     ]
     assert [each for each in told if each.replace(" ", "") not in text] == []
     assert f"第1页共{document.pdf_pages}页" in text
+
+
+def test_the_file_names_what_the_family_signed(cast, round_, submitted):
+    case = submitted[0]
+    before = dossiers.compile_dossier(case, by=cast.officer_a)
+    assert "没有登记签字的申请表和家长回执" in text_of(before)
+    rule = declarations.rule_of(round_.programme, cast.term)
+    held = declarations.declare(case.enrolment, casting.answers(), based_on=0, reason="", by=cast.teacher_a1)
+    signed = declarations.attach_signed(
+        held, rule, casting.scan("申请表.pdf"), signed_on=clock.today(), signer="guardian", by=cast.officer_a
+    )
+    slip = receipts.record(
+        round_, cast.class_a1, case.enrolment, answer="applies", signed_on=clock.today(),
+        scan=casting.scan("回执.pdf"), by=cast.teacher_a1,
+    )  # fmt: skip
+    assert not dossiers.is_current(case)
+    text = text_of(dossiers.compile_dossier(case, by=cast.officer_a))
+    for said in (f"{signed.title}（2026-2027第1版）", signed.file.sha256[:16], "家长回执：申请", slip.scan.sha256[:16]):
+        assert said.replace(" ", "") in text
+    assert "监护人" in text
 
 
 def test_numbers_of_persons_are_masked(cast, submitted):
