@@ -62,7 +62,7 @@ class Candidate:
     def sentence(self) -> str:
         """Why nothing can be filed, or the sentence of the entitlement."""
         if self.is_elsewhere:
-            return _ELSEWHERE
+            return ELSEWHERE
         if self.receipt is not None and self.has_declined:
             return declined_words(self.receipt)
         return self.entitlement.sentence
@@ -85,7 +85,7 @@ class Listed:
     application: Application | None
 
 
-_ELSEWHERE = "本学期已有申请，由原班级或学校继续办理，不用再填报。"
+ELSEWHERE = "本学期已有申请，由原班级或学校继续办理，不用再填报。"
 
 
 def declined_words(receipt: Receipt) -> str:
@@ -137,11 +137,7 @@ def candidates(round_: Round, school_class: Unit, *, among: Iterable[UUID] | Non
     enrolments = [row.enrolment for row in on_list]
     by_pupil = {row.pupil_id: row.pk for row in enrolments}
     held = {row.enrolment.pk: row.application for row in on_list if row.application}
-    standing = {
-        key: a
-        for key, a in held.items()
-        if a.round_id == round_.pk and (a.school_class_id == school_class.pk or _may_take_over(a, round_))
-    }
+    standing = {key: a for key, a in held.items() if not is_elsewhere(a, round_, school_class)}
     facts = known(round_.programme, round_.term, enrolments, on=clock.today())
     remarks = _remarks(round_, school_class, standing)
     receipts = receipts_of(round_, by_pupil)
@@ -407,7 +403,7 @@ def _change_draft(application: Application, wish: Wish, round_: Round) -> str:
         application.place = ""  # one of the class that was left
     if application.round_id != round_.pk or application.school_class_id != wish.enrolment.school_class_id:
         # Where the other application stands is the county's knowledge, not the next school's.
-        raise ValidationError(f"{wish.enrolment.pupil} {_ELSEWHERE}")
+        raise ValidationError(f"{wish.enrolment.pupil} {ELSEWHERE}")
     if application.state not in (State.DRAFT, State.RETURNED):
         raise ValidationError(
             f"{wish.enrolment.pupil} 的申请已经提交（{application.get_state_display()}），不能再改；"
@@ -418,6 +414,12 @@ def _change_draft(application: Application, wish: Wish, round_: Round) -> str:
     application.tier, application.reason = wish.tier, wish.reason
     application.save(update_fields=["tier", "reason", "enrolment", "school", "school_class", "place"])
     return "application.take_over" if taken_over else "application.change_draft"
+
+
+def is_elsewhere(application: Application, round_: Round, school_class: Unit) -> bool:
+    """Whether the case goes on with another class or round: what it says is theirs to know."""
+    is_ours = application.school_class_id == school_class.pk or _may_take_over(application, round_)
+    return application.round_id != round_.pk or not is_ours
 
 
 def _may_take_over(application: Application, round_: Round) -> bool:

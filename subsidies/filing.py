@@ -108,6 +108,8 @@ def keep(round_: Round, school_class: Unit, typed: Typed, *, by: User) -> Applic
     with transaction.atomic():
         places = applications.lock_places([typed.enrolment])
         standing = applications.lock_standing(round_, places.values()).get(typed.enrolment.pupil_id)
+        if standing and applications.is_elsewhere(standing, round_, school_class):
+            raise ValidationError(_elsewhere(typed))
         if _says_so(typed, standing):
             return standing
         _refuse_overwriting(typed, standing)
@@ -130,7 +132,9 @@ def keep_all(round_: Round, school_class: Unit, rows: Iterable[Typed], *, by: Us
         todo: list[Typed] = []
         for row in rows:
             case = standing.get(row.enrolment.pupil_id)
-            if _says_so(row, case):
+            if case and applications.is_elsewhere(case, round_, school_class):
+                found[row] = Kept(row, None, _elsewhere(row))
+            elif _says_so(row, case):
                 found[row] = Kept(row, case)
             elif row.seen not in (None, mark(case)):
                 found[row] = Kept(row, case, _of(Overwritten(row.enrolment.pupil.name, case)), is_overwritten=True)
@@ -149,6 +153,10 @@ def keep_all(round_: Round, school_class: Unit, rows: Iterable[Typed], *, by: Us
     return [found[row] for row in rows]
 
 
+def _elsewhere(typed: Typed) -> str:
+    return f"{typed.enrolment.pupil} {applications.ELSEWHERE}"
+
+
 def _says_so(typed: Typed, standing: Application | None) -> bool:
     """Whether the record says what the row says: an answer was lost on the way, or two people typed the same."""
     if standing is None or not typed.applies:
@@ -164,9 +172,8 @@ def _refuse_overwriting(typed: Typed, standing: Application | None) -> None:
 def _untick(
     round_: Round, school_class: Unit, typed: Typed, standing: Application | None, *, by: User
 ) -> Application | None:
-    is_here = standing is not None and standing.round_id == round_.pk and standing.school_class_id == school_class.pk
-    if standing is None or not is_here:
-        return standing
+    if standing is None or standing.school_class_id != school_class.pk:
+        return standing  # one that came back to the class the pupil has left
     if standing.state == State.RETURNED:
         raise ValidationError(
             f"{typed.enrolment.pupil} 的申请是退回来的，取消勾选不会终止它。不再申请的，请到申请页撤回并写明原因；"
@@ -214,7 +221,10 @@ def hand_over(round_: Round, school_class: Unit, rows: Iterable[Typed], *, by: U
             case = standing.get(row.enrolment.pupil_id)
             if not row.applies and (case is None or case.state not in _WITH_THE_CLASS):
                 continue  # nothing of the row is on record
-            if case and row.applies and _was_sent(case, round_, school_class):
+            if case and applications.is_elsewhere(case, round_, school_class):
+                if row.applies:
+                    say(row, Verdict.UNSAVED, _elsewhere(row))
+            elif case and row.applies and _was_sent(case, round_, school_class):
                 say(row, Verdict.ALREADY, _sent_before(case, row))
             elif not _says_so(row, case) and row.seen not in (None, mark(case)):
                 say(row, Verdict.UNSAVED, _of(Overwritten(row.enrolment.pupil.name, case)))

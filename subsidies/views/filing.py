@@ -93,7 +93,11 @@ def class_file_rows(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
         if key not in places:
             told[key] = {"status": 422, "said": "这名学生已不在本班名册中，没有保存。请刷新页面。"}
         elif key not in told:  # handed in meanwhile, and no longer ticked on this page
-            told[key] = _kept(Kept(Typed(places[key].enrolment, False), places[key].application, _HANDED_IN))
+            standing = places[key].application
+            assert standing is not None  # or the row would have been read
+            is_elsewhere = verbs.is_elsewhere(standing, round_, school_class)
+            said = verbs.ELSEWHERE if is_elsewhere else _HANDED_IN
+            told[key] = _kept(Kept(Typed(places[key].enrolment, False), None if is_elsewhere else standing, said))
     return JsonResponse({"rows": told})
 
 

@@ -14,7 +14,7 @@ from accounts import clock
 from accounts.models import AuditRow, User
 from students import circumstances, list_profiles
 from students.models import BankAccount, Category, Circumstance, Enrolment, ListMatch, Pupil
-from subsidies import class_facts, receipts
+from subsidies import applications, class_facts, receipts
 from subsidies.filing import Overwritten, Typed, Verdict, hand_over, keep, keep_all, mark
 from subsidies.models import Application, ChangeEffect, DutyHolder, Round
 from subsidies.states import State, Step
@@ -409,6 +409,34 @@ def test_what_was_handed_in_meanwhile_is_not_unticked(cast: Cast, round_: Round,
     assert (told["status"], told["state"]) == (422, "待班级评议")
     assert "已经提交" in told["said"]
     assert refreshed([filed])[0].state == State.SUBMITTED
+
+
+@pytest.mark.parametrize("state", [State.DRAFT, State.SUBMITTED])
+def test_what_another_class_wrote_of_the_child_is_not_told(cast: Cast, round_: Round, row, signed_in, state) -> None:
+    """The child has changed the class; the case goes on with the one of then."""
+    case = keep(round_, cast.class_a1, Typed(row, True, reason="母亲改嫁", seen=mark(None)), by=cast.teacher_a1)
+    if state == State.SUBMITTED:
+        applications.submit([case], by=cast.teacher_a1)
+    Enrolment.objects.filter(pk=row.pk).update(
+        school_class=cast.class_a2, path=cast.class_a2.path, class_name=cast.class_a2.name
+    )
+    client = signed_in(cast.teacher_a2)
+    for apply in (True, False):
+        url = reverse("class_file_rows", args=[round_.pk, cast.class_a2.pk])
+        told = client.post(url, as_sent(row, apply=apply, reason="我写的"))
+        said = told.json()["rows"][str(row.pk)]
+        assert (said["status"], said["apply"], said["reason"]) == (422, False, "")
+        assert "由原班级或学校继续办理" in said["said"]
+        assert "page" not in said
+    url = reverse("class_file", args=[round_.pk, cast.class_a2.pk])
+    client.post(url, as_sent(row, reason="我写的") | {"submit": "1"})
+    page = client.get(url).content.decode()
+    assert "由原班级或学校继续办理" in page
+    assert "母亲改嫁" not in page
+    row.refresh_from_db()
+    with pytest.raises(ValidationError, match="由原班级或学校继续办理"):
+        keep(round_, cast.class_a2, Typed(row, True, reason="乙", seen=mark(None)), by=cast.teacher_a2)
+    assert refreshed([case])[0].reason == "母亲改嫁"
 
 
 def test_a_row_of_another_class_is_not_kept(cast: Cast, round_: Round, signed_in) -> None:
