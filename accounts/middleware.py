@@ -57,7 +57,7 @@ class FreshPasswordMiddleware:
 
     def __call__(self, request):
         if request.user.is_authenticated and request.user.must_change_password:
-            allowed = {reverse("password_change"), reverse("logout")}
+            allowed = {reverse("password_change"), reverse("logout"), reverse("session")}
             if request.path not in allowed and not request.path.startswith("/static/"):
                 return redirect("password_change")
         return self.get_response(request)

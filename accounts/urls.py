@@ -7,6 +7,7 @@ from . import views
 urlpatterns = [
     path("login/", views.sign_in, name="login"),
     path("logout/", views.sign_out, name="logout"),
+    path("session/", views.session, name="session"),
     path("password/", views.password_change, name="password_change"),
     path("email/", views.email_change, name="email_change"),
     path("roles/", views.roles, name="roles"),

@@ -10,7 +10,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -64,6 +65,14 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     logout(request)
     messages.success(request, "您已退出。离开公用电脑前，请关闭浏览器。")
     return redirect("login")
+
+
+@require_GET
+@login_not_required
+@never_cache
+def session(request: HttpRequest) -> HttpResponse:
+    """Who is signed in now, and the token a form needs: asked by a page before it gives up what was typed in it."""
+    return JsonResponse({"person": request.user.pk, "token": get_token(request)})
 
 
 @require_http_methods(["GET", "POST"])

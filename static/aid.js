@@ -2,11 +2,14 @@
 (function () {
   "use strict";
   var changed = null;
+  var typed = new WeakSet(); // forms something was typed into
+  var sure = null, asking = null; // the form whose sign-in was just looked at; the one whose is being looked at
 
   // Leaving a form with unsaved input asks first; sending it does not.
   document.addEventListener("input", function (event) {
     var form = event.target.form;
     if (form && form.hasAttribute("data-guard")) changed = form;
+    if (form && form.getAttribute("role") !== "search") typed.add(form);
   });
   window.addEventListener("beforeunload", function (event) {
     if (changed && document.contains(changed)) { event.preventDefault(); event.returnValue = ""; }
@@ -16,9 +19,15 @@
     var form = event.target;
     var button = event.submitter;
     if (shrinking(form)) { event.preventDefault(); waiting = { form: form, button: button }; return; }
+    if (asking) { event.preventDefault(); return; }
     var question = (button && button.getAttribute("data-confirm")) || form.getAttribute("data-confirm");
-    if (question && !window.confirm(question)) { event.preventDefault(); return; }
+    if (question && sure !== form && !window.confirm(question)) { event.preventDefault(); return; }
     if (form.method !== "post" || form.hasAttribute("data-many")) return;
+    if (sure !== form && typed.has(form) && canAsk && form.requestSubmit) {
+      event.preventDefault();
+      lookFirst(form, button);
+      return;
+    }
     changed = null;
     sendingSign(form);
     // A second click must not send twice. After the data is collected, or the button's own value would be lost.
@@ -34,6 +43,49 @@
   window.addEventListener("pageshow", release);
   function release() {
     document.querySelectorAll("[data-sent]").forEach(function (each) { each.disabled = false; each.removeAttribute("data-sent"); });
+  }
+
+  // What was typed is given up only when somebody is there to take it: the line is up, and the same person is signed
+  // in. A sign-in in another window changes the token; the form gets the one that counts.
+  var canAsk = Boolean(window.fetch && document.body.hasAttribute("data-session"));
+  var OTHER = "这个浏览器里现在登录的是另一个账号，没有提交。填的内容都还在这一页；请在新窗口退出，用原来的账号登录，再回来提交。";
+  var ENDED = "登录已过期，没有提交。填的内容都还在这一页；请在新窗口登录，再回来提交。";
+  var DOWN = "连不上系统，没有提交。填的内容都还在这一页，不要关闭，稍后再提交一次。";
+  window.aidSession = function () {
+    return new Promise(function (resolve, reject) {
+      window.setTimeout(reject, 15000);
+      window.fetch(document.body.getAttribute("data-session"), { credentials: "same-origin", cache: "no-store" }).then(function (answer) {
+        return answer.ok ? answer.json() : Promise.reject();
+      }).then(function (said) {
+        var same = String(said.person) === document.body.getAttribute("data-person");
+        if (same) document.querySelectorAll("input[name=csrfmiddlewaretoken]").forEach(function (each) { each.value = said.token; });
+        resolve(same ? "same" : said.person === null ? "nobody" : "other");
+      }).catch(reject);
+    });
+  };
+  function lookFirst(form, button) {
+    asking = form;
+    window.aidSession().then(function (who) {
+      asking = null;
+      if (who !== "same") { notSent(form, who === "other" ? OTHER : ENDED); return; }
+      notSent(form, "");
+      sure = form;
+      form.requestSubmit(button && button.form === form ? button : undefined);
+      sure = null;
+    }, function () { asking = null; notSent(form, DOWN); });
+  }
+  function notSent(form, sentence) {
+    var place = form.querySelector("[data-not-sent]");
+    if (place) place.remove();
+    if (!sentence) return;
+    place = document.createElement("p");
+    place.className = "alert alert-error";
+    place.setAttribute("data-not-sent", "");
+    place.setAttribute("role", "alert");
+    place.textContent = sentence;
+    var actions = form.querySelector(".form-actions");
+    if (actions) { actions.parentNode.insertBefore(place, actions); } else { form.appendChild(place); }
+    place.scrollIntoView({ block: "center" });
   }
 
   // "/" goes to the search field (on a phone it is in the menu), Esc closes the menu.

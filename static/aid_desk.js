@@ -13,6 +13,7 @@
   // Bytes of one sending: what a browser still carries when the page is left is 64 kB in all.
   var AT_ONCE = 50000;
   var ENDED = "登录已过期，没有保存。请在新窗口重新登录，再回来提交或改动任意一行；填的内容都还在，会一起保存。";
+  var OTHER = "这个浏览器里现在登录的是另一个账号，没有保存。请在新窗口退出，用原来的账号登录，再回来提交或改动任意一行；填的内容都还在，会一起保存。";
   // The row marks: `sent` what is on its way, `down` sent without an answer, `ended` refused because nobody is signed in,
   // `held` somebody else's text is in the way, `failed` the person has to do something.
   var leaving = false, wish = null, going = 0, queue = [], told = 0, lastSent = 0, timer = 0;
@@ -90,30 +91,38 @@
     }
     return some;
   }
-  // A sign-in in another window changes the token: the cookie has the one that counts.
-  function fresh() {
-    var found = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie);
-    return found ? found[1] : token.value;
-  }
-  function send(some, last) {
+  function send(some, last, isSecond) {
     going += 1;
     lastSent = Date.now();
     some.forEach(function (row) { say(row, "正在保存", ""); });
     window.fetch(base + "rows/", {
       method: "POST", body: some.map(part).join("&"), credentials: "same-origin", redirect: "manual", keepalive: last,
-      headers: { "X-CSRFToken": fresh(), "Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded" },
+      headers: { "X-CSRFToken": token.value, "Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded" },
     }).then(function (answer) {
       if (answer.type === "opaqueredirect") return { status: 401, said: {} };
       if (!/json/.test(answer.headers.get("Content-Type") || "")) return { status: answer.status < 500 ? answer.status : 500, said: {} };
       return answer.json().then(function (said) { return { status: answer.status, said: said }; }, function () { return { status: 0, said: {} }; });
     }, function () { return { status: 0, said: {} }; }).then(function (answer) {
       going -= 1;
+      if (answer.status === 403 && !answer.said.said && !isSecond) { renew(some, last); return; }
       heard(some, answer.status, answer.said);
       if (wish && answer.status !== 200) {
         wish = null; // handing in would lose the page
         place.scrollIntoView({ block: "center" });
       }
       if (wish && !going && !queue.length) { handIn(); } else { next(Boolean(wish)); }
+    });
+  }
+  // A sign-in in another window changes the token: the rows go once more with the one that counts, if it is the same
+  // person's.
+  function renew(some, last) {
+    going += 1;
+    window.aidSession().then(function (who) { return who; }, function () { return "down"; }).then(function (who) {
+      going -= 1;
+      if (who === "same") { send(some, last, true); return; }
+      wish = null;
+      heard(some, who === "down" ? 0 : 401, who === "other" ? { said: OTHER } : {});
+      next(false);
     });
   }
   function heard(some, status, said) {
@@ -131,7 +140,7 @@
         answered(row, sent, said.rows[row.key] || {});
       } else {
         row.ended = true;
-        say(row, "", status === 401 ? ENDED : said.said || "没有保存。请在新窗口打开本页，看是否要重新登录，再回来提交；填的内容都还在。");
+        say(row, "", said.said || (status === 401 && ENDED) || "没有保存。请在新窗口打开本页，看是否要重新登录，再回来提交；填的内容都还在。");
       }
     });
     if (status === 200) rows.filter(function (row) { return row.ended; }).forEach(function (row) { row.ended = false; save(row); });
@@ -246,7 +255,6 @@
     return going || queue.length;
   }
   form.addEventListener("submit", function (event) {
-    token.value = fresh();
     if (rows.some(function (row) { return row.down; })) {
       event.preventDefault();
       event.stopPropagation();

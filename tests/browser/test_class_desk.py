@@ -511,6 +511,27 @@ def test_a_session_that_ended_is_said_and_loses_nothing(klass: Klass, page: Page
     hush(page)
 
 
+def test_nothing_is_kept_in_the_name_of_somebody_else(klass: Klass, page: Page) -> None:
+    """A shared computer: somebody else signs in at the same browser while the list stands open."""
+    sign_in(page)
+    page.goto(klass.desk)
+    name = in_turn(page)[0]
+    page.context.clear_cookies()
+    other = sign_in(page.context.new_page(), "grade_head_a")
+    page.get_by_label(f"{name}的申请理由").fill("换了人以后写的")
+    page.get_by_label(f"{name}的申请理由").blur()
+    row = page.locator("tr[data-row]", has_text=name)
+    expect(row).to_contain_text("现在登录的是另一个账号，没有保存")
+    expect(page.get_by_label(f"{name}的申请理由")).to_have_value("换了人以后写的")
+    assert not Application.objects.exists()
+    other.get_by_role("button", name="退出").first.click()
+    sign_in(other)
+    page.get_by_role("button", name="提交班级评议").click()
+    saved(page)
+    assert klass.of(name).filed_by == klass.cast.teacher_a1
+    hush(page)
+
+
 def test_without_a_script_one_form_does_it(klass: Klass, browser: Browser, live_server: object) -> None:
     context = browser.new_context(
         locale="zh-CN",
