@@ -418,7 +418,7 @@ dossier                200    404    200    200    200    404    200    200    2
 """
 
 # Open to everybody: without sign-in, and on purpose.
-PUBLIC = {"login", "healthz", "readyz", "verify", "verify_code", "notice_public"}
+PUBLIC = {"login", "session", "healthz", "readyz", "verify", "verify_code", "notice_public"}
 # What an inspector may send: themselves in and out, a look through the list, the check of the trail, a copy of a file.
 INSPECTOR_MAY_SEND = {"login", "logout", "password_change", "email_change", "verify", "pupil_find", "audit_verify"} | {
     "meeting_minutes",  # issued already; each reading is recorded
