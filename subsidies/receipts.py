@@ -17,9 +17,10 @@ from students.models import Enrolment, Standing
 
 from . import applications, concerns, filing
 from .models import Application, Receipt, Round
-from .states import State
+from .states import State, Step, transition
 
 _A = Receipt.Answer
+_WITH_THE_COUNTY = (State.REPORTED, State.VERIFIED, State.APPROVED, State.IN_BATCH)
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ def record(
     """Put a guardian's answer on record; the newest of a pupil counts. What says the same as the last adds nothing.
 
     A refusal takes a draft away, and with the signed slip settles the concern that the pupil was missed; a later wish
-    to apply opens it again. Raises ValidationError when the day is to come, the pupil is not in the class, or the
-    application of somebody who declines was handed in already.
+    to apply opens it again. Raises ValidationError when the day is to come, the pupil is not in the class, the
+    application of somebody who declines was handed in already, or the aid was paid.
     """
     access.require(by, Permission.FILE_APPLICATION, school_class)
     if answer not in _A.values:
@@ -66,6 +67,7 @@ def record(
         last = applications.receipts_of(round_, [place.pupil_id]).get(place.pupil_id)
         if last and scan is None and (last.answer, last.signed_on) == (answer, signed_on):
             return last
+        _refuse_after_payment(standing, place)
         if answer == _A.DECLINES and standing is not None:
             _give_up(standing, place, by=by)
         upload = uploads.store(scan, kind=Upload.Kind.EVIDENCE, unit=place.school, by=by) if scan else None
@@ -107,11 +109,26 @@ def _give_up(standing: Application, place: Enrolment, *, by: User) -> None:
     """A draft goes with the guardian's refusal. What was handed in is taken back on its own page, with the reason."""
     is_here = standing.school_class_id == place.school_class_id
     if standing.state != State.DRAFT or not is_here:
-        raise ValidationError(
-            f"{place.pupil} 已有申请（{standing.get_state_display()}）。家长放弃的，请先到申请页撤回，再登记“不申请”；"
-            "已经撤不回的，请联系学校资助专干。"
-        )
+        raise ValidationError(f"{place.pupil} 已有申请（{standing.get_state_display()}）。{_instead(standing)}")
     filing.take_away(standing, note="家长回执：不申请", by=by)
+
+
+def _instead(standing: Application) -> str:
+    """What to do for a guardian who gives up an application that was handed in."""
+    if transition(Step.WITHDRAW, standing.state):
+        return "家长放弃的，请先到申请页撤回，再登记“不申请”。"
+    if standing.state in _WITH_THE_COUNTY:
+        return "这份申请已在县资助中心，班主任撤不回。家长放弃的，请学校资助专干联系县资助中心。"
+    return "班主任现在撤不回。家长放弃的，请联系学校资助专干，退回补正以后到申请页撤回，再登记“不申请”。"
+
+
+def _refuse_after_payment(standing: Application | None, place: Enrolment) -> None:
+    """What was paid is not answered any more. After a refusal or a withdrawal it is: the pupil may be filed anew."""
+    if standing is not None and standing.state == State.PAID:
+        raise ValidationError(
+            f"{place.pupil} 在{place.term}的这项资助已经发放，没有登记回执。"
+            "家长要退回资助款的，请学校资助专干联系县资助中心；以后的学期不申请的，请在那个学期的批次中登记。"
+        )
 
 
 def _guardian(place: Enrolment) -> str:

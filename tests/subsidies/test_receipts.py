@@ -14,9 +14,9 @@ from accounts import clock
 from accounts.models import AuditRow, User
 from students import circumstances
 from students.models import Category, Circumstance, Enrolment
-from subsidies import applications, concerns, receipts, rounds
+from subsidies import applications, concerns, receipts, rounds, workflow
 from subsidies.models import Application, Concern, ConcernReason, Receipt, Round, Settlement
-from subsidies.states import State
+from subsidies.states import State, Step
 from tests import cast as casting
 from tests.cast import Cast, enrol, submitted
 
@@ -244,3 +244,43 @@ def test_the_case_shows_what_the_guardian_signed(cast: Cast, round_: Round, row:
     page = signed_in(cast.officer_a).get(reverse("application", args=[filed.pk])).content.decode()
     assert "家长回执" in page
     assert reverse("receipt_scan", args=[slip.pk]) in page
+
+
+# --- when the case has gone on, or has ended ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "what_to_do"),
+    [
+        (State.SUBMITTED, "请先到申请页撤回"),
+        (State.CLASS_REVIEWED, "请联系学校资助专干，退回补正以后到申请页撤回"),
+        (State.REPORTED, "请学校资助专干联系县资助中心"),
+        (State.APPROVED, "请学校资助专干联系县资助中心"),
+    ],
+)
+def test_who_gives_up_a_case_that_goes_on_is_sent_where_it_can_be_done(
+    cast: Cast, round_: Round, row: Enrolment, state: State, what_to_do: str
+) -> None:
+    rows = submitted(cast, round_, row)
+    if state != State.SUBMITTED:
+        casting.walk(cast, rows, state)
+    with pytest.raises(ValidationError, match=what_to_do):
+        say(cast, round_, Enrolment.objects.get(pk=row.pk), "declines")
+    assert not Receipt.objects.exists()
+
+
+@pytest.mark.parametrize("answer", ["applies", "declines"])
+def test_what_was_paid_is_answered_no_more(cast: Cast, round_: Round, row: Enrolment, answer: str) -> None:
+    casting.walk(cast, submitted(cast, round_, row), State.PAID)
+    with pytest.raises(ValidationError, match="已经发放，没有登记回执。家长要退回资助款的，请学校资助专干"):
+        say(cast, round_, Enrolment.objects.get(pk=row.pk), answer)
+    assert not Receipt.objects.exists()
+
+
+def test_after_a_withdrawal_the_refusal_is_recorded_as_the_page_says(cast: Cast, round_: Round, row: Enrolment) -> None:
+    """The page sends who gives up to the withdrawal first; and whoever changes their mind after it is filed anew."""
+    (case,) = submitted(cast, round_, row)
+    workflow.advance(case, Step.WITHDRAW, note="家长放弃", by=cast.teacher_a1)
+    say(cast, round_, row, "declines")
+    assert say(cast, round_, row, "applies").answer == "applies"
+    submitted(cast, round_, row)
