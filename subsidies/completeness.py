@@ -40,7 +40,7 @@ class Where(models.TextChoices):
     FORM = "form", "认定申请表"
     CLASS_MEETING = "class_meeting", "班级评议记录"
     SCHOOL_MEETING = "school_meeting", "学校评审记录"
-    RECHECK = "recheck", "春季复核"
+    RECHECK = "recheck", "认定复核"
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _application(papers: Papers) -> Iterator[Finding]:
     if not papers.has_receipt:
         yield Finding(Check.RECEIPT, "没有登记家长“申请”的回执，请班主任补登记。", Where.APPLICATION)
     if not papers.reason.strip():
-        yield Finding(Check.REASON, "没有写申请理由；需要补写的，退回班主任补正。", Where.APPLICATION)
+        yield Finding(Check.REASON, "没有写申请理由；需要补写的，请退回班主任补正。", Where.APPLICATION)
     if papers.unproven:
         kinds = "、".join(papers.unproven)
         yield Finding(Check.PROOF, f"{kinds}由学校自采集，没有写明证明，请在学生页补登记。", Where.PUPIL)
@@ -128,7 +128,7 @@ def _reviews(papers: Papers) -> Iterator[Finding]:
             yield Finding(Check.DATES, f"没有{name}通过的记录，请退回重新办理。", Where.APPLICATION)
             continue
         if not sitting.opinion.strip():
-            yield Finding(opinion, f"{name}没有写对这名学生的意见；需要补写的，退回重新评议。", where)
+            yield Finding(opinion, f"{name}没有写对这名学生的意见；需要补写的，请退回重新评议。", where)
         if not sitting.has_picture:
             yield Finding(Check.MINUTES, f"{name}记录没有签字页或照片，请在会议记录页补传。", where)
 
@@ -140,7 +140,7 @@ def _recognition(papers: Papers) -> Iterator[Finding]:
     elif papers.confirmed_on and not papers.is_recognised:  # before the principal's word there is none
         yield Finding(Check.RECOGNITION, "本学年没有困难认定记录，请退回学校重新评审、确认。", Where.PUPIL)
     elif papers.is_rechecked is False:
-        yield Finding(Check.RECHECK, "春季学期还没有复核困难认定，请在“春季复核”页办理。", Where.RECHECK)
+        yield Finding(Check.RECHECK, "春季学期还没有复核困难认定，请在“认定复核”页办理。", Where.RECHECK)
 
 
 def _dates(papers: Papers) -> Iterator[Finding]:

@@ -132,7 +132,7 @@ class MeetingForm(ListForm):
                 )
             else:
                 least = 1 if figure == "rank" else 0
-                field = forms.IntegerField(min_value=least, max_value=999, widget=forms.NumberInput(attrs=attrs))
+                field = forms.IntegerField(min_value=least, max_value=9999, widget=forms.NumberInput(attrs=attrs))
             field.required, field.label = False, f"{name}的{word}"
             self.fields[f"{figure}_{key}"] = field
         if self.tiers:

@@ -32,7 +32,10 @@ def sheet(round_: Round, unit: Unit, level: str, *, by: User) -> bytes:
     access.require(by, kind.permission, unit)
     rows = awaiting(round_, unit, level)
     if not rows:
-        raise ValidationError(f"没有待{Meeting.Level(level).label}的申请，没有可打印的名单。")
+        raise ValidationError(
+            f"没有待{Meeting.Level(level).label}的申请，没有可打印的名单。请在班主任提交申请后再打印；"
+            "已经评议的，请从会议记录页打印会议记录。"
+        )
     rule = programmes.process_rule(round_.programme, round_.term)
     method = kind.method(rule)
     context = {

@@ -217,7 +217,7 @@ def record(round_: Round, unit: Unit, findings: Iterable[Found], *, by: User) ->
         raise ValidationError("还没有对任何申请作出核对结果，请至少选择一份。")
     if silent := [each for each in said if each.finding != OfficerCheck.Finding.IN_ORDER and not each.note.strip()]:
         names = "、".join(each.application.pupil.name for each in silent[:5])
-        raise ValidationError(f"有疑问的要写明疑在哪里：{names}。")
+        raise ValidationError(f"有疑问的要写明疑在哪里，请补写：{names}。")
     with transaction.atomic():
         cases = workflow.lock(each.application.pk for each in said)
         gone = [case for case in cases if case.state != State.CLASS_REVIEWED or case.round_id != round_.pk]

@@ -81,7 +81,7 @@ def faults(ranked: Sequence[Ranked], pools: Mapping[Any, Pool]) -> list[str]:
         if unranked := [row for row in rows if row.rank is None]:
             found.append(
                 f"{pool.name}有 {len(waiting)} 人列为候补，争同样名额的 {len(rows)} 人都要写名次，"
-                f"还差：{_names(unranked)}。"
+                f"还差：{_names(unranked)}。请补写名次。"
             )
             continue
         if pool.free is None:
@@ -101,6 +101,7 @@ def faults(ranked: Sequence[Ranked], pools: Mapping[Any, Pool]) -> list[str]:
         elif pool.free > (inside := sum(row.is_inside for row in rows)):
             found.append(
                 f"{pool.name}可用名额 {pool.free} 个，只同意了 {inside} 人，还有名额，不能列候补：{_names(waiting)}。"
+                "请按名次改为同意，名额用完后再列候补。"
             )
     return found
 

@@ -260,7 +260,9 @@ def recheck_all(answers: list[tuple[Enrolment, Recheck]], *, by: User) -> list[R
     for place, _ in answers:
         access.require(by, Permission.HOLD_SCHOOL_REVIEW, place.school)
         if place.path in own:
-            raise PermissionDenied("您是这个班的班主任，本班学生的复核要由他人办理。")
+            raise PermissionDenied(
+                "您是这个班的班主任，本班学生的复核要由他人办理。请由本校其他评审人（例如资助专干）办理。"
+            )
     with transaction.atomic():
         rows = [_recheck(place, told, by=by) for place, told in sorted(answers, key=lambda one: str(one[0].pupil_id))]
         audit.record_all([audit.Entry("recognition.recheck", row, row.school_class, _told(row)) for row in rows], by=by)
@@ -272,13 +274,19 @@ def _recheck(place: Enrolment, told: Recheck, *, by: User) -> Recognition:
     versions = Recognition.objects.filter(pupil=place.pupil, school_year=school_year(term))
     held = versions.order_by("-version").first()
     if held is None:
-        raise ValidationError(f"{name}在{year_words(school_year(term))}没有困难认定，不用复核。")
+        raise ValidationError(
+            f"{name}在{year_words(school_year(term))}没有困难认定，不用复核。需要认定的，请班主任在本学年的批次中申请。"
+        )
     if held.version != told.seen:
         raise ValidationError(f"{name}的认定刚刚有新的结论，请刷新页面核对后再办理。")
     if not held.is_in_force:
-        raise ValidationError(f"{name}的认定已经终止；重新申请并经校长确认后会重新认定。")
+        raise ValidationError(
+            f"{name}的认定已经终止，不能再复核。需要资助的，请班主任重新申请，经校长确认后会重新认定。"
+        )
     if whom := _confirmed_by(versions, place, by=by):  # a re-check by others in between changes nothing
-        raise PermissionDenied(f"{name}的认定是{whom}确认的，复核要由他人办理。")
+        raise PermissionDenied(
+            f"{name}的认定是{whom}确认的，复核要由他人办理。请由本校没有确认过这份认定的评审人（例如资助专干）办理。"
+        )
     reason, evidence = redact(told.reason.strip()), redact(told.evidence.strip())
     _check(held, told, term=term, stage=place.stage, reason=reason, evidence=evidence, name=name)
     stored = (
@@ -330,7 +338,7 @@ def _check(held: Recognition, told: Recheck, *, term: Term, stage: str, reason: 
         if is_autumn(term.key):
             raise ValidationError({"kind": "复核在春季学期办理；秋季学期情况有变的，请选择调整等级或终止。"})
         if held.kind != Kind.RECOGNISED and held.term_id == term.pk:
-            raise ValidationError(f"{name}本学期已经复核过，不用重复办理。")
+            raise ValidationError(f"{name}本学期已经复核过，不用重复办理。情况有变的，请选择调整等级或终止。")
         return
     missing = {}
     if not reason:
@@ -349,7 +357,7 @@ def _check(held: Recognition, told: Recheck, *, term: Term, stage: str, reason: 
 def read_evidence(row: Recognition, *, by: User) -> Upload:
     """The scan a re-check rests on, for somebody about to see it; leaves an audit row. The page asks who may."""
     if row.evidence_file is None:
-        raise ValidationError("这次复核没有上传扫描件。")
+        raise ValidationError("这次复核没有上传扫描件，请向办理复核的人查看纸质材料。")
     audit.record("recognition.read_evidence", row, by=by, unit=row.school_class)
     return row.evidence_file
 
@@ -398,7 +406,7 @@ def set_wording(row: TierWording, *, county: Unit, by: User) -> TierWording:
     access.require(by, Permission.EDIT_STANDARDS, county)
     row.tiers = [str(word).strip() for word in row.tiers]
     if any(not word or len(word) > _LONGEST for word in row.tiers) or len(set(row.tiers)) < len(row.tiers):
-        raise ValidationError({"tiers": f"每个等级一行，不能重复，每个不超过 {_LONGEST} 个字。"})
+        raise ValidationError({"tiers": f"每个等级一行，不能重复，每个不超过 {_LONGEST} 个字，请修改。"})
     with transaction.atomic():
         same = TierWording.objects.select_for_update().filter(stage=row.stage, first_term=row.first_term).first()
         before = same.words if same else ""
@@ -411,7 +419,7 @@ def set_wording(row: TierWording, *, county: Unit, by: User) -> TierWording:
             with transaction.atomic():
                 row.save()
         except IntegrityError:
-            raise ValidationError("这条规定刚刚已有人登记，请刷新页面。") from None
+            raise ValidationError("这条规定刚刚已有人登记，请刷新页面核对，需要改的再登记一次。") from None
         audit.record(
             "tier_wording.set",
             row,

@@ -124,7 +124,7 @@ def _check_numbers(members: list[Member], fewest: int, percent: int) -> None:
     if came < fewest:
         told = f"其中到会 {came} 人" if came < all_ else f"现在填写了 {all_} 人"
         written = f"名单有 {all_} 人，" if came < all_ else ""
-        raise ValidationError(f"规定评审小组不少于 {fewest} 人，{written}{told}。")
+        raise ValidationError(f"规定评审小组不少于 {fewest} 人，{written}{told}。请补齐成员，到会人数够了再开会评议。")
     if came * 100 < percent * all_:
         raise ValidationError(
             f"规定到会率不低于 {percent}%，应到 {all_} 人，到会 {came} 人。请到会人数够了再开会评议。"

@@ -139,7 +139,7 @@ def hold(*, round_: Round, unit: Unit, level: str, minutes: Minutes, verdicts: I
     _check_figures(verdicts, review_groups.present(members), kind, rule)
     _check_tiers(verdicts, round_)
     if any(not v.application.school_class.path.startswith(unit.path) for v in verdicts):
-        raise PermissionDenied(f"名单中有不属于{unit}的申请。")
+        raise PermissionDenied(f"名单中有不属于{unit}的申请，没有记录会议。请从批次页重新打开{unit}的名单。")
     if level == Meeting.Level.SCHOOL:
         school_desk.refuse(round_, unit, verdicts)
     with transaction.atomic():
@@ -184,9 +184,11 @@ def steps_of(kind: Level, round_: Round) -> dict[str, Step]:
 
 def _check_day(minutes: Minutes, round_: Round) -> None:
     if minutes.held_on > clock.today():
-        raise ValidationError({"held_on": "会议日期不能晚于今天。"})
+        raise ValidationError({"held_on": "会议日期不能晚于今天，请改为开会的那一天。"})
     if minutes.held_on < round_.opens_on:
-        raise ValidationError({"held_on": f"会议日期不能早于批次开始填报的日期（{round_.opens_on:%Y-%m-%d}）。"})
+        raise ValidationError(
+            {"held_on": f"会议日期不能早于批次开始填报的日期（{round_.opens_on:%Y-%m-%d}），请核对。"}
+        )
 
 
 def _check_verdicts(verdicts: list[Verdict], minutes: Minutes, round_: Round) -> None:
@@ -198,12 +200,17 @@ def _check_verdicts(verdicts: list[Verdict], minutes: Minutes, round_: Round) ->
         raise ValidationError("同一份申请在名单中出现了两次，请刷新页面后重新填写。")
     silent = [v for v in verdicts if v.verdict != V.AGREE and not v.opinion.strip()]
     if silent:
-        raise ValidationError(f"退回或不同意的要写明意见：还有 {len(silent)} 份没有写。")
+        raise ValidationError(
+            f"退回或不同意的要写明意见：还有 {len(silent)} 份没有写（{_names(silent)}），请补写后再提交。"
+        )
     late = [v for v in verdicts if timezone.localdate(v.application.changed_at) > minutes.held_on]
     if late:
         last = max(timezone.localdate(v.application.changed_at) for v in late)
         raise ValidationError(
-            {"held_on": f"其中 {len(late)} 份申请在 {last:%Y-%m-%d} 才办完上一环节，会议日期不能早于这一天。"}
+            {
+                "held_on": f"其中 {len(late)} 份申请（{_names(late)}）在 {last:%Y-%m-%d} 才办完上一环节，"
+                "会议日期不能早于这一天。请核对会议日期；之后才评的，请另记一次会议。"
+            }
         )
 
 
@@ -248,7 +255,9 @@ def _check_figures(verdicts: list[Verdict], present: int, kind: Level, rule: Pro
 
 def _want(verdicts: list[Verdict], has: Callable[[Verdict], bool], method: str, what: str) -> None:
     if lacking := [v for v in verdicts if not has(v)]:
-        raise ValidationError(f"规定以{method}方式评议，还有 {len(lacking)} 份没有填写{what}：{_names(lacking)}。")
+        raise ValidationError(
+            f"规定以{method}方式评议，还有 {len(lacking)} 份没有填写{what}：{_names(lacking)}。请补填后再提交。"
+        )
 
 
 def _check_ranks(verdicts: list[Verdict], kind: Level) -> None:

@@ -121,7 +121,7 @@ def refuse(round_: Round, school: Unit, verdicts: Iterable[Said]) -> None:
     ]
     if doubted:
         names = "、".join(v.application.pupil.name for v in doubted[:5])
-        raise ValidationError(f"{names}核对时有疑问，同意的要在意见里写明怎样核实的。")
+        raise ValidationError(f"{names}核对时有疑问，同意的要在意见里写明怎样核实的，请补写后再提交。")
     if not any(v.verdict == _V.RESERVE for v in rows):
         return
     cases = [v.application for v in rows]

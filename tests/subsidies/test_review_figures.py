@@ -51,7 +51,7 @@ def refusal(cast: Cast, verdicts: list[Verdict]) -> str:
 def test_where_votes_are_asked_for_nobody_passes_without(cast, rows) -> None:
     set_rule(class_method="votes")
     bare = [Verdict(rows[0], V.AGREE, votes_for=10, votes_against=0), Verdict(rows[1], V.AGREE, votes_for=9)]
-    assert refusal(cast, bare) == "规定以投票方式评议，还有 1 份没有填写同意票和反对票：张二。"
+    assert refusal(cast, bare) == "规定以投票方式评议，还有 1 份没有填写同意票和反对票：张二。请补填后再提交。"
 
 
 def test_who_goes_back_for_a_paper_was_not_voted_on(cast, rows) -> None:

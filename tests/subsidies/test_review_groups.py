@@ -198,7 +198,7 @@ def test_the_strictest_counts_where_a_list_has_two_stages(cast, case) -> None:
 def test_who_stayed_away_does_not_count(cast, case) -> None:
     set_rule(class_review_members=11)
     told = refusal(cast, case, Member("赵老师", "任课教师", kind=K.TEACHER, attended=False))
-    assert told == "规定评审小组不少于 11 人，名单有 11 人，其中到会 10 人。"
+    assert told == "规定评审小组不少于 11 人，名单有 11 人，其中到会 10 人。请补齐成员，到会人数够了再开会评议。"
 
 
 def test_the_share_of_those_who_came(cast, case) -> None:

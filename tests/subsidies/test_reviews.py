@@ -77,7 +77,10 @@ def test_the_list_is_what_awaits_the_meeting_in_class_order(cast, round_) -> Non
 
 def test_too_few_members_for_the_rule(cast, rows) -> None:
     members = [Member(f"成员{n}", "任课教师") for n in range(4)]
-    assert refusal(cast, rows, members=members) == "规定评审小组不少于 5 人，现在填写了 4 人。"
+    assert (
+        refusal(cast, rows, members=members)
+        == "规定评审小组不少于 5 人，现在填写了 4 人。请补齐成员，到会人数够了再开会评议。"
+    )
 
 
 def test_the_school_review_needs_more_members_than_the_class_review(cast, rows) -> None:
@@ -103,11 +106,11 @@ def test_a_member_without_a_name_does_not_count(cast, rows) -> None:
 
 
 def test_a_meeting_of_tomorrow(cast, rows) -> None:
-    assert refusal(cast, rows, held_on=TODAY + DAY) == "会议日期不能晚于今天。"
+    assert refusal(cast, rows, held_on=TODAY + DAY) == "会议日期不能晚于今天，请改为开会的那一天。"
 
 
 def test_a_meeting_before_the_round_opened(cast, rows) -> None:
-    assert refusal(cast, rows, held_on=TODAY - DAY) == "会议日期不能早于批次开始填报的日期（2026-10-12）。"
+    assert refusal(cast, rows, held_on=TODAY - DAY) == "会议日期不能早于批次开始填报的日期（2026-10-12），请核对。"
 
 
 # --- the list --------------------------------------------------------------------------------------
@@ -128,7 +131,7 @@ def test_a_meeting_that_decides_nothing(cast, rows) -> None:
 @pytest.mark.parametrize("verdict", [V.RETURN, V.REJECT])
 def test_saying_no_without_an_opinion(cast, rows, verdict) -> None:
     silent = [Verdict(rows[0], V.AGREE), Verdict(rows[1], verdict, opinion="  "), Verdict(rows[2], verdict)]
-    assert refusal(cast, rows, silent) == "退回或不同意的要写明意见：还有 2 份没有写。"
+    assert refusal(cast, rows, silent) == "退回或不同意的要写明意见：还有 2 份没有写（张二、张三），请补写后再提交。"
 
 
 def test_more_votes_than_people(cast, rows) -> None:
@@ -151,7 +154,7 @@ def test_an_application_of_another_round(cast, rows) -> None:
 
 
 def test_an_application_of_another_class(cast, rows) -> None:
-    with pytest.raises(PermissionDenied, match="名单中有不属于七年级2班的申请。"):
+    with pytest.raises(PermissionDenied, match="名单中有不属于七年级2班的申请，没有记录会议。请从批次页"):
         meet(cast, rows, unit=cast.class_a2)
     assert not Meeting.objects.exists()
 
