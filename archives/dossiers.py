@@ -105,7 +105,7 @@ def compile_dossier(application: Application, *, by: User) -> IssuedDocument:
     rows = Application.objects.select_related("round__programme", "round__term", "school", "school_class", "filed_by")
     application = rows.get(pk=application.pk)
     if application.amount is None:
-        raise ValidationError("这份申请还没有提交过，没有可归档的内容。")
+        raise ValidationError("这份申请还没有提交过，没有可归档的内容，请提交后再生成档案。")
     found = contents(application)
     digest = _digest(found)
     before = current(application)

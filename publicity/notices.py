@@ -224,7 +224,7 @@ def counted_days(round_: Round, level: str = Notice.Level.SCHOOL) -> list[dt.dat
     rule = programmes.process_rule(round_.programme, round_.term)
     count = rule.class_notice_days if level == Notice.Level.CLASS else rule.notice_days
     if not count:
-        raise ValidationError("现在的规则不要求班级公示，这些申请可以直接送学校评审。")
+        raise ValidationError("现在的规则不要求班级公示，这些申请请直接送学校评审。")
     return working_calendar.days_after(clock.today(), count=count, working=rule.notice_day_kind == rule.DayKind.WORKING)
 
 

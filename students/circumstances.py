@@ -130,7 +130,7 @@ def _refuse_overlap(circumstance: Circumstance) -> None:
 def read_evidence(circumstance: Circumstance, *, by: User) -> Upload:
     """The scan of the proof, for somebody who is about to see it; leaves an audit row. The page asks who may."""
     if circumstance.evidence_file is None:
-        raise ValidationError("这条困难类别没有上传扫描件。")
+        raise ValidationError("这条困难类别没有上传扫描件，请向登记的人查看纸质证明。")
     unit = enrolment.current(circumstance.pupil).school_class
     audit.record("circumstance.read_evidence", circumstance, by=by, unit=unit)
     return circumstance.evidence_file

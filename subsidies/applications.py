@@ -369,7 +369,7 @@ def _save_draft(round_: Round, school_class: Unit, wish: Wish, standing: dict, *
     if row.standing != Standing.PRESENT:
         raise ValidationError(f"{row.pupil} {row.get_standing_display()}，不能填报申请，请刷新页面。")
     if wish.tier and wish.tier not in round_.programme.tiers:
-        raise ValidationError(f"“{wish.tier}”不是{round_.programme}的困难等级。")
+        raise ValidationError(f"“{wish.tier}”不是{round_.programme}的困难等级，请从列出的等级中选择。")
     if application := standing.get(row.pupil_id):
         return application, _change_draft(application, wish, round_)
     at = clock.now()
@@ -391,7 +391,10 @@ def _save_draft(round_: Round, school_class: Unit, wish: Wish, standing: dict, *
         with transaction.atomic():
             application.save(force_insert=True)
     except IntegrityError:
-        raise ValidationError(f"{row.pupil} 在本学期已有这个项目的申请，不能重复填报。") from None
+        raise ValidationError(
+            f"{row.pupil} 在本学期已有这个项目的申请，不能重复填报。"
+            "请在“申请”列表中找到原来的一份接着办理；原来在别的班级的，请联系学校资助专干。"
+        ) from None
     return application, "application.draft"
 
 

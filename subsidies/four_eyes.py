@@ -178,7 +178,9 @@ def _refuse_own_class(rows: list[Application], wanted: _Wanted, person: User, by
     _note(clash, wanted, by, person, held="own_class")
     if person == by:
         raise SamePerson("您是这个班的班主任，本班学生的上一级评审要由他人办理。请交给本校另一位评审人。")
-    raise SamePerson(f"{person.name}是这个班的班主任，您代理{person.name}，本班学生的上一级评审同样要由他人办理。")
+    raise SamePerson(
+        f"{person.name}是这个班的班主任，您代理{person.name}，本班学生的上一级评审同样要由他人办理。请交给本校另一位评审人。"
+    )
 
 
 def _note(clash: list[Application], wanted: _Wanted, by: User, person: User, *, held: str) -> None:

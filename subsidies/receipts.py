@@ -139,6 +139,6 @@ def _guardian(place: Enrolment) -> str:
 def read_scan(receipt: Receipt, *, by: User) -> Upload:
     """The signed slip, for somebody who is about to see it; leaves an audit row. The page asks who may."""
     if receipt.scan is None:
-        raise ValidationError("这份回执没有上传扫描件。")
+        raise ValidationError("这份回执没有上传扫描件，请向班主任查看纸质回执。")
     audit.record("receipt.read_scan", receipt, by=by, unit=receipt.school_class)
     return receipt.scan

@@ -362,7 +362,7 @@ def _notice_over(applications: list[Application], **_: object) -> None:
     if running:
         last = max((a.notice_ends_on for a in running if a.notice_ends_on), default=None)
         until = f"，{last:%Y-%m-%d} 之后才能结束" if last else ""
-        raise StepRefused(f"{len(running)} 份申请公示期未满{until}。")
+        raise StepRefused(f"{len(running)} 份申请公示期未满{until}，请届时再办。")
 
 
 def _notice_running(applications: list[Application], **_: object) -> None:

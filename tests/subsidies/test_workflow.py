@@ -367,7 +367,7 @@ def test_clearing_before_the_last_day_is_refused(cast, round_) -> None:
     with pytest.raises(StepRefused) as refused:
         advance(row, Step.CLEAR, by=cast.officer_a)
     # Published on Monday the 12th: five working days are over on Monday the 19th.
-    assert refused.value.messages == ["1 份申请公示期未满，2026-10-19 之后才能结束。"]
+    assert refused.value.messages == ["1 份申请公示期未满，2026-10-19 之后才能结束，请届时再办。"]
 
 
 def test_reporting_before_the_notice_is_over_is_impossible(cast, round_) -> None:
