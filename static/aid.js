@@ -23,7 +23,7 @@
     var question = (button && button.getAttribute("data-confirm")) || form.getAttribute("data-confirm");
     if (question && sure !== form && !window.confirm(question)) { event.preventDefault(); return; }
     if (form.method !== "post" || form.hasAttribute("data-many")) return;
-    if (sure !== form && typed.has(form) && canAsk && form.requestSubmit) {
+    if (sure !== form && canAsk && form.requestSubmit && (typed.has(form) || form.hasAttribute("data-guard"))) {
       event.preventDefault();
       lookFirst(form, button);
       return;
