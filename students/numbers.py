@@ -266,6 +266,11 @@ def read_name(text: str, *, what: str = "姓名") -> Reading:
     return name, _name_warnings(name, what)
 
 
+def tidy_name(text: str) -> str:
+    """The name as `read_name` writes it, where it is looked for and not kept in the register: nothing is refused."""
+    return _tidy_inside(text.strip(_EDGES))
+
+
 _UNSEEN = re.compile("[\u200b\u2060\ufeff]")
 # A line broken beside a single character is a name that did not fit; between longer parts there may be two people.
 _WRAPPED = re.compile(r"^([^\s!-~])\s*[\r\n]+\s*(?=\S+$)|(?<=\S)\s*[\r\n]+\s*([^\s!-~])$")

@@ -4,6 +4,7 @@ Nobody sits over a case of their own: no pupil who applied, no parent of one, an
 applicant's guardian, until somebody has said that it is another person.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,12 +14,14 @@ from django.core.exceptions import ValidationError
 from accounts.models import Unit
 from students import enrolment
 from students.models import Enrolment, Pupil
+from students.numbers import tidy_name
 
 from .meeting_words import KINDS, SCHOOL
 from .models import Application, Meeting, MeetingMember, ProcessRule, Round
 from .states import ENDED_WITHOUT_AID, State
 
 _Kind = MeetingMember.Kind
+_BEHIND = re.compile(r"\s*[（(〔\[].*$")
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,14 @@ def check(
     rule: ProcessRule,
     stages: Iterable[str],
 ) -> list[Member]:
-    """The members as they are recorded: names trimmed, pupils found in the class's roster.
+    """The members as they are recorded: names written as the roster writes them, pupils found in the class's roster.
 
     Raises ValidationError (for the field `members`) when one has no name or stands there twice, somebody sits who
     may not, or too few were there.
     """
-    cleaned = [replace(m, name=m.name.strip(), child=m.child.strip(), capacity=m.capacity.strip()) for m in members]
+    cleaned = [
+        replace(m, name=tidy_name(m.name), child=tidy_name(m.child), capacity=m.capacity.strip()) for m in members
+    ]
     try:
         _check_names(cleaned)
         fewest = rule.class_review_members if level == Meeting.Level.CLASS else rule.school_review_members
@@ -105,7 +110,7 @@ def check(
         if unit.level == Unit.Level.CLASS:
             cleaned = _identified(cleaned, round_, unit, parties)
         _refuse_own_cases(cleaned, parties)
-        return _refuse_guardians(cleaned, chair.strip(), parties)
+        return _refuse_guardians(cleaned, tidy_name(chair), parties)
     except ValidationError as refusal:
         raise ValidationError({"members": refusal}) from None
 
@@ -146,6 +151,11 @@ def _parties(round_: Round, unit: Unit) -> dict[object, Party]:
     cases = cases.exclude(state__in=[State.DRAFT, *ENDED_WITHOUT_AID]).order_by()
     rows = cases.values_list("pupil_id", "pupil__name", "pupil__guardian_name")
     return {key: Party(name, guardian.strip()) for key, name, guardian in rows}
+
+
+def _bare(name: str) -> str:
+    """The name without what was put behind it to tell two people apart: 马强（三年级） is 马强."""
+    return _BEHIND.sub("", name)
 
 
 def _identified(
@@ -194,11 +204,11 @@ def _refuse_own_cases(members: list[Member], parties: Mapping[object, Party]) ->
     for member in members:
         if member.is_namesake:
             continue
-        if member.kind != _Kind.PUPIL and member.name in names:
+        if member.kind != _Kind.PUPIL and _bare(member.name) in names:
             raise ValidationError(f"“{member.name}”与一名申请学生同名。是同一人的要回避，请换人；{_ASK}")
         if member.kind not in (_Kind.PUPIL, _Kind.PARENT) or member.pupil:
             continue
-        if (member.name if member.kind == _Kind.PUPIL else member.child) in names:
+        if _bare(member.name if member.kind == _Kind.PUPIL else member.child) in names:
             raise ValidationError(_own_case(member) + _ASK)
 
 
@@ -206,18 +216,21 @@ def _refuse_guardians(members: list[Member], chair: str, parties: Mapping[object
     """The members, each marked as a namesake only where there is somebody to be mistaken for."""
     wards: dict[str, str] = {party.guardian: party.name for party in parties.values() if party.guardian}
     for member in members:
-        if member.kind != _Kind.PUPIL and member.name in wards and not member.is_namesake:
+        if member.kind != _Kind.PUPIL and _bare(member.name) in wards and not member.is_namesake:
             raise ValidationError(
-                f"“{member.name}”与申请学生{wards[member.name]}的监护人同名。是同一人的要回避，请换人；{_ASK}"
+                f"“{member.name}”与申请学生{wards[_bare(member.name)]}的监护人同名。是同一人的要回避，请换人；{_ASK}"
             )
-    sits = {member.name for member in members}
-    if chair in wards and chair not in sits:
+    sits = {_bare(member.name) for member in members}
+    if _bare(chair) in wards and _bare(chair) not in sits:
         raise ValidationError(
-            f"主持人“{chair}”与申请学生{wards[chair]}的监护人同名。是同一人的要回避，请换人主持；"
+            f"主持人“{chair}”与申请学生{wards[_bare(chair)]}的监护人同名。是同一人的要回避，请换人主持；"
             "不是同一人的，请把主持人也列入成员，并勾选“同名，不是同一人”。"
         )
     names = {party.name for party in parties.values()}
     return [
-        replace(m, is_namesake=m.is_namesake and (m.name in wards or m.name in names or m.child in names))
+        replace(
+            m,
+            is_namesake=m.is_namesake and (_bare(m.name) in wards or {_bare(m.name), _bare(m.child)} & names != set()),
+        )
         for m in members
     ]

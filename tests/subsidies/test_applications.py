@@ -131,7 +131,9 @@ def test_a_round_of_another_school_is_not_for_this_class(cast) -> None:
 def test_a_grade_the_programme_does_not_have(cast, round_) -> None:
     with pytest.raises(ValidationError) as refused:
         draft(cast, round_, enrol(cast, cast.class_a1), tier="特别困难")
-    assert refused.value.messages == ["“特别困难”不是义务教育家庭经济困难学生生活补助的困难等级，请从列出的等级中选择。"]
+    assert refused.value.messages == [
+        "“特别困难”不是义务教育家庭经济困难学生生活补助的困难等级，请从列出的等级中选择。"
+    ]
 
 
 def test_who_reviewed_a_returned_case_does_not_fill_it_in_anew(cast, round_) -> None:

@@ -125,6 +125,36 @@ def test_the_guardian_of_an_applicant_does_not_chair(cast, case, place) -> None:
     meet(cast, case, Member("王秀英", "教师", kind=K.TEACHER, is_namesake=True), chair="王秀英")
 
 
+@pytest.mark.parametrize(
+    ("guardian", "typed"),
+    [
+        ("王秀英", "王　秀英"),
+        ("王秀英", "王 秀 英"),
+        ("王秀英", "王秀英（家委会）"),
+        ("古丽·买买提", "古丽•买买提"),
+        ("古丽·买买提", "古丽 · 买买提"),
+    ],
+)
+def test_the_guardian_is_known_however_the_name_is_written(cast, case, place, guardian, typed) -> None:
+    guarded_by(place, guardian)
+    asked = Member(typed, "教师", kind=K.TEACHER)
+    assert "与申请学生张一的监护人同名" in refusal(cast, case, asked)
+    assert "与申请学生张一的监护人同名" in refusal(cast, case, chair=typed)
+    meeting = meet(cast, case, dataclasses.replace(asked, is_namesake=True))
+    assert meeting.members.get(is_namesake=True).name in (guardian, "王秀英（家委会）")
+
+
+@pytest.mark.parametrize("typed", ["张 一", "张一（代表）"])
+def test_the_applicant_is_known_however_the_name_is_written(cast, case, typed) -> None:
+    assert "与一名申请学生同名" in refusal(cast, case, Member(typed, "代表", kind=K.OTHER))
+
+
+def test_a_pupil_of_the_class_is_found_however_the_name_is_written(cast, case) -> None:
+    enrol(cast, cast.class_a1, name="李二")
+    meeting = meet(cast, case, Member("李　二", "班长", kind=K.PUPIL))
+    assert meeting.members.get(kind=K.PUPIL).name == "李二"
+
+
 @pytest.mark.parametrize(("kind", "child"), [(K.OTHER, ""), (K.TEACHER, ""), (K.PARENT, "李二")])
 def test_an_applicant_does_not_sit_as_anything_else(cast, case, kind, child) -> None:
     enrol(cast, cast.class_a1, name="李二", kinds=())
