@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -118,14 +118,13 @@ def hand_over_paper(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 @desk(Permission.MANAGE_ACCOUNTS)
-def hand_over_signed(request: HttpRequest, pk: UUID) -> HttpResponse:
+def hand_over_signed(request: HttpRequest, pk: UUID, copy: int) -> HttpResponse:
     made = _find(request, pk)
-    if made.signed_copy is None:
-        raise Http404
+    row = get_object_or_404(made.signed_copies.select_related("scan"), pk=copy)
     if uploads.wants_preview(request):
-        return uploads.serve_preview(made.signed_copy)
+        return uploads.serve_preview(row.scan)
     audit.record("hand_over.read_signed", made, by=request.user, unit=made.unit)
-    return uploads.serve(made.signed_copy, inline=True)
+    return uploads.serve(row.scan, inline=True)
 
 
 def _find(request: HttpRequest, pk: UUID) -> HandOver:

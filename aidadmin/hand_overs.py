@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Min, Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from accounts import access, appointments, audit, clock, scopes, words
 from accounts.models import Appointment, Unit, User
 from accounts.roles import ROLES, Permission
 from accounts.templatetags.aid import cn_date
-from archives.models import HandOver
+from archives.models import HandOver, SignedHandOver
 from documents import issuing, pdf, uploads
 from documents.models import IssuedDocument, Upload
 from subsidies.models import Application
@@ -63,9 +63,9 @@ def posts_of(person: User) -> QuerySet[Appointment]:
 
 def visible(user: User) -> QuerySet[HandOver]:
     """The hand-overs whose units the person keeps the accounts of."""
-    rows = HandOver.objects.select_related(
-        "leaver", "successor", "unit", "document", "signed_copy__uploaded_by", "made_by"
-    )
+    copies = SignedHandOver.objects.select_related("scan__uploaded_by")
+    rows = HandOver.objects.select_related("leaver", "successor", "unit", "document", "made_by")
+    rows = rows.prefetch_related(Prefetch("signed_copies", copies))
     return scopes.within(rows, user, Permission.MANAGE_ACCOUNTS, unit="unit")
 
 
@@ -141,15 +141,14 @@ def hand_over(leaver: User, successor: User, posts: Iterable[Appointment], *, st
     return made
 
 
-def keep_signed(made: HandOver, file: UploadedFile, *, by: User) -> None:
-    """Keep the scan of the paper that both have signed; a later one takes its place."""
+def keep_signed(made: HandOver, file: UploadedFile, *, by: User) -> SignedHandOver:
+    """Keep the scan of the paper that both have signed; one sent before stays."""
     access.require(by, Permission.MANAGE_ACCOUNTS, made.unit)
     with transaction.atomic():
-        held = HandOver.objects.select_for_update(of=("self",)).select_related("unit").get(pk=made.pk)
-        held.signed_copy = uploads.store(file, kind=Upload.Kind.HAND_OVER, unit=held.unit, by=by)
-        held.save(update_fields=["signed_copy"])
-        audit.record("hand_over.sign", held, by=by, unit=held.unit, sha256=held.signed_copy.sha256)
-    made.refresh_from_db()
+        scan = uploads.store(file, kind=Upload.Kind.HAND_OVER, unit=made.unit, by=by)
+        row = SignedHandOver.objects.create(hand_over=made, scan=scan, recorded_at=clock.now(), recorded_by=by)
+        audit.record("hand_over.sign", made, by=by, unit=made.unit, sha256=scan.sha256)
+    return row
 
 
 def _move(posts: list[Appointment], successor: User, starts_on: dt.date, by: User) -> None:

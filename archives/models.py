@@ -5,7 +5,7 @@ import uuid
 from django.db import models
 from django.db.models import F, Q
 
-from accounts.models import Unit, User
+from accounts.models import AppendOnlyQuerySet, Unit, User
 from documents.models import IssuedDocument, Upload
 from subsidies.models import Application
 
@@ -29,6 +29,7 @@ class HandOver(models.Model):
     """工作交接: what an officer who leaves hands to the successor, as it stood that day, for both to sign.
 
     `posts` names the appointments that moved, in words; rights, open work and pending returns stand on the paper.
+    Written once; what both signed follows as `SignedHandOver`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -38,11 +39,10 @@ class HandOver(models.Model):
     starts_on = models.DateField("接收人任职开始")
     posts = models.JSONField("交接的任职", default=list)
     document = models.OneToOneField(IssuedDocument, models.PROTECT, related_name="+", verbose_name="交接单")
-    signed_copy = models.ForeignKey(
-        Upload, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="签字件"
-    )
     made_at = models.DateTimeField("办理时间")
     made_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="办理人")
+
+    objects = AppendOnlyQuerySet.as_manager()
 
     class Meta:
         ordering = ["-made_at"]
@@ -52,3 +52,20 @@ class HandOver(models.Model):
 
     def __str__(self) -> str:
         return f"{self.leaver} → {self.successor}"
+
+
+class SignedHandOver(models.Model):
+    """A scan of the paper as both have signed it. A better one may follow; the first stays."""
+
+    hand_over = models.ForeignKey(HandOver, models.PROTECT, related_name="signed_copies")
+    scan = models.OneToOneField(Upload, models.PROTECT, related_name="+", verbose_name="签字扫描件")
+    recorded_at = models.DateTimeField("上传时间")
+    recorded_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="上传人")
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["hand_over", "-pk"]  # the newest, which counts, first
+
+    def __str__(self) -> str:
+        return f"{self.hand_over} {self.scan}"

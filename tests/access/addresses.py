@@ -42,7 +42,7 @@ def _keywords(county: County) -> dict[str, dict[str, Any]]:
         "hand_over_new": person,
         "hand_over": {"pk": s["hand_over"].pk},
         "hand_over_paper": {"pk": s["hand_over"].pk},
-        "hand_over_signed": {"pk": s["hand_over"].pk},
+        "hand_over_signed": {"pk": s["hand_over"].pk, "copy": s["hand_over"].signed_copies.get().pk},
         "audit_check": {"pk": s["audit_check"].pk},
         # documents
         "verify_code": {"code": s["sheet"].document.code},

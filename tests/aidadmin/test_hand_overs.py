@@ -6,6 +6,7 @@ import io
 import pypdf
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 
 from accounts import appointments, clock, people, scopes
@@ -13,7 +14,7 @@ from accounts.models import Appointment, AuditRow, User
 from accounts.roles import Permission
 from aidadmin import hand_overs
 from aidadmin.waiting import waiting_for
-from archives.models import HandOver
+from archives.models import HandOver, SignedHandOver
 from documents import issuing
 from documents.models import IssuedDocument
 from subsidies import reviews
@@ -150,12 +151,41 @@ def test_from_the_persons_page_to_the_signed_copy(cast: Cast, newcomer: User, bu
     assert answer.url == reverse("hand_over", args=[made.pk])
     assert "待双方签字" in client.get(answer.url).content.decode()
     assert client.get(reverse("hand_over_paper", args=[made.pk])).content.startswith(b"%PDF")
-    assert client.get(reverse("hand_over_signed", args=[made.pk])).status_code == 404
+    assert client.get(reverse("hand_over_signed", args=[made.pk, 1])).status_code == 404
     client.post(answer.url, {"file": casting.scan("交接单.pdf")})
     assert "签字的交接单已存档" in client.get(answer.url).content.decode()
-    assert client.get(reverse("hand_over_signed", args=[made.pk])).status_code == 200
+    (copy,) = made.signed_copies.all()
+    assert client.get(reverse("hand_over_signed", args=[made.pk, copy.pk])).status_code == 200
     assert AuditRow.objects.filter(action="hand_over.read_signed").count() == 1
     assert "已签字" in client.get(address).content.decode()
+
+
+def test_a_better_scan_follows_and_the_first_stays(cast: Cast, newcomer: User, busy: User, as_user) -> None:
+    made = move(cast, busy, newcomer, starts_on=TOMORROW)
+    for name in ("交接单.pdf", "更清楚的.pdf"):
+        hand_overs.keep_signed(made, casting.scan(name), by=cast.admin)
+    client = as_user(cast.admin)
+    page = client.get(reverse("hand_over", args=[made.pk])).content.decode()
+    assert page.index("更清楚的.pdf") < page.index("交接单.pdf")
+    for copy in made.signed_copies.all():
+        assert client.get(reverse("hand_over_signed", args=[made.pk, copy.pk])).status_code == 200
+
+
+def test_a_copy_is_found_at_its_own_hand_over_alone(cast: Cast, newcomer: User, busy: User, as_user) -> None:
+    made = move(cast, busy, newcomer, starts_on=TOMORROW)
+    copy = hand_overs.keep_signed(made, casting.scan("交接单.pdf"), by=cast.admin)
+    clock.set_demo_day(TOMORROW)
+    back = move(cast, User.objects.get(pk=newcomer.pk), busy, starts_on=TOMORROW + dt.timedelta(days=1))
+    assert as_user(cast.admin).get(reverse("hand_over_signed", args=[back.pk, copy.pk])).status_code == 404
+
+
+@pytest.mark.parametrize("model", [HandOver, SignedHandOver])
+def test_the_database_keeps_what_was_handed_over(cast: Cast, newcomer: User, busy: User, model) -> None:
+    made = move(cast, busy, newcomer, starts_on=TOMORROW)
+    hand_overs.keep_signed(made, casting.scan("交接单.pdf"), by=cast.admin)
+    for verb in ("UPDATE {} SET id = id", "DELETE FROM {}"):
+        with pytest.raises(DatabaseError, match="written once"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(verb.format(model._meta.db_table))
 
 
 def test_the_successor_finds_the_work_on_the_first_page(cast: Cast, newcomer: User, busy: User) -> None:

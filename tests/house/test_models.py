@@ -14,6 +14,8 @@ OURS = [model for model in apps.get_models() if model._meta.app_label in ORDER]
 # Evidence: rows are written once. The database refuses UPDATE and DELETE by trigger, the manager before it.
 APPEND_ONLY = {
     "accounts.AuditRow",
+    "archives.HandOver",
+    "archives.SignedHandOver",
     "publicity.NoticeLine",
     "students.IdCorrection",
     "students.StatusChange",
@@ -48,7 +50,6 @@ MUTABLE = {
     "accounts.Unit",
     "accounts.User",
     "archives.Dossier",
-    "archives.HandOver",
     "documents.DocumentSeries",
     "documents.IssuedDocument",
     "documents.Upload",
