@@ -347,6 +347,17 @@ def test_a_form_for_the_pen_is_handed_out_in_class_and_tells_no_hardship(cast: C
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("layout", ["recognition", "living_aid", "grant"])
+def test_a_family_signs_one_sheet_of_paper(cast: Cast, layout: str) -> None:
+    """Filled in, with the child's name on it, or empty: promise and opinions stand below what they are about."""
+    place, own, by = enrol(cast, cast.class_a1, name="欧阳张娜娜"), form(cast, layout), cast.teacher_a1
+    empty = declaration_papers.print_blank(own, unit=cast.class_a1, year="2026-2027", copies=2, by=by)
+    named = declaration_papers.print_blank(own, unit=cast.class_a1, year="2026-2027", places=[place], by=by)
+    filled = declaration_papers.print_version(declared(cast, place), own, by=by)
+    assert [pdf.page_count(paper) for paper in (empty, named, filled)] == [2, 1, 1]
+
+
+@pytest.mark.slow
 def test_the_day_on_the_form_is_the_countys_day_early_in_the_morning(cast: Cast) -> None:
     place = enrol(cast, cast.class_a1)
     with time_machine.travel("2026-10-13T07:30:00+08:00"):
