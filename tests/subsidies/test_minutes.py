@@ -102,6 +102,27 @@ def test_the_minutes_say_who_sat_and_what_was_decided(cast, meeting) -> None:
     assert not [name for name in ("张一", "张二", "成员1") if name in said]
 
 
+@pytest.mark.slow
+def test_the_chair_never_signs_an_empty_sheet(cast, round_) -> None:
+    """However many sat: the line for the chair stands below the last of those who sign, on the same page."""
+    pupils = [enrol(cast, cast.class_a1, name=f"张{name}") for name in "一二三四五六七八九"]
+    pages = []
+    for more, row in enumerate(submitted(cast, round_, *pupils), start=2):
+        sitting = [
+            *casting.minutes().members,
+            *(Member(f"成员{chr(0x5143 + n)}", "任课教师", kind="teacher") for n in range(more)),
+        ]
+        held = reviews.hold(
+            round_=round_, unit=cast.class_a1, level="class", by=cast.grade_head_a,
+            minutes=dataclasses.replace(casting.minutes(), members=sitting), verdicts=[Verdict(row, V.AGREE)],
+        )  # fmt: skip
+        paper = issuing.read_pdf(papers.read(held, by=cast.grade_head_a))
+        words = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(paper)).pages]
+        pages.append(len(words))
+        assert [("主持人签字" in page) <= ("任课教师" in page) for page in words] == [True] * len(words), more
+    assert set(pages) == {1, 2}, "page ends among the sizes that were tried"
+
+
 def test_the_minutes_are_printed_once_and_each_reading_is_recorded(cast, meeting) -> None:
     first = papers.read(meeting, by=cast.grade_head_a)
     assert papers.read(meeting, by=cast.inspector) == first
