@@ -232,6 +232,7 @@ _DOTS = "・•‧．.∙⋅"
 _FORMULA_STARTS = "=+-@＝＋－＠\t\r"
 _EDGES = " \t\r\n\u00a0\u2002\u2003\u2009\u3000\u200b\ufeff"
 NAME_MAX = 60
+_LETTERS = ("Lu", "Ll", "Lt", "Lo", "Lm", "Co")
 
 
 def is_han(character: str) -> bool:
@@ -297,10 +298,24 @@ def _between_han(found: re.Match[str]) -> bool:
     return bool(before and after) and is_han(before) and is_han(after)
 
 
+_ADDED = re.compile(r"[（(\[【〔].*?[）)\]】〕]")
+
+
+def name_key(name: str) -> str:
+    """What the spellings of one person's name have in common: letters and digits, without dots, blanks and what stands
+    in brackets; "" where there are none. For asking who may be meant, never for what is kept.
+
+    Chinese characters are not folded, as in `read_name`; letters are, so that ｊｏｈｎ and John are one.
+    """
+    letters = "".join(c if is_han(c) else unicodedata.normalize("NFKC", c) for c in name)
+    letters = _ADDED.sub("", letters) or letters
+    return "".join(c for c in letters if is_han(c) or unicodedata.category(c) in (*_LETTERS, "Nd")).casefold()
+
+
 def _refuse_characters(name: str, what: str) -> Finding | None:
     for character in name:
         category = unicodedata.category(character)
-        if is_han(character) or category in ("Lu", "Ll", "Lt", "Lo", "Lm", "Co") or _is_variation(character):
+        if is_han(character) or category in _LETTERS or _is_variation(character):
             continue
         if character in f"{MIDDLE_DOT} -.’'":  # Latin names: Anne-Marie, O'Neil, J. Smith
             continue

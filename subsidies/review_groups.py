@@ -1,7 +1,8 @@
 """The group that reviews a list: who has to be in it, who may not sit, who was there.
 
 Nobody sits over a case of their own: no pupil who applied, no parent of one, and nobody who bears the name of an
-applicant's guardian, until somebody has said that it is another person.
+applicant's guardian, until somebody has said that it is another person. Names are compared by their letters
+(`numbers.name_key`): a blank, another dot or a word in brackets makes nobody another person.
 """
 
 import re
@@ -14,14 +15,13 @@ from django.core.exceptions import ValidationError
 from accounts.models import Unit
 from students import enrolment
 from students.models import Enrolment, Pupil
-from students.numbers import tidy_name
+from students.numbers import name_key, tidy_name
 
 from .meeting_words import KINDS, SCHOOL
 from .models import Application, Meeting, MeetingMember, ProcessRule, Round
 from .states import ENDED_WITHOUT_AID, State
 
 _Kind = MeetingMember.Kind
-_BEHIND = re.compile(r"\s*[（(〔\[].*$")
 
 
 @dataclass(frozen=True)
@@ -110,18 +110,24 @@ def check(
         if unit.level == Unit.Level.CLASS:
             cleaned = _identified(cleaned, round_, unit, parties)
         _refuse_own_cases(cleaned, parties)
-        return _refuse_guardians(cleaned, tidy_name(chair), parties)
+        return _refuse_guardians(cleaned, chair.strip(), parties)
     except ValidationError as refusal:
         raise ValidationError({"members": refusal}) from None
 
 
+_BLANKS_AND_DOTS = re.compile(r"[\s\u200b\u2060\ufeff・•‧．.∙⋅·]+")
+
+
 def _check_names(members: list[Member]) -> None:
-    names = [member.name for member in members]
-    if not all(names):
+    if not all(name_key(member.name) for member in members):
         raise ValidationError("有成员没有填写姓名，请补全或删去这一行。")
+    # What tells two of one name apart stands in brackets: the letters alone are not enough here.
+    names = [_BLANKS_AND_DOTS.sub("", member.name) for member in members]
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValidationError(f"“{twice}”在成员名单中出现了两次；同名的人请在姓名后加以区分。")
+        twice = next(member.name for member, name in zip(members, names, strict=True) if names.count(name) > 1)
+        raise ValidationError(
+            f"“{twice}”在成员名单中出现了两次；同名的人请在姓名后用括号加以区分，例如“{twice}（语文教师）”。"
+        )
 
 
 def _check_numbers(members: list[Member], fewest: int, percent: int) -> None:
@@ -153,20 +159,14 @@ def _parties(round_: Round, unit: Unit) -> dict[object, Party]:
     return {key: Party(name, guardian.strip()) for key, name, guardian in rows}
 
 
-def _bare(name: str) -> str:
-    """The name without what was put behind it to tell two people apart: 马强（三年级） is 马强."""
-    return _BEHIND.sub("", name)
-
-
 def _identified(
     members: list[Member], round_: Round, school_class: Unit, parties: Mapping[object, Party]
 ) -> list[Member]:
     """Pupils who sit, and the children of parents who sit, found by name in the class's roster of the term."""
-    wanted = [m.name if m.kind == _Kind.PUPIL else m.child for m in members if m.kind in (_Kind.PUPIL, _Kind.PARENT)]
     here = enrolment.open_only(Enrolment.objects.filter(school_class=school_class, term=round_.term))
     by_name: dict[str, list[Pupil]] = defaultdict(list)
-    for row in here.filter(pupil__name__in=wanted).select_related("pupil").order_by("pk"):
-        by_name[row.pupil.name].append(row.pupil)
+    for row in here.select_related("pupil").order_by("pk"):
+        by_name[name_key(row.pupil.name)].append(row.pupil)
     found = []
     for member in members:
         if member.kind == _Kind.PARENT and not member.child:
@@ -175,7 +175,7 @@ def _identified(
             found.append(member)
             continue
         name = member.name if member.kind == _Kind.PUPIL else member.child
-        called = by_name.get(name, [])
+        called = by_name.get(name_key(name), [])
         if not called:
             raise ValidationError(f"本班名册里没有叫“{name}”的学生，请按名册上的姓名填写。")
         free = [pupil for pupil in called if pupil.pk not in parties]
@@ -200,37 +200,35 @@ def _own_case(member: Member) -> str:
 def _refuse_own_cases(members: list[Member], parties: Mapping[object, Party]) -> None:
     """Where the group is a school's, its pupils and its parents' children are known by name alone; and no applicant
     sits as anything else either."""
-    names = {party.name for party in parties.values()}
+    names = {name_key(party.name) for party in parties.values()}
     for member in members:
         if member.is_namesake:
             continue
-        if member.kind != _Kind.PUPIL and _bare(member.name) in names:
+        if member.kind != _Kind.PUPIL and name_key(member.name) in names:
             raise ValidationError(f"“{member.name}”与一名申请学生同名。是同一人的要回避，请换人；{_ASK}")
         if member.kind not in (_Kind.PUPIL, _Kind.PARENT) or member.pupil:
             continue
-        if _bare(member.name if member.kind == _Kind.PUPIL else member.child) in names:
+        if name_key(member.name if member.kind == _Kind.PUPIL else member.child) in names:
             raise ValidationError(_own_case(member) + _ASK)
 
 
 def _refuse_guardians(members: list[Member], chair: str, parties: Mapping[object, Party]) -> list[Member]:
     """The members, each marked as a namesake only where there is somebody to be mistaken for."""
-    wards: dict[str, str] = {party.guardian: party.name for party in parties.values() if party.guardian}
+    names = {name_key(party.name) for party in parties.values()}
+    wards = {key: party.name for party in parties.values() if (key := name_key(party.guardian))}
     for member in members:
-        if member.kind != _Kind.PUPIL and _bare(member.name) in wards and not member.is_namesake:
+        if member.kind != _Kind.PUPIL and name_key(member.name) in wards and not member.is_namesake:
             raise ValidationError(
-                f"“{member.name}”与申请学生{wards[_bare(member.name)]}的监护人同名。是同一人的要回避，请换人；{_ASK}"
+                f"“{member.name}”与申请学生{wards[name_key(member.name)]}的监护人同名。是同一人的要回避，请换人；{_ASK}"
             )
-    sits = {_bare(member.name) for member in members}
-    if _bare(chair) in wards and _bare(chair) not in sits:
+    if (key := name_key(chair)) not in {name_key(member.name) for member in members} and (key in wards or key in names):
+        whose = f"申请学生{wards[key]}的监护人" if key in wards else "一名申请学生"
         raise ValidationError(
-            f"主持人“{chair}”与申请学生{wards[_bare(chair)]}的监护人同名。是同一人的要回避，请换人主持；"
+            f"主持人“{chair}”与{whose}同名。是同一人的要回避，请换人主持；"
             "不是同一人的，请把主持人也列入成员，并勾选“同名，不是同一人”。"
         )
-    names = {party.name for party in parties.values()}
+    met = names | wards.keys()
     return [
-        replace(
-            m,
-            is_namesake=m.is_namesake and (_bare(m.name) in wards or {_bare(m.name), _bare(m.child)} & names != set()),
-        )
+        replace(m, is_namesake=m.is_namesake and (name_key(m.name) in met or name_key(m.child) in names))
         for m in members
     ]

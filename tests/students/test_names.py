@@ -87,3 +87,30 @@ def test_name_of_one_character_is_a_warning() -> None:
 )
 def test_what_cannot_be_seen_is_no_part_of_a_name(text: str, name: str) -> None:
     assert numbers.read_name(text) == (name, [])
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "阿依古丽•买买提",
+        "阿依古丽・买买提",
+        "阿依古丽．买买提",
+        "阿依古丽 · 买买提",
+        "阿依古丽买买提",
+        "阿依古丽\u200b·买买提（家长）",
+    ],
+)
+def test_spellings_of_one_name_have_one_key(written: str) -> None:
+    assert numbers.name_key(written) == numbers.name_key("阿依古丽·买买提")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("王\uf9b5", "王例"), ("张伟", "张玮"), ("王芳", "王芳芳"), ("成员1", "成员2")]
+)
+def test_names_that_differ_in_a_character_keep_apart(one: str, other: str) -> None:
+    assert numbers.name_key(one) != numbers.name_key(other)
+
+
+def test_a_key_folds_latin_letters_and_is_empty_without_any() -> None:
+    assert numbers.name_key("ｊｏｈｎ Smith") == numbers.name_key("John Smith")
+    assert numbers.name_key("（）·") == ""
