@@ -128,7 +128,8 @@ def deputies(post: Appointment, *, since: dt.date) -> QuerySet[Appointment]:
 
 
 def end(appointment: Appointment, *, on: dt.date, by: User | None) -> None:
-    """Let the appointment's last day be `on`. One that has not begun yet is cancelled: only its audit rows stay."""
+    """Let the appointment's last day be `on`, at the earliest yesterday: that takes the post away at once. One that
+    has not begun yet is cancelled: only its audit rows stay."""
     if by is not None:
         require(by, Permission.MANAGE_ACCOUNTS, appointment.unit)
     with transaction.atomic():
@@ -145,6 +146,14 @@ def end(appointment: Appointment, *, on: dt.date, by: User | None) -> None:
                 }
             )
         if on >= locked.starts_on:
+            # Who was in office on a day that is over is not said anew: papers and the rule of four eyes rest on it.
+            if on < (yesterday := clock.today() - dt.timedelta(days=1)):
+                raise AppointmentRefused(
+                    {
+                        "on": f"最后一天不能早于昨天（{cn_date(yesterday)}）：已经过去的日子由谁任职不能补改。"
+                        "要马上收回权限的，请选昨天。"
+                    }
+                )
             _write_end(locked, on, by)
         elif locked.starts_on > clock.today():
             if locked.acts_for_id is None:

@@ -185,7 +185,7 @@ class EndForm(forms.Form):
         label="最后一天",
         widget=DayInput,
         validators=[a_day_of_work],
-        help_text="当天仍有权限，次日起失效。要马上收回权限，请选昨天，或直接停用账号。",
+        help_text="当天仍有权限，次日起失效。要马上收回权限，请选昨天（不能再早），或直接停用账号。",
     )
 
     def __init__(self, *args: object, **kwargs: object) -> None:

@@ -76,6 +76,15 @@ def test_an_end_is_never_put_off(cast: Cast) -> None:
         appointments.end(deputy, on=TOMORROW + dt.timedelta(days=5), by=cast.admin)
 
 
+def test_a_post_does_not_end_on_a_day_that_is_over(cast: Cast) -> None:
+    """Yesterday takes it away at once; before that it was held, and what was done then was done by its holder."""
+    post = Appointment.objects.get(user=cast.officer_a)
+    with pytest.raises(AppointmentRefused, match="已经过去的日子由谁任职不能补改"):
+        appointments.end(post, on=TODAY - dt.timedelta(days=2), by=cast.admin)
+    post.refresh_from_db()
+    assert post.ends_on is None
+
+
 def test_nobody_appoints_oneself(cast: Cast) -> None:
     with pytest.raises(AppointmentRefused, match="不能给自己"):
         appointments.appoint(cast.admin, "county_clerk", cast.county, starts_on=TODAY, by=cast.admin)
