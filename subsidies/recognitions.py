@@ -24,6 +24,7 @@ from students.models import Enrolment, Term
 from students.table_writing import pieces
 from students.term_keys import is_autumn
 
+from . import four_eyes
 from .models import Application, Decision, DutyHolder, Meeting, Programme, Recognition, TierWording
 from .states import ENDED_WITHOUT_AID, Duty, State
 
@@ -252,17 +253,20 @@ def recheck_all(answers: list[tuple[Enrolment, Recheck]], *, by: User) -> list[R
 
     Raises ValidationError where somebody else looked at one meanwhile, nothing is recognised, a change names no other
     tier, or a change or end gives no reason and no evidence; PermissionDenied for whoever confirmed the recognition
-    themselves, teaches the class, or holds no school review there.
+    themselves, teaches the class, acts for who did or does, or holds no school review there.
     """
     if not answers:
         raise ValidationError("还没有选择学生，请至少选择一名。")
-    own = {each.unit.path for each in scopes.current_appointments(by) if each.role == "class_teacher"}
     for place, _ in answers:
         access.require(by, Permission.HOLD_SCHOOL_REVIEW, place.school)
-        if place.path in own:
-            raise PermissionDenied(
-                "您是这个班的班主任，本班学生的复核要由他人办理。请由本校其他评审人（例如资助专干）办理。"
-            )
+    for path in {place.path for place, _ in answers}:
+        post = scopes.capacity(by, Permission.HOLD_SCHOOL_REVIEW, path)
+        for person in (by, post.acts_for if post else None):
+            if person is not None and path in four_eyes.own_class_paths(person):
+                whom = "您" if person == by else f"您代理的{person.name}"
+                raise PermissionDenied(
+                    f"{whom}是这个班的班主任，本班学生的复核要由他人办理。请由本校其他评审人（例如资助专干）办理。"
+                )
     with transaction.atomic():
         rows = [_recheck(place, told, by=by) for place, told in sorted(answers, key=lambda one: str(one[0].pupil_id))]
         audit.record_all([audit.Entry("recognition.recheck", row, row.school_class, _told(row)) for row in rows], by=by)

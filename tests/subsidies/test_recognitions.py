@@ -202,6 +202,18 @@ def test_acting_for_somebody_is_no_way_round_it(cast, confirmed) -> None:
         recognitions.recheck(place_of(confirmed[0]), ENDED, by=deputy)
 
 
+def test_the_class_of_whom_one_acts_for_is_not_rechecked_in_their_name(cast, confirmed) -> None:
+    other = person("bai", "白专干", "aid_officer", cast.school_a)
+    appoint(other, "class_teacher", cast.class_a1)
+    deputy = person("ma", "马腾", "grade_head", cast.school_a)
+    post = other.appointments.get(role="aid_officer")
+    until = clock.today() + dt.timedelta(days=5)
+    appointments.act_for(post, deputy, starts_on=clock.today(), ends_on=until, reason="外出培训", by=cast.admin)
+    deputy = User.objects.get(pk=deputy.pk)
+    with pytest.raises(PermissionDenied, match="您代理的白专干是这个班的班主任"):
+        recognitions.recheck(place_of(confirmed[0]), ENDED, by=deputy)
+
+
 def test_what_was_typed_after_somebody_ended_it_is_not_dropped_in_silence(cast, confirmed) -> None:
     recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
     address = reverse("recognition", args=[held(confirmed[0]).pk])
