@@ -107,8 +107,8 @@ def _proposal(round_: Round, cases: Sequence[Application], pools: dict[int, Pool
 
 
 def refuse(round_: Round, school: Unit, verdicts: Iterable[Said]) -> None:
-    """Raise ValidationError where a meeting's ranks do not fit the places, or it agreed to what the officer doubted
-    without saying how that was cleared up."""
+    """Raise ValidationError where a meeting's ranks do not fit the places, it gives away a place for which somebody on
+    the reserve is first, or it agreed to what the officer doubted without saying how that was cleared up."""
     rows = list(verdicts)
     checks = officer_checks.newest([v.application for v in rows if v.verdict == _V.AGREE])
     doubted = [
@@ -122,10 +122,11 @@ def refuse(round_: Round, school: Unit, verdicts: Iterable[Said]) -> None:
     if doubted:
         names = "、".join(v.application.pupil.name for v in doubted[:5])
         raise ValidationError(f"{names}核对时有疑问，同意的要在意见里写明怎样核实的，请补写后再提交。")
+    codes = places.outside_codes(round_.programme, round_.term)
+    _refuse_passing_over(round_, school, rows, codes)
     if not any(v.verdict == _V.RESERVE for v in rows):
         return
-    cases = [v.application for v in rows]
-    pools, codes = pools_of(round_, school, cases), places.outside_codes(round_.programme, round_.term)
+    pools = pools_of(round_, school, [v.application for v in rows])
     competing = [v for v in rows if v.verdict in (_V.AGREE, _V.RESERVE)]
     if free := [v for v in competing if v.verdict == _V.RESERVE and not _needs_place(v.application, codes)]:
         names = "、".join(v.application.pupil.name for v in free[:5])
@@ -140,6 +141,38 @@ def refuse(round_: Round, school: Unit, verdicts: Iterable[Said]) -> None:
     )
     if said:
         raise ValidationError(said)
+
+
+def _refuse_passing_over(round_: Round, school: Unit, rows: Sequence[Said], codes: set[str]) -> None:
+    """Whoever an earlier meeting put on the reserve, and this one leaves out, keeps the place their rank gives them."""
+    agreed = [v for v in rows if v.verdict == _V.AGREE and _needs_place(v.application, codes)]
+    standing = {row.application_id: row for row in reserve(round_, school)} if agreed else {}
+    said = {v.application.pk for v in rows}
+    left = [row for key, row in standing.items() if key not in said and _needs_place(row.application, codes)]
+    if not left:
+        return
+    pools = pools_of(round_, school, [*(v.application for v in agreed), *(row.application for row in left)])
+    for key, pool in pools.items():
+        here = [v for v in agreed if _pool_of(v.application, pools) == key]
+        waiting = [row for row in left if _pool_of(row.application, pools) == key]
+        if pool.free is None or not waiting or len(here) + len(waiting) <= pool.free:
+            continue
+        first = waiting[0]  # by rank
+        # Who is new at this meeting was never ranked with them.
+        behind = [
+            v for v in here if v.application.pk not in standing or _stands(standing[v.application.pk]) > _stands(first)
+        ]
+        if behind:
+            names = "、".join(v.application.pupil.name for v in behind[:5])
+            raise ValidationError(
+                f"{first.application.pupil.name}在候补名单上排第 {first.rank} 位，这次没有作出结论；同意{names}以后，"
+                f"{pool.name}可用名额 {pool.free} 个不够给候补的人。请把候补的人一并列入，重新排出名次，按名次同意；"
+                "其中有您不能办理的，请先由本校另一位评审人作出结论。"
+            )
+
+
+def _stands(row: Decision) -> int:
+    return row.rank or _LAST
 
 
 def _needs_place(case: Application, codes: set[str]) -> bool:
@@ -197,6 +230,6 @@ def reserve(round_: Round, school: Unit) -> list[Decision]:
     waiting = waiting.annotate(last_step=Subquery(last)).filter(last_step=Step.PUT_ON_RESERVE)
     rows = Decision.objects.filter(
         application__in=waiting.values("pk"), meeting__level=Meeting.Level.SCHOOL, verdict=_V.RESERVE
-    ).select_related("application__pupil", "application__enrolment", "meeting")
+    ).select_related("application__pupil", "application__enrolment", "application__school_class", "meeting")
     newest = {row.application_id: row for row in rows.order_by("pk")}
-    return sorted(newest.values(), key=lambda row: row.rank or _LAST)
+    return sorted(newest.values(), key=_stands)

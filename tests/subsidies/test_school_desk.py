@@ -156,6 +156,41 @@ def test_the_reserve_moves_up_when_places_come(cast, round_, cases):
     assert school_desk.reserve(round_, cast.school_a) == []
 
 
+def on_the_reserve(cast, round_, cases, *, places: int):
+    """Two agreed to, two on the reserve, third and fourth; then the school has so many places."""
+    hold(
+        cast,
+        cases,
+        [(cases[0], V.AGREE, 1), (cases[1], V.AGREE, 2), (cases[2], V.RESERVE, 3), (cases[3], V.RESERVE, 4)],
+    )
+    receive(cast, round_, places)
+    allot(cast, round_, {cast.school_a: places})
+    return refreshed(cases)
+
+
+def test_a_later_meeting_passes_over_nobody_on_the_reserve_either(cast, round_, cases):
+    rows = on_the_reserve(cast, round_, cases, places=3)
+    with pytest.raises(ValidationError, match="陈小丙在候补名单上排第 3 位，这次没有作出结论；同意陈小戊以后"):
+        hold(cast, rows, [(rows[3], V.AGREE, None)])
+    hold(cast, rows, [(rows[2], V.AGREE, None)])
+    assert [row.state for row in refreshed(rows)[2:]] == [State.SCHOOL_REVIEWED, State.CLASS_REVIEWED]
+
+
+def test_with_places_for_all_on_the_reserve_the_order_matters_no_more(cast, round_, cases):
+    rows = on_the_reserve(cast, round_, cases, places=4)
+    hold(cast, rows, [(rows[3], V.AGREE, None)])
+    assert refreshed(rows)[3].state == State.SCHOOL_REVIEWED
+
+
+def test_who_is_new_is_ranked_with_those_on_the_reserve(cast, round_, cases):
+    rows = on_the_reserve(cast, round_, cases, places=3)
+    [new] = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1, name="陈小己")), State.CLASS_REVIEWED)
+    with pytest.raises(ValidationError, match="请把候补的人一并列入，重新排出名次"):
+        hold(cast, [new], [(new, V.AGREE, None)])
+    hold(cast, rows, [(new, V.AGREE, 1), (rows[2], V.RESERVE, 2), (rows[3], V.RESERVE, 3)])
+    assert refreshed([new])[0].state == State.SCHOOL_REVIEWED
+
+
 def test_one_goes_back_to_a_chosen_desk_and_the_rest_goes_on(cast, cases):
     said = {V.AGREE: cases[0], V.RETURN: cases[1], V.TO_CLASS: cases[2]}
     reviews.hold(
