@@ -135,7 +135,7 @@ def _reviews(papers: Papers) -> Iterator[Finding]:
 
 def _recognition(papers: Papers) -> Iterator[Finding]:
     if papers.recognition_ended:
-        words = "本学年的困难认定已在复核中终止；请核对后退回补正，或请校长重新确认。"
+        words = "本学年的困难认定已在复核中终止；仍需资助的，请退回补正，重新评议、评审，由校长重新确认。"
         yield Finding(Check.RECOGNITION, words, Where.PUPIL)
     elif papers.confirmed_on and not papers.is_recognised:  # before the principal's word there is none
         yield Finding(Check.RECOGNITION, "本学年没有困难认定记录，请退回学校重新评审、确认。", Where.PUPIL)

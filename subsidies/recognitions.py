@@ -126,8 +126,14 @@ def recognise(cases: list[Application], *, by: User) -> int:
 def _version_after(
     last: Recognition | None, case: Application, term: Term, meeting: Meeting | None, *, tier: str, by: User
 ) -> Recognition | None:
-    """The version a confirmed case adds; None where it says nothing new. Without a tier it says none."""
+    """The version a confirmed case adds; None where it says nothing new. Without a tier it says none.
+
+    What a re-check ended is said anew only of a case that the school heard after it: one that was on its way when it
+    ended is no answer to it, and goes back when its papers are looked at before the report.
+    """
     if last and last.is_in_force and tier in ("", last.tier):
+        return None
+    if last and not last.is_in_force and (meeting is None or meeting.recorded_at <= last.at):
         return None
     tier = tier or (last.tier if last else "")
     if last is None:

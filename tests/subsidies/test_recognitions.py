@@ -14,12 +14,26 @@ from accounts import appointments, clock
 from accounts.models import AuditRow, User
 from students import circumstances, privacy
 from students.models import Enrolment, Term
-from subsidies import checks, ledger, recognitions, rollovers, rounds, workflow
+from subsidies import applications, checks, ledger, recognitions, rollovers, rounds, workflow
 from subsidies.completeness import Check
 from subsidies.models import Application, Programme, Recognition, TierWording
 from subsidies.recognitions import Recheck
 from subsidies.states import State, Step
-from tests.cast import Cast, appoint, enrol, open_round, person, refreshed, scan, submitted, teacher_of, walk
+from tests.cast import (
+    Cast,
+    agree,
+    appoint,
+    close,
+    enrol,
+    open_round,
+    person,
+    publish,
+    refreshed,
+    scan,
+    submitted,
+    teacher_of,
+    walk,
+)
 
 from .test_pages import open_as, text_of
 
@@ -158,10 +172,29 @@ def test_what_ended_is_not_looked_at_again_and_may_be_recognised_anew(cast, conf
     recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
     with pytest.raises(ValidationError, match="认定已经终止"):
         recognitions.recheck(place_of(confirmed[0]), Recheck(K.ENDED, 2, "", "仍终止", "家访"), by=cast.officer_a)
-    Application.objects.filter(pk=confirmed[0].pk).update(state=State.SCHOOL_REVIEWED)
-    workflow.advance_all(refreshed(confirmed[:1]), Step.CONFIRM, by=cast.principal_a)
+    workflow.advance_all(confirmed[:1], Step.RETURN_FOR_PAPERS, by=cast.officer_a, note="复核已终止，重新评审")
+    applications.submit(confirmed[:1], by=cast.teacher_a1)
+    walk(cast, refreshed(confirmed[:1]), State.CONFIRMED)
     row = held(confirmed[0])
     assert (row.version, row.kind, row.reason) == (3, K.RECOGNISED, "复核终止后重新申请，经评审重新认定。")
+
+
+def test_a_case_heard_before_the_end_does_not_undo_it(cast, confirmed) -> None:
+    """Confirming the list again is no answer to the re-check that ended one of its pupils' recognition meanwhile."""
+    publish(cast, confirmed)
+    close(cast, confirmed)
+    workflow.advance_all(confirmed, Step.REPORT, by=cast.officer_a)
+    [case] = confirmed[:1]
+    workflow.advance(case, Step.RETURN_TO_SCHOOL, by=cast.clerk, note="请再核实")
+    agree(refreshed([case]), "school", cast.school_a, by=cast.officer_a)
+    recognitions.recheck(place_of(case), ENDED, by=cast.officer_a)
+    workflow.advance(case, Step.CONFIRM, by=cast.principal_a)
+    assert (held(case).version, held(case).kind) == (2, K.ENDED)
+    assert Check.RECOGNITION in {each.check for each in checks.stopping(refreshed([case]))[case.pk]}
+    workflow.advance(case, Step.RETURN_FOR_PAPERS, by=cast.officer_a, note="复核已终止，重新评审")
+    applications.submit([case], by=cast.teacher_a1)
+    walk(cast, refreshed([case]), State.CONFIRMED)
+    assert (held(case).version, held(case).kind) == (3, K.RECOGNISED)
 
 
 def test_whoever_was_slower_is_told(cast, confirmed) -> None:
