@@ -9,9 +9,10 @@ from accounts import access, audit, clock
 from accounts.models import User
 from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date
-from subsidies import workflow
+from subsidies import four_eyes, workflow
+from subsidies.four_eyes import SamePerson
 from subsidies.models import Application
-from subsidies.states import State, Step
+from subsidies.states import Duty, State, Step
 
 from .models import Notice, NoticeLine, Objection
 
@@ -62,7 +63,9 @@ def settle(objection: Objection, *, upheld: bool, finding: str, by: User) -> Non
     """Close an objection with what the check found; the application goes on, or is refused.
 
     Raises ValidationError when it is settled already, or upheld against a case that is back with class or school:
-    there is nothing on notice to refuse, and what was found belongs before those who decide on it next.
+    there is nothing on notice to refuse, and what was found belongs before those who decide on it next. Raises
+    SamePerson (PermissionDenied) for who filed, heard or confirmed the case before the school's review, teaches the
+    class, or acts for somebody who does or did: with two posts in one hand they would check their own work.
     """
     notice = objection.line.notice
     access.require(by, Permission.PUBLISH_NOTICE, notice.school)
@@ -73,6 +76,11 @@ def settle(objection: Objection, *, upheld: bool, finding: str, by: User) -> Non
         # The case first, as everybody locks it; it may have left with its pupil since.
         (case,) = workflow.lock([objection.line.application_id])
         is_here = case.school_id == notice.school_id
+        if is_here and four_eyes.why_not([case], Duty.SCHOOL_REVIEW, by=by):
+            raise SamePerson(
+                "您或您代理的人填报、评议、确认过这份申请，或者是这个班的班主任，异议要由没有经手的人核查。"
+                "请由本校另一位资助专干办结；没有的，请系统管理员登记一位代理人。"
+            )
         if upheld and is_here and case.state in _UNDER_REVIEW:
             raise ValidationError(
                 f"申请现在是“{case.get_state_display()}”，没有在公示，不能按“异议成立”办结。"

@@ -5,11 +5,12 @@ import datetime as dt
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 
-from accounts import clock
-from accounts.models import AuditRow
+from accounts import appointments, clock
+from accounts.models import AuditRow, User
 from publicity import notices, objections
 from publicity.models import Objection
 from subsidies import applications, workflow
+from subsidies.four_eyes import SamePerson
 from subsidies.models import Application, StepTaken
 from subsidies.states import State, Step
 from tests import cast as casting
@@ -184,3 +185,25 @@ def test_an_objection_to_the_earlier_notice_does_not_cut_the_later_one_short(cas
     casting.walk(cast, one, State.ON_NOTICE)
     settle(receive(line, cast.officer_a), cast.officer_a)
     assert states(one) == {"张小明": State.ON_NOTICE}
+
+
+def test_who_filed_the_case_does_not_check_what_is_said_against_it(cast, reviewed, line):
+    """One person with two chairs: the class teacher who is the school's officer too."""
+    objection = receive(line, cast.officer_a)
+    casting.appoint(cast.teacher_a1, "aid_officer", cast.school_a)
+    for upheld in (False, True):
+        with pytest.raises(SamePerson, match="异议要由没有经手的人核查"):
+            settle(objection, cast.teacher_a1, upheld=upheld)
+    assert states(reviewed)["张小明"] == State.HELD
+    settle(objection, cast.officer_a)
+    assert states(reviewed)["张小明"] == State.ON_NOTICE
+
+
+def test_nor_does_whoever_acts_for_them(cast, line):
+    casting.appoint(cast.teacher_a1, "aid_officer", cast.school_a)
+    deputy = casting.person("ma", "马腾", "principal", cast.school_b)
+    post = cast.teacher_a1.appointments.get(role="aid_officer")
+    until = clock.today() + dt.timedelta(days=3)
+    appointments.act_for(post, deputy, starts_on=clock.today(), ends_on=until, reason="外出培训", by=cast.admin)
+    with pytest.raises(SamePerson):
+        settle(receive(line, cast.officer_a), User.objects.get(pk=deputy.pk))
