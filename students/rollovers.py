@@ -644,6 +644,7 @@ class _Run:
             grade=goes_to.row.grade,
             stage=goes_to.row.stage,
             boarding=row.boarding,
+            schooling=row.schooling,
             standing=row.standing,
             starts_on=self.target.starts_on,
             rollover=self.outcome.rollover,

@@ -107,6 +107,14 @@ def test_within_a_school_year_everybody_stays_in_class(cast: Cast, spring: Term)
     assert Unit.objects.get(pk=cast.class_a1.pk).name == "七年级1班"
 
 
+def test_special_education_goes_on_in_the_next_term(cast: Cast, spring: Term) -> None:
+    """What a standard asks of the pupil is not lost when the term turns."""
+    place = casting.enrol(cast, cast.class_a1)
+    Enrolment.objects.filter(pk=place.pk).update(schooling="special")
+    rollovers.run(cast.school_a, spring, {}, by=cast.officer_a)
+    assert Enrolment.objects.get(pupil=place.pupil, term=spring).schooling == "special"
+
+
 def test_only_the_school_is_touched(cast: Cast, spring: Term) -> None:
     casting.enrol(cast, cast.class_a1)
     casting.enrol(cast, cast.class_b1)
