@@ -461,9 +461,16 @@ def _take_in(request: Request, *, by: User) -> StatusChange:
     assert request.school_class is not None  # checked
     term = terms.current()
     assert term is not None  # checked
+    last = _last_place(request.pupil)
     place = places.as_in_term(
         places.begin(
-            request.pupil, term=term, school_class=request.school_class, boarding=request.boarding, starts_on=request.on
+            request.pupil,
+            term=term,
+            school_class=request.school_class,
+            boarding=request.boarding,
+            # Of the pupil, not of the school that was left: whoever takes in is not asked, and can change it.
+            schooling=last.schooling if last else Schooling.ORDINARY,
+            starts_on=request.on,
         )
     )
     try:

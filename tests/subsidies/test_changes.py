@@ -385,6 +385,19 @@ def test_the_county_does_both_in_one_step(cast, round_, place) -> None:
     assert (old.standing, old.ends_on, new.standing, new.boarding) == ("transferred", clock.today(), "present", "day")
 
 
+@pytest.mark.parametrize("by_county", [False, True])
+def test_special_education_goes_along_to_the_next_school(cast, place, by_county) -> None:
+    Enrolment.objects.filter(pk=place.pk).update(schooling="special")
+    school, unit = second_junior(cast)
+    there = {"school_class": unit.school_class, "boarding": "day"}
+    if by_county:
+        record(wanted(place, Kind.TRANSFER_OUT, to_school=school, **there), by=cast.clerk)
+    else:
+        record(wanted(place, Kind.TRANSFER_OUT, to_school=school), by=cast.officer_a)
+        record(wanted(place, Kind.TRANSFER_IN, **there), by=cast.officer_c)
+    assert Enrolment.objects.get(pupil=place.pupil, school=school).schooling == "special"
+
+
 def test_a_stage_the_programme_does_not_pay_for_ends_the_case(cast, round_, place) -> None:
     row = case_in(cast, round_, S.SUBMITTED, place)
     there = _school(cast.county, "云岭县第一中学", "5353990004", ["senior"])
