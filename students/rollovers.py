@@ -362,7 +362,7 @@ def run(
 
     `choices` names what becomes of each class (codes of ClassPlan.options; the usual for a class not named).
     `busy`: classes with applications in the target term already, and how many: they cannot change their name.
-    `lingering`: classes with cases that are not done; graduated, they stay open for them. Pupils who are on the
+    `lingering`: classes with cases that are not done; gone, they stay open for them. Pupils who are on the
     target term's roll already are left as they are. Raises RollOverRefused; call inside a transaction to try out.
     """
     access.require(by, Permission.ROLL_OVER, school)
@@ -476,7 +476,8 @@ class _Run:
             if not each.goes_on:
                 if each.choice.deed != Deed.CLOSE or each.name in taken:
                     each.name = _aside(each.name, self._fate(each), free)
-                each.is_active = each.choice.deed == Deed.GRADUATE and each.key in self.lingering
+                # However a class ends: what may still come back to it needs its teacher.
+                each.is_active = each.key in self.lingering
                 free.add(each.name)
 
     def _fate(self, each: _Class) -> str:
@@ -713,7 +714,7 @@ class _Run:
         kept = [each for each in self.classes.values() if not each.goes_on and each.is_active]
         if kept:
             names = "、".join(each.plan.name for each in kept)
-            yield f"{names}还有没办完的申请，毕业后仍保留班级供办理，下次结转时再停用。"
+            yield f"{names}还有没办完的申请，结转后仍保留班级供办理，办完后下次结转时再停用。"
 
 
 def _aside(name: str, fate: str, taken: Collection[str]) -> str:

@@ -103,7 +103,8 @@ def obstacles(wanted: Mapping[UUID, Step], *, by: User, notes: Mapping[UUID, str
             row.pk: "没有写明原因，请写明后再提交。" for row in guarded[Guard.REASON_GIVEN] if not notes.get(row.pk)
         }
         found |= {
-            row.pk: "学生已离校或已转到这个批次以外的学校，退回后没有班级能重新提交。请作出通过或不通过的结论。"
+            row.pk: "学生已离校或已转到这个批次以外的学校，或原来的班级已经撤并，退回后没有班级能重新提交。"
+            "请作出通过或不通过的结论。"
             for row in _without_a_place(guarded[Guard.STILL_A_PUPIL])
         }
     return found
@@ -405,18 +406,22 @@ def _lines_of(applications: list[Application], **which: object) -> int:
 def _still_a_pupil(applications: list[Application], **_: object) -> None:
     if gone := _without_a_place(applications):
         raise StepRefused(
-            f"{len(gone)} 份申请不能退回：学生已离校或已转到这个批次以外的学校，退回后没有班级能重新提交。"
+            f"{len(gone)} 份申请不能退回：学生已离校或已转到这个批次以外的学校，或原来的班级已经撤并，"
+            "退回后没有班级能重新提交。"
             "请作出通过或不通过的结论。"
         )
 
 
 def _without_a_place(applications: list[Application]) -> list[Application]:
-    """Those whose pupil is at no school of the round any more."""
+    """Those whose pupil is at no school of the round any more, or was in a class that is none since: only a class that
+    goes on has a teacher who could hand them in again."""
     units = Unit.objects.in_bulk({a.round.unit_id for a in applications})
     places: dict[tuple, str] = {}
     for chunk in pieces((a.pupil_id for a in applications), _CHUNK):
         rows = enrolment.open_only(
-            Enrolment.objects.filter(pupil__in=chunk, term__in={a.term_id for a in applications})
+            Enrolment.objects.filter(
+                pupil__in=chunk, term__in={a.term_id for a in applications}, school_class__is_active=True
+            )
         )
         places |= {(pupil, term): path for pupil, term, path in rows.values_list("pupil_id", "term_id", "path")}
     return [a for a in applications if not places.get(_who(a), "").startswith(units[a.round.unit_id].path)]

@@ -8,14 +8,14 @@ from django.db import DatabaseError, connection, transaction
 
 from accounts import clock
 from accounts.audit import verify_chain
-from accounts.models import Appointment, AuditRow, Unit
+from accounts.models import Appointment, AuditRow, Unit, User
 from students.changes import Kind
 from students.models import Category, Circumstance, Enrolment, RollOver, SchoolClass, Term
 from students.rollovers import RollOverRefused
 from subsidies import applications, reviews, rollovers, rounds, workflow
 from subsidies.models import Application, Decision, DutyHolder, Meeting, Programme, Round
 from subsidies.rollovers import OutcomeChanged
-from subsidies.states import Duty, State
+from subsidies.states import Duty, State, Step
 from tests import cast as casting
 from tests.cast import Cast, enrol, submitted, walk
 from tests.subsidies.test_changes import record, wanted
@@ -273,6 +273,39 @@ def test_a_class_with_cases_under_way_stays_open_when_it_graduates(cast: Cast, r
     submitted(cast, round_, enrol(cast, cast.class_a1))
     assert rollovers._lingering(cast.school_a) == {cast.class_a1.pk}
     assert rollovers._busy(cast.school_a, cast.term) == {cast.class_a1.pk: 1}
+
+
+def dissolved(cast: Cast, spring: Term) -> None:
+    """七年级2班 goes into 七年级1班 when the spring begins."""
+    clock.set_demo_day(FIRST_DAY)
+    roll(cast, spring, **{f"c{cast.class_a2.pk}": f"merge:{cast.class_a1.pk}"})
+    cast.class_a2.refresh_from_db()
+
+
+def test_a_dissolved_class_with_cases_under_way_keeps_its_teacher(cast: Cast, round_: Round, spring: Term) -> None:
+    """What came back to it is nobody else's to hand in again or to withdraw."""
+    enrol(cast, cast.class_a1, name="乙")
+    rows = submitted(cast, round_, enrol(cast, cast.class_a2))
+    verdict = reviews.Verdict(rows[0], Decision.Verdict.RETURN, opinion="请补材料")
+    reviews.hold(
+        round_=round_, unit=cast.class_a2, level="class", minutes=casting.minutes(), verdicts=[verdict],
+        by=cast.grade_head_a,
+    )  # fmt: skip
+    dissolved(cast, spring)
+    assert cast.class_a2.is_active
+    assert any("七年级2班还有没办完的申请" in note for note in RollOver.objects.get().report["notes"])
+    applications.submit(rows, by=User.objects.get(pk=cast.teacher_a2.pk))
+    assert casting.refreshed(rows)[0].state == State.SUBMITTED
+
+
+def test_the_county_returns_nothing_to_a_class_that_is_no_more(cast: Cast, round_: Round, spring: Term) -> None:
+    enrol(cast, cast.class_a1, name="乙")
+    (row,) = accepted(cast, round_, enrol(cast, cast.class_a2))
+    dissolved(cast, spring)
+    assert not cast.class_a2.is_active
+    with pytest.raises(ValidationError, match="原来的班级已经撤并"):
+        workflow.advance(row, Step.RETURN_FROM_COUNTY, by=cast.clerk, note="请补材料")
+    workflow.advance(row, Step.VERIFY, by=cast.clerk)
 
 
 @pytest.mark.parametrize("level", ["class", "school"])
