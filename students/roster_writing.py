@@ -186,6 +186,7 @@ def _write_enrolments(
     """Who comes, who moves; returns what of it is a change with a day."""
     keys = [uuid.uuid4() for _ in plan.entering]
     places = [schools[each.school].classes[each.row.grade, each.row.class_label] for each in plan.entering]
+    special = _special_before([each.pupil for each in plan.entering if not each.row.schooling])
     insert(
         Enrolment,
         {
@@ -198,7 +199,9 @@ def _write_enrolments(
             "grade": [place.grade for place in places],
             "stage": [place.stage for place in places],
             "boarding": [each.row.boarding for each in plan.entering],
-            "schooling": [each.row.schooling or Schooling.ORDINARY.value for each in plan.entering],
+            "schooling": [
+                each.row.schooling or special.get(each.pupil, Schooling.ORDINARY.value) for each in plan.entering
+            ],
             "starts_on": [max(each.starts_on or term.starts_on, term.starts_on) for each in plan.entering],
         },
         same={"term_id": term.pk, "standing": Standing.PRESENT.value},
@@ -209,6 +212,17 @@ def _write_enrolments(
     return changes.write_listed(_listed(plan, schools), term=term, by=by) + changes.note_arrivals(
         arrived, term=term, by=by
     )
+
+
+def _special_before(pupils: Sequence[UUID]) -> dict[UUID, str]:
+    """By pupil the kind of schooling of their last place, of those where it is not the ordinary one: an empty cell says
+    nothing, in another term either."""
+    found: dict[UUID, str] = {}
+    for keys in pieces(pupils, _KEYS_AT_ONCE):
+        ever = Enrolment.objects.filter(pupil__in=keys).exclude(schooling=Schooling.ORDINARY)
+        few = Enrolment.objects.filter(pupil__in=set(ever.order_by().values_list("pupil_id", flat=True)))
+        found |= dict(few.order_by("term__key", "starts_on").values_list("pupil_id", "schooling"))
+    return {pupil: schooling for pupil, schooling in found.items() if schooling != Schooling.ORDINARY}
 
 
 def _write_schoolings(plan: Plan, term: Term) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import AuditRow
 from students import enrolment, rosters, words
-from students.models import Enrolment, Pupil, SchoolClass
+from students.models import Enrolment, Pupil, SchoolClass, Term
 from students.numbers import Finding
 from tests.cast import TODAY, Cast
 from tests.students.workbooks import HEADERS, pupil, workbook
@@ -37,6 +37,15 @@ def test_the_same_again_changes_nothing_and_empty_cells_wipe_nothing(cast: Cast)
     empty = outcome(cast, pupil(1))
     assert (again.same, again.changed) == (empty.same, empty.changed) == (1, 0)
     assert (Pupil.objects.get().region, Enrolment.objects.get().schooling) == ("530129", "special")
+
+
+def test_an_empty_cell_says_nothing_in_the_next_term_either(cast: Cast) -> None:
+    outcome(cast, pupil(1, **_SAID), pupil(2))
+    spring = Term.objects.get(key="2026-2027-2")
+    content = workbook(pupil(1), pupil(2), headers=(*HEADERS, *_MORE))
+    rosters.import_roster(content, unit=cast.school_a, term=spring, by=cast.officer_a, dry_run=False)
+    kept = Enrolment.objects.filter(term=spring).order_by("-pupil__region")
+    assert [place.schooling for place in kept] == ["special", "ordinary"]
 
 
 def test_what_is_different_is_shown_first_and_then_written(cast: Cast) -> None:
