@@ -585,6 +585,13 @@ def follow_ups(user: User) -> QuerySet[FollowUp]:
     return scopes.within(rows, user, Permission.VIEW_BATCHES, unit="effect__application__school")
 
 
+def settled_and_open(application: Application) -> QuerySet[FollowUp]:
+    """What changes made of what is listed of one case, in their order: the list itself is never edited, so whoever
+    reads what was paid reads this beside it."""
+    rows = FollowUp.objects.filter(effect__application=application).exclude(result=FollowUp.Result.REPLACED)
+    return rows.select_related("effect__change", "settled_by").order_by("effect__at", "pk")
+
+
 def settle(follow_up: FollowUp, *, result: str, note: str, by: User) -> None:
     """Say what the payment desk did about it. Nothing in a list is changed by this.
 

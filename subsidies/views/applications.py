@@ -17,7 +17,7 @@ from accounts.paging import LongList
 from accounts.roles import Permission
 from students import terms
 
-from .. import explanations, recognitions, rounds, workflow
+from .. import changes, explanations, recognitions, rounds, workflow
 from ..forms import ApplicationFilter, ReasonForm
 from ..models import Application, Meeting, Receipt
 from ..states import Step, transition
@@ -68,6 +68,7 @@ def application_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     reckonings = list(application.reckonings.select_related("by", "standard").order_by("-pk"))
     said = Receipt.objects.filter(round=application.round, pupil=application.pupil)
     receipt = said.select_related("school_class").order_by("pk").last()
+    may_see_payment = scopes.allows(request.user, Permission.VIEW_BATCHES, application.school)
     context = {
         "application": application,
         "facts": application.facts,
@@ -86,7 +87,8 @@ def application_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "decisions": application.decisions.select_related("meeting__unit"),
         # A case that came with its pupil keeps what was decided elsewhere; the minutes are that school's.
         "readable": set(meetings.values_list("pk", flat=True)),
-        "lines": lines if scopes.allows(request.user, Permission.VIEW_BATCHES, application.school) else [],
+        "lines": lines if may_see_payment else [],
+        "follow_ups": changes.settled_and_open(application) if may_see_payment else [],
         "may_withdraw": transition(Step.WITHDRAW, application.state) is not None
         and scopes.allows(request.user, Permission.FILE_APPLICATION, application.school_class),
     }

@@ -13,9 +13,10 @@ from accounts import clock
 from accounts.models import User
 from students import confirmations, privacy
 from students.models import ChangeReport, Enrolment, StatusChange
+from subsidies import changes
 from subsidies.models import ChangeRule, FollowUp
 from subsidies.states import State
-from tests.cast import Cast, batch, change_boarding, enrol, refreshed, submitted
+from tests.cast import Cast, batch, change_boarding, enrol, pay, refreshed, submitted
 from tests.subsidies.shortcuts import walk_on
 from tests.subsidies.test_changes import Kind, case_in, record, second_junior, wanted
 
@@ -229,6 +230,20 @@ def test_the_payment_desk_sees_and_settles_what_is_left(cast, round_, place, sig
     assert client.post(url, {"result": "not_paid"}).status_code == 302
     assert "没有待处理的发放影响" in client.get(reverse("follow_ups")).content.decode()
     assert "没有发放，款项留存" in client.get(reverse("follow_ups"), {"state": "settled"}).content.decode()
+
+
+def test_the_case_says_what_became_of_an_amount_that_is_listed(cast, round_, place, signed_in) -> None:
+    """The list is never edited: 已发放 alone would say that the money went to somebody who had left."""
+    row = case_in(cast, round_, State.IN_BATCH, place)
+    record(wanted(place, Kind.WITHDRAW), by=cast.officer_a)
+    address = reverse("application", args=[row.pk])
+    assert "待发放环节处理" in signed_in(cast.officer_a).get(address).content.decode()
+    changes.settle(FollowUp.objects.get(), result=FollowUp.Result.NOT_PAID, note="", by=cast.clerk2)
+    pay(cast, refreshed([row]))
+    page = signed_in(cast.officer_a).get(address).content.decode()
+    assert "-750.00 元" in page
+    assert "发放环节已处理：没有发放，款项留存，罗经办" in page
+    assert "款项留存" not in signed_in(cast.teacher_a1).get(address).content.decode()
 
 
 def test_the_follow_up_list_takes_constant_queries(cast, round_, signed_in) -> None:
