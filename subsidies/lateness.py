@@ -2,8 +2,9 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 from django.db.models import Count, Min, Q
 from django.utils import timezone
@@ -16,7 +17,7 @@ from students.models import Term
 
 from . import deadlines, rounds
 from .deadline_plans import countdown
-from .models import Application, Round
+from .models import Application, Concern, Round
 from .states import WORK, State, Work
 
 # Who does the work: the first of these roles that somebody holds there.
@@ -47,6 +48,7 @@ class Late:
     since: dt.date  # the oldest of the cases came that day
     unit: Unit | None = None
     people: tuple[str, ...] = field(default=())
+    missed: int = 0  # pupils who may apply, of a class that filed nothing at all: then `count` is 0
 
     @property
     def days(self) -> int:
@@ -70,13 +72,54 @@ class LateSchool:
     works: int
     cases: int
     classes: int  # with late work of their own
+    unfiled: int  # of these, classes that filed nothing at all
     worst: Late
 
 
 def late_for(user: User) -> list[Late]:
-    """Everything late within the person's reach, longest first. The rounds, their days, and one count."""
+    """Everything late within the person's reach, longest first. The rounds, their days, and a count of each kind."""
     running = {round_.pk: round_ for round_ in rounds.visible_to(user, Permission.VIEW_CASES)}
-    due, today = deadlines.of_rounds(running.values()), clock.today()
+    due = deadlines.of_rounds(running.values())
+    found = [*_waiting(running, due, user), *unfiled(running.values(), due, user)]
+    return sorted(found, key=lambda late: (late.due_on, late.since, late.school_id, late.unit_id))
+
+
+def unfiled(among: Iterable[Round], due: Mapping[UUID, deadlines.Plan], user: User) -> list[Late]:
+    """Classes within the person's reach that filed nothing until the last day, though the last screening names pupils
+    there who may apply. A class with nobody in need is not late, nor one whose families have all declined."""
+    today = clock.today()
+    over = [each for each in among if each.pk in due and _is_late(State.DRAFT, due[each.pk], each, today)]
+    if not over:
+        return []
+    here = Q(pk__in=[])
+    for path in scopes.reach(user, Permission.VIEW_CASES):
+        here |= Q(path__below=path)
+    named = Concern.objects.filter(
+        here,
+        kind=Concern.Kind.MISSED,
+        state=Concern.State.OPEN,
+        term__in={each.term_id for each in over},
+        subject__in={each.programme.code for each in over},
+    )
+    missed = list(named.order_by().values_list("term", "subject", "path").annotate(n=Count("*")))
+    classes = Unit.objects.filter(level=Unit.Level.CLASS, path__in={path for _, _, path, _ in missed})
+    units = {unit.path: (unit.pk, school) for unit in classes if (school := unit.parent_id)}
+    began = Application.objects.filter(round__in=over, school_class__in=[pk for pk, _ in units.values()])
+    filed = set(began.exclude(state=State.WITHDRAWN).order_by().values_list("round", "school_class").distinct())
+    return [
+        Late(each, Work.FILING, units[path][1], units[path][0], 0, due[each.pk][Work.FILING], each.opens_on, missed=n)
+        for each in over
+        for term, subject, path, n in missed
+        if (term, subject) == (each.term_id, each.programme.code)
+        and path in units
+        and path.startswith(each.unit.path)
+        and (each.pk, units[path][0]) not in filed
+    ]
+
+
+def _waiting(running: Mapping[UUID, Round], due: Mapping[UUID, deadlines.Plan], user: User) -> list[Late]:
+    """Cases that wait past the last day of their work."""
+    today = clock.today()
     wanted, which = Q(pk__in=[]), {}
     for key, plan in due.items():
         states = [state for state in WORK if _is_late(state, plan, running[key], today)]
@@ -92,7 +135,7 @@ def late_for(user: User) -> list[Late]:
         work = WORK[State(row["state"])]
         unit = row["school_class"] if work in _BY_CLASS else row["school"]
         held[row["round"], work, row["school"], unit].append((row["n"], row["since"]))
-    found = [
+    return [
         Late(
             running[key],
             work,
@@ -104,7 +147,6 @@ def late_for(user: User) -> list[Late]:
         )
         for (key, work, school, unit), groups in held.items()
     ]
-    return sorted(found, key=lambda late: (late.due_on, late.since, late.school_id, late.unit_id))
 
 
 def _is_late(state: State, plan: deadlines.Plan, round_: Round, today: dt.date) -> bool:
@@ -127,6 +169,7 @@ def by_school(found: Iterable[Late]) -> list[LateSchool]:
             works=len({(late.round.pk, late.work) for late in group}),
             cases=sum(late.count for late in group),
             classes=len({late.unit_id for late in group if late.work in _BY_CLASS}),
+            unfiled=len({late.unit_id for late in group if late.missed}),
             worst=group[0],
         )
         for key, group in groups.items()

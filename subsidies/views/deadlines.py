@@ -19,7 +19,7 @@ from accounts.models import Unit
 from accounts.roles import Permission
 from students import enrolment, terms
 
-from .. import deadline_plans, deadlines
+from .. import deadline_plans, deadlines, lateness
 from ..deadline_forms import DeadlineRuleForm
 from ..models import Application, DeadlineRule, Round
 from .desks import classes_in, find_round, show_refusal
@@ -47,8 +47,10 @@ def round_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
     counted = cases.filter(school=one) if one else cases
     for row in counted.values(field, "state").annotate(n=Count("*")):
         by_unit[row[field]][row["state"]] = row["n"]
-    rows = [_row(unit, by_unit[unit.pk], due, today) for unit in units]
-    late = [row for row in rows if row["late"]]
+    nothing = lateness.unfiled([round_], {round_.pk: due}, request.user)
+    unfiled = Counter(each.unit_id if one else each.school_id for each in nothing)
+    rows = [_row(unit, by_unit[unit.pk], due, today) | {"unfiled": unfiled[unit.pk]} for unit in units]
+    late = [row for row in rows if row["late"] or row["unfiled"]]
     only_late = bool(request.GET.get("late"))
     everything = Counter()
     for counts in by_unit.values():

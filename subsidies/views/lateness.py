@@ -34,6 +34,7 @@ def late_work(request: HttpRequest) -> HttpResponse:
         "is_chosen": chosen is not None and len(schools) > 1,
         "schools": schools,
         "cases": sum(late.count for late in found),
+        "unfiled": sum(school.unfiled for school in schools),
         "page": page,
         "rows": lateness.named(page.object_list) if one else [],
         "today": clock.today(),

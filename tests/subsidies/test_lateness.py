@@ -9,10 +9,10 @@ from django.urls import reverse
 
 from accounts import appointments, clock
 from accounts.models import User
-from subsidies import applications, lateness
+from subsidies import applications, concerns, lateness, receipts
 from subsidies.models import Round
 from subsidies.states import State, Work
-from tests.cast import TODAY, Cast, enrol, open_round, submitted, walk
+from tests.cast import TODAY, Cast, enrol, open_round, scan, submitted, walk
 
 URL = "/late/"
 
@@ -86,6 +86,38 @@ def test_a_class_nobody_teaches_has_nobody_to_ask(cast: Cast, round_: Round) -> 
     assert lateness.named(lateness.late_for(cast.clerk))[0].people == ()
 
 
+def screened(cast: Cast) -> None:
+    row = concerns.find(cast.county, cast.term, by=None)
+    concerns.run(row.pk)
+
+
+def test_a_class_that_filed_nothing_is_late_where_somebody_may_apply(cast: Cast, round_: Round) -> None:
+    enrol(cast, cast.class_a1)
+    enrol(cast, cast.class_a2, kinds=())  # nobody in need
+    submitted(cast, round_, enrol(cast, cast.class_b1))
+    enrol(cast, cast.class_b1)  # one was missed, but the class has filed
+    screened(cast)
+    past(Work.FILING, round_, days=0)
+    assert of(cast.clerk) == []
+    past(Work.FILING, round_)
+    assert of(cast.clerk) == [(Work.FILING, cast.class_a1.pk, 0)]
+    [late] = lateness.named(lateness.late_for(cast.teacher_a1))
+    assert (late.missed, late.people, late.days) == (1, ("李老师",), 3)
+    assert [of(user) for user in (cast.teacher_a2, cast.officer_b)] == [[], []]
+    clock.set_demo_day(cast.term.ends_on + dt.timedelta(days=1))
+    assert Work.FILING not in [work for work, _, _ in of(cast.clerk)]
+
+
+def test_a_class_whose_families_declined_is_not_late(cast: Cast, round_: Round) -> None:
+    place = enrol(cast, cast.class_a1)
+    screened(cast)
+    receipts.record(
+        round_, cast.class_a1, place, answer="declines", signed_on=TODAY, scan=scan("回执.pdf"), by=cast.teacher_a1
+    )
+    past(Work.FILING, round_)
+    assert of(cast.clerk) == []
+
+
 # --- the page -------------------------------------------------------------------------------------
 
 
@@ -111,6 +143,21 @@ def test_a_school_sees_its_own_classes_at_once(cast: Cast, round_: Round, as_use
     page = as_user(cast.principal_a).get(URL).content.decode()
     assert "七年级1班" in page
     assert "没有逾期" in as_user(cast.officer_b).get(URL).content.decode()
+
+
+def test_the_pages_name_the_classes_that_filed_nothing(cast: Cast, round_: Round, as_user) -> None:
+    enrol(cast, cast.class_a1)
+    screened(cast)
+    past(Work.FILING, round_)
+    client = as_user(cast.clerk)
+    page = client.get(URL).content.decode()
+    assert "1 项、0 份申请过了期限还没有办，1 个班没有填报" in page
+    assert "可以申请 1 人" in page
+    progress = reverse("round_progress", args=[round_.pk])
+    assert "1 个班没有填报" in client.get(progress, {"late": 1}).content.decode()
+    page = client.get(progress, {"school": cast.school_a.pk, "late": 1}).content.decode()
+    assert "没有填报" in page
+    assert "七年级1班" in page
 
 
 def test_no_pupil_is_named(cast: Cast, round_: Round, as_user) -> None:
