@@ -12,13 +12,13 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts import access, audit, scopes
-from accounts.models import User
+from accounts.models import Unit, User
 from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date
 from documents import amounts, issuing, pdf
 from documents.models import IssuedDocument
 from publicity.models import NoticeLine
-from subsidies import declarations, explanations
+from subsidies import declarations, explanations, reviews
 from subsidies.models import Application, Decision, Declaration, PaymentLine, Receipt, StepTaken
 
 from .models import Dossier
@@ -67,6 +67,7 @@ def contents(application: Application) -> dict[str, Any]:
         "notice_lines": list(
             NoticeLine.objects.filter(application=application)
             .select_related("notice__document", "notice__published_by", "notice__closed_by")
+            .select_related("notice__school", "notice__school_class")
             .prefetch_related("objections__settled_by")
             .order_by("notice__published_at")
         ),
@@ -87,7 +88,7 @@ def contents(application: Application) -> dict[str, Any]:
         ),
         "payments": list(
             PaymentLine.objects.filter(application=application)
-            .select_related("sheet__batch", "sheet__document", "sheet__paid_by")
+            .select_related("sheet__batch", "sheet__document", "sheet__paid_by", "sheet__school")
             .order_by("sheet__batch__made_at", "position")
         ),
         "reckonings": list(application.reckonings.select_related("by", "standard").order_by("pk")),
@@ -149,16 +150,33 @@ def _issue(application: Application, document: IssuedDocument, paper: bytes, dig
 
 
 def _printed(found: dict[str, Any]) -> dict[str, Any]:
-    """What the paper shows in another form than the records hold it: amounts in words, dates as dates."""
+    """What the paper shows in another form than the records hold it: amounts in words, dates as dates, whoever acted
+    for somebody with that one's name."""
+    application = found["application"]
     for payment in found["payments"]:
         # A reversal has a negative amount; words are for money paid.
         payment.in_words = amounts.in_words(payment.amount) if payment.amount > 0 else ""
+        sheet = payment.sheet
+        payment.recorder = _name(sheet.paid_by, Permission.RECORD_PAYMENT, sheet.school, sheet.paid_at)
+    for line in found["notice_lines"]:
+        notice = line.notice
+        duty = Permission.PUBLISH_CLASS_NOTICE if notice.school_class else Permission.PUBLISH_NOTICE
+        unit = notice.school_class or notice.school
+        line.published_by = _name(notice.published_by, duty, unit, notice.published_at)
+        line.closed_by = _name(notice.closed_by, duty, unit, notice.closed_at)
+    for decision in found["decisions"]:
+        meeting = decision.meeting
+        duty = reviews.LEVELS[meeting.level].permission
+        decision.recorder = _name(meeting.recorded_by, duty, meeting.unit, meeting.recorded_at)
     categories = [
         row | {"valid_from": _date(row["valid_from"]), "valid_to": _date(row["valid_to"])}
         for row in found["facts"]["categories"]
     ]
     return {
-        "amount_in_words": amounts.in_words(found["application"].amount),
+        "filed_by": _name(
+            application.filed_by, Permission.FILE_APPLICATION, application.school_class, application.filed_at
+        ),
+        "amount_in_words": amounts.in_words(application.amount),
         "categories": categories,
         "facts_on": _date(found["facts"]["on"]),
         "reckoned": found["reckonings"][-1] if found["reckonings"] else None,
@@ -166,6 +184,11 @@ def _printed(found: dict[str, Any]) -> dict[str, Any]:
         if found["reckonings"]
         else [],
     }
+
+
+def _name(person: User | None, permission: Permission, unit: Unit, at: dt.datetime | None) -> str:
+    """杨专干（代赵校长）; "" while nobody did it."""
+    return scopes.name_on_paper(person, permission, unit, on=timezone.localdate(at)) if person and at else ""
 
 
 def _date(text: str | None) -> dt.date | None:

@@ -10,13 +10,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts import clock
-from accounts.models import AuditRow
+from accounts import appointments, clock
+from accounts.models import AuditRow, User
 from archives import dossiers
 from archives.models import Dossier
 from documents import issuing
 from documents.models import IssuedDocument
-from publicity import objections
+from publicity import notices, objections
+from publicity.models import NoticeLine
 from students import privacy
 from students.models import Pupil
 from subsidies import applications, declarations, receipts, workflow
@@ -67,6 +68,22 @@ def test_the_file_of_a_paid_case_tells_the_whole_road(cast, submitted):
     ]
     assert [each for each in told if each.replace(" ", "") not in text] == []
     assert f"第1页共{document.pdf_pages}页" in text
+
+
+def test_whoever_acted_for_somebody_stands_with_that_name(cast, submitted):
+    walk(cast, submitted, State.CLASS_REVIEWED)
+    deputy = casting.person("ma", "马腾", "grade_head", cast.school_a)
+    post, today = cast.officer_a.appointments.get(), clock.today()
+    appointments.act_for(post, deputy, starts_on=today, ends_on=today, reason="外出培训", by=cast.admin)
+    deputy = User.objects.get(pk=deputy.pk)
+    casting.agree(refreshed(submitted), "school", cast.school_a, by=deputy)
+    round_ = submitted[0].round
+    workflow.advance_all(refreshed(submitted), Step.CONFIRM, by=cast.principal_a)
+    notices.publish(round_, cast.school_a, notices.propose(round_, cast.school_a), by=deputy)
+    [line] = NoticeLine.objects.all()
+    text = text_of(dossiers.compile_dossier(line.application, by=cast.inspector))
+    assert "记录人马腾（代陈专干）" in text
+    assert "2026年10月12日（马腾（代陈专干））" in text
 
 
 def test_the_file_names_what_the_family_signed(cast, round_, submitted):
