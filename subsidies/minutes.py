@@ -5,7 +5,7 @@ decided, and stay inside the school.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
@@ -18,10 +18,10 @@ from accounts.templatetags.aid import cn_date
 from documents import issuing, pdf, uploads
 from documents.models import IssuedDocument, Upload
 from students import enrolment
-from students.models import School
+from students.models import Enrolment, School
 
 from . import meeting_words, programmes
-from .models import Decision, Meeting, MinutesPaper, Round, SignedMinutes
+from .models import Application, Decision, Meeting, MinutesPaper, Round, SignedMinutes
 from .reviews import LEVELS, awaiting
 
 
@@ -44,7 +44,7 @@ def sheet(round_: Round, unit: Unit, level: str, *, by: User) -> bytes:
         "level": Meeting.Level(level).label,
         "method": meeting_words.method_words(method, kind.pass_mark(rule)),
         "figures": meeting_words.COLUMNS[method],
-        "names": [(row.facts.get("name", row.pupil.name), row.class_name) for row in rows],
+        "names": [(name, row.class_name) for row, name in zip(rows, told_apart(rows), strict=True)],
         "is_class": unit.level == Unit.Level.CLASS,
         "tiers": round_.programme.tiers,
     }
@@ -89,9 +89,10 @@ def _print(meeting: Meeting) -> tuple[IssuedDocument, bytes]:
         "phone": school.notice_phone if school else "",
         "members": members,
         "absent": len(members) - came,
+        "on_roll": _on_roll(meeting),
         "came": came,
         "percent": came * 100 // len(members) if members else 0,
-        "decisions": [(d, d.application.facts.get("name", d.application.pupil.name)) for d in decisions],
+        "decisions": list(zip(decisions, told_apart([d.application for d in decisions]), strict=True)),
         "figures": _figures(meeting, decisions),
         "has_tiers": any(d.tier for d in decisions),
         "results": results(decisions),
@@ -100,6 +101,25 @@ def _print(meeting: Meeting) -> tuple[IssuedDocument, bytes]:
         "qr": issuing.qr_svg(document),
     }
     return document, pdf.render("subsidies/print/minutes.html", context, marks_signs=True)
+
+
+def told_apart(rows: Sequence[Application]) -> list[str]:
+    """The names of the cases in their order; those of one class who share a name with the end of their roll number,
+    or of their ID number where there is none: else nobody could say whose line it is."""
+    known = [(row.school_class_id, row.facts.get("name", row.pupil.name)) for row in rows]
+    often = Counter(known)
+    return [
+        name if often[place, name] == 1 else f"{name}（号码末四位 {row.pupil.roll_tail or row.pupil.id_tail}）"
+        for row, (place, name) in zip(rows, known, strict=True)
+    ]
+
+
+def _on_roll(meeting: Meeting) -> int | None:
+    """How many pupils the class of the meeting has in the round's term; None for a school's meeting."""
+    if meeting.unit.level != Unit.Level.CLASS:
+        return None
+    places = Enrolment.objects.filter(term=meeting.round.term_id, school_class=meeting.unit_id)
+    return enrolment.open_only(places).count()
 
 
 def _figures(meeting: Meeting, decisions: Iterable[Decision]) -> list[tuple[str, str]]:

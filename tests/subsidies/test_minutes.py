@@ -66,6 +66,22 @@ def test_the_list_for_the_class_holds_names_and_nothing_of_families(cast, rows) 
     assert [word for word in told if word and word in text] == []
 
 
+def test_two_of_one_name_are_told_apart(cast, round_) -> None:
+    places = [enrol(cast, cast.class_a1, name=name) for name in ("王伟", "王伟", "张一")]
+    found = submitted(cast, round_, *places, enrol(cast, cast.class_a2, name="张一"))
+    own = found[:3]
+    sheet = text_in(papers.sheet(round_, cast.class_a1, "class", by=cast.grade_head_a))
+    held = casting.agree(own, "class", cast.class_a1, by=cast.grade_head_a)
+    minutes = text_in(issuing.read_pdf(papers.read(held, by=cast.grade_head_a)))
+    tails = [place.pupil.roll_masked[-4:] for place in places]
+    assert tails[0] != tails[1]
+    for text in (sheet, minutes):
+        assert [f"王伟（号码末四位{tail}）" in text for tail in tails[:2]] == [True, True]
+        assert f"张一（号码末四位{tails[2]}" not in text
+    page = text_of(open_as(cast.grade_head_a).get(reverse("meeting", args=[held.pk])))
+    assert [tail in page for tail in tails[:2]] == [True, True]
+
+
 def test_nothing_to_print_without_a_list(cast, round_) -> None:
     with pytest.raises(ValidationError, match="没有待班级评议的申请"):
         papers.sheet(round_, cast.class_a1, "class", by=cast.grade_head_a)
@@ -92,7 +108,17 @@ def test_the_list_of_a_school_names_the_classes(cast, rows) -> None:
 def test_the_minutes_say_who_sat_and_what_was_decided(cast, meeting) -> None:
     document = papers.read(meeting, by=cast.grade_head_a)
     text = text_in(issuing.read_pdf(document))
-    said = ("班级评议会议记录", "赵缺席", "未到会", "周列席", "张一", "家访属实", "补充证明材料", "到会率90%")
+    said = (
+        "班级评议会议记录",
+        "七年级1班，全班2人，申请2人",
+        "赵缺席",
+        "未到会",
+        "周列席",
+        "张一",
+        "家访属实",
+        "补充证明材料",
+        "到会率90%",
+    )
     assert [word for word in said if word not in text] == []
     assert "张大山" not in text
     assert document.number in text
