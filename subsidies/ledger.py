@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -38,10 +39,12 @@ _COLUMNS = (
     xlsx.Column("复核", 24),
     xlsx.Column("就读", 7, centred=True),
     xlsx.Column("申请项目和金额（元/学期）", 34),
+    xlsx.Column("本学年金额（元）", 12, "amount"),
     xlsx.Column("班级评议意见", 26),
     xlsx.Column("学校评审意见", 26),
     xlsx.Column("备注", 16),
 )
+_AMOUNT = next(place for place, column in enumerate(_COLUMNS) if column.kind == "amount")
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,12 @@ class Row:
             if case.amount is not None
         ]
         return "；".join(f"{name} {amounts.yuan(amount)}（{term}）" for name, amount, term in told)
+
+    @property
+    def total(self) -> Decimal | None:
+        """What the pupil's cases of the school year come to; None while none has an amount."""
+        known = [case.amount for case in self.cases if case.amount is not None]
+        return sum(known, Decimal(0)) if known else None
 
 
 def visible(user: User, year: str) -> QuerySet[Recognition]:
@@ -121,7 +130,10 @@ def _rows_of(found: list[Recognition]) -> list[Row]:
     told = []
     for row in found:
         own = tuple(cases.get(row.pupil_id, ()))
-        said = {level: opinions.get((case.pk, level), "") for case in own for level in Meeting.Level.values}
+        # The spring's case has no opinion until its meeting: so long the autumn's stands.
+        said = {
+            level: words for case in own for level in Meeting.Level.values if (words := opinions.get((case.pk, level)))
+        }
         told.append(
             Row(
                 row,
@@ -192,6 +204,7 @@ def _workbook(
     school: Unit, year: str, school_class: Unit | None, found: list[Recognition], numbers: dict[UUID, str]
 ) -> bytes:
     rows = rows_of(found)
+    total = sum((row.total for row in rows if row.total is not None), Decimal(0))
     ended = sum(not row.recognition.is_in_force for row in rows)
     of_class = f"　　班级：{rows[0].place.class_name}" if school_class and rows and rows[0].place else ""
     above = [
@@ -205,6 +218,7 @@ def _workbook(
         [_cells(number, row, numbers) for number, row in enumerate(rows, start=1)],
         title="家庭经济困难学生认定台账",
         above=above,
+        totals=["合计", *[""] * (_AMOUNT - 1), total, *[""] * (len(_COLUMNS) - _AMOUNT - 1)],
         below=below,
         frozen_columns=4,
     )
@@ -227,6 +241,7 @@ def _cells(number: int, row: Row, numbers: dict[UUID, str]) -> list[xlsx.Content
         row.recheck,
         place.get_boarding_display() if place else "",
         row.aids,
+        row.total,
         row.class_opinion,
         row.school_opinion,
         "" if row.recognition.is_in_force else "已终止",

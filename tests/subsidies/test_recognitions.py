@@ -361,6 +361,26 @@ def test_the_workbook_is_masked_and_leaves_a_row(cast, confirmed) -> None:
     assert row.detail == {"year": "2026-2027", "persons": 3}
 
 
+def test_the_workbook_adds_up_what_the_pupils_get(cast, confirmed) -> None:
+    content = open_as(cast.officer_a).get(reverse("ledger_sheet", args=[cast.school_a.pk])).content
+    sheet = openpyxl.load_workbook(io.BytesIO(content)).active
+    head = next(row for row in sheet.iter_rows() if row[0].value == "序号")
+    place = [cell.value for cell in head].index("本学年金额（元）")
+    told = [row[place].value for row in sheet.iter_rows(min_row=head[0].row + 1)]
+    assert told[:4] == [750, 750, 750, 2250]
+
+
+def test_the_opinion_of_autumn_stands_until_the_meeting_of_spring(cast, confirmed) -> None:
+    spring = to_spring(cast)
+    again = rounds.open_round(
+        programme=confirmed[0].round.programme, term=spring, unit=cast.county,
+        opens_on=FIRST_DAY, closes_on=FIRST_DAY + dt.timedelta(days=10), by=cast.clerk,
+    )  # fmt: skip
+    submitted(cast, again, place_of(confirmed[0], spring.key))
+    [row] = [row for row in ledger.rows_of(ledger.visible(cast.officer_a, "2026-2027")) if len(row.cases) == 2]
+    assert (row.class_opinion, row.school_opinion) == ("同意", "同意")
+
+
 def test_whole_numbers_need_the_permission_a_purpose_and_leave_a_row(cast, confirmed) -> None:
     address = reverse("ledger_full", args=[cast.school_a.pk])
     officer, number = open_as(cast.officer_a), privacy._unseal(confirmed[0].pupil, "id")
