@@ -110,7 +110,7 @@ def test_the_minutes_say_who_sat_and_what_was_decided(cast, meeting) -> None:
     text = text_in(issuing.read_pdf(document))
     said = (
         "班级评议会议记录",
-        "七年级1班，全班2人，申请2人",
+        "班级人数2人评议人数2人",
         "赵缺席",
         "未到会",
         "周列席",
