@@ -47,45 +47,44 @@
 
   // What was typed is given up only when somebody is there to take it: the line is up, and the same person is signed
   // in. A sign-in in another window changes the token; the form gets the one that counts.
-  var canAsk = Boolean(window.fetch && document.body.hasAttribute("data-session"));
-  var OTHER = "这个浏览器里现在登录的是另一个账号，没有提交。填的内容都还在这一页；请在新窗口退出，用原来的账号登录，再回来提交。";
-  var ENDED = "登录已过期，没有提交。填的内容都还在这一页；请在新窗口登录，再回来提交。";
-  var DOWN = "连不上系统，没有提交。填的内容都还在这一页，不要关闭，稍后再提交一次。";
+  var who = document.body.dataset;
+  var canAsk = Boolean(window.fetch && who.session);
+  var KEPT = "，没有提交。填的内容都还在这一页；";
+  var SAID = {
+    other: "这个浏览器里现在登录的是另一个账号" + KEPT + "请在新窗口退出，用原来的账号登录，再回来提交。",
+    nobody: "登录已过期" + KEPT + "请在新窗口登录，再回来提交。",
+    down: "连不上系统" + KEPT + "不要关闭，稍后再提交一次。",
+  };
+  // Resolves to "same" or one of these.
   window.aidSession = function () {
-    return new Promise(function (resolve, reject) {
-      window.setTimeout(reject, 15000);
-      window.fetch(document.body.getAttribute("data-session"), { credentials: "same-origin", cache: "no-store" }).then(function (answer) {
-        return answer.ok ? answer.json() : Promise.reject();
-      }).then(function (said) {
-        var same = String(said.person) === document.body.getAttribute("data-person");
-        if (same) document.querySelectorAll("input[name=csrfmiddlewaretoken]").forEach(function (each) { each.value = said.token; });
-        resolve(same ? "same" : said.person === null ? "nobody" : "other");
-      }).catch(reject);
-    });
+    return Promise.race([
+      window.fetch(who.session, { cache: "no-store" }).then(function (answer) { return answer.json(); }),
+      new Promise(function (resolve, reject) { window.setTimeout(reject, 15000); }),
+    ]).then(function (said) {
+      if (String(said.person) !== who.person) return said.person === null ? "nobody" : "other";
+      document.querySelectorAll("input[name=csrfmiddlewaretoken]").forEach(function (each) { each.value = said.token; });
+      return "same";
+    }).catch(function () { return "down"; });
   };
   function lookFirst(form, button) {
     asking = form;
-    window.aidSession().then(function (who) {
+    window.aidSession().then(function (found) {
       asking = null;
-      if (who !== "same") { notSent(form, who === "other" ? OTHER : ENDED); return; }
-      notSent(form, "");
-      sure = form;
-      form.requestSubmit(button && button.form === form ? button : undefined);
-      sure = null;
-    }, function () { asking = null; notSent(form, DOWN); });
-  }
-  function notSent(form, sentence) {
-    var place = form.querySelector("[data-not-sent]");
-    if (place) place.remove();
-    if (!sentence) return;
-    place = document.createElement("p");
-    place.className = "alert alert-error";
-    place.setAttribute("data-not-sent", "");
-    place.setAttribute("role", "alert");
-    place.textContent = sentence;
-    var actions = form.querySelector(".form-actions");
-    if (actions) { actions.parentNode.insertBefore(place, actions); } else { form.appendChild(place); }
-    place.scrollIntoView({ block: "center" });
+      var place = form.querySelector("[data-not-sent]") || document.createElement("p");
+      place.remove();
+      if (found === "same") {
+        sure = form;
+        form.requestSubmit(button && button.form === form ? button : undefined);
+        sure = null;
+        return;
+      }
+      place.className = "alert alert-error";
+      place.dataset.notSent = "";
+      place.setAttribute("role", "alert");
+      place.textContent = SAID[found];
+      form.insertBefore(place, form.querySelector(":scope > .form-actions"));
+      place.scrollIntoView({ block: "center" });
+    });
   }
 
   // "/" goes to the search field (on a phone it is in the menu), Esc closes the menu.

@@ -117,7 +117,7 @@
   // person's.
   function renew(some, last) {
     going += 1;
-    window.aidSession().then(function (who) { return who; }, function () { return "down"; }).then(function (who) {
+    window.aidSession().then(function (who) {
       going -= 1;
       if (who === "same") { send(some, last, true); return; }
       wish = null;
