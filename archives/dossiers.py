@@ -18,7 +18,7 @@ from accounts.templatetags.aid import cn_date
 from documents import amounts, issuing, pdf
 from documents.models import IssuedDocument
 from publicity.models import NoticeLine
-from subsidies import declarations, explanations, reviews
+from subsidies import changes, declarations, explanations, reviews
 from subsidies.models import Application, Decision, Declaration, PaymentLine, Receipt, StepTaken
 
 from .models import Dossier
@@ -91,6 +91,8 @@ def contents(application: Application) -> dict[str, Any]:
             .select_related("sheet__batch", "sheet__document", "sheet__paid_by", "sheet__school")
             .order_by("sheet__batch__made_at", "position")
         ),
+        # A list that is made is never edited: what a change made of its amount stands beside it.
+        "follow_ups": list(changes.settled_and_open(application)),
         "reckonings": list(application.reckonings.select_related("by", "standard").order_by("pk")),
         "steps": list(StepTaken.objects.filter(application=application).select_related("by").order_by("pk")),
     }
@@ -208,4 +210,6 @@ def _digest(found: dict[str, Any]) -> str:
         # Reason and tier may be changed while the case is back at the class, without a step.
         [application.state, application.tier, application.reason, application.amount, application.facts],
     ]
+    if found["follow_ups"]:  # else a file from before they were in it stays as good as it was
+        told.append([[f.pk, f.result] for f in found["follow_ups"]])
     return hashlib.sha256(json.dumps(told, default=str, sort_keys=True).encode()).hexdigest()

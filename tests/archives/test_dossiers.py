@@ -19,9 +19,10 @@ from documents.models import IssuedDocument
 from publicity import notices, objections
 from publicity.models import NoticeLine
 from students import privacy
+from students.changes import Kind, Request
 from students.models import Pupil
-from subsidies import applications, declarations, receipts, workflow
-from subsidies.models import Application
+from subsidies import applications, changes, declarations, receipts, workflow
+from subsidies.models import Application, FollowUp
 from subsidies.states import State, Step
 from tests import cast as casting
 from tests.cast import enrol, refreshed, walk
@@ -138,6 +139,17 @@ def test_an_objection_and_its_finding_are_in_the_file(cast, submitted):
     text = text_of(dossiers.compile_dossier(submitted[0], by=cast.officer_a))
     for each in ("2026年10月12日（来信）收到，成立", "由陈专干办结：查实家中有车", "不予资助"):
         assert each in text
+
+
+def test_what_a_change_made_of_the_listed_amount_is_in_the_file(cast, submitted):
+    rows = walk(cast, submitted, State.IN_BATCH)
+    before = dossiers.compile_dossier(rows[0], by=cast.officer_a)
+    left = Request(Kind.WITHDRAW, pupil=rows[0].pupil, on=clock.today(), reason="外出务工")
+    changes.record(left, by=cast.officer_a, seen=changes.plan(left, by=cast.officer_a).digest)
+    changes.settle(FollowUp.objects.get(), result=FollowUp.Result.NOT_PAID, note="", by=cast.clerk2)
+    after = dossiers.compile_dossier(refreshed(rows)[0], by=cast.officer_a)
+    assert after != before
+    assert "没有发放，款项留存（罗经办" in text_of(after)
 
 
 def test_the_public_facts_name_nobody(cast, submitted):
