@@ -141,7 +141,7 @@ def hold(*, round_: Round, unit: Unit, level: str, minutes: Minutes, verdicts: I
     if any(not v.application.school_class.path.startswith(unit.path) for v in verdicts):
         raise PermissionDenied(f"名单中有不属于{unit}的申请，没有记录会议。请从批次页重新打开{unit}的名单。")
     if level == Meeting.Level.SCHOOL:
-        school_desk.refuse(round_, unit, verdicts)
+        school_desk.refuse(round_, unit, verdicts, by=by)
     with transaction.atomic():
         cases = workflow.lock(v.application.pk for v in verdicts)  # before decisions point to them
         _refuse_moved_on(verdicts, cases)

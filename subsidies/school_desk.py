@@ -9,13 +9,13 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, Subquery
 
-from accounts.models import Unit
+from accounts.models import Unit, User
 from students.models import Category
 
-from . import officer_checks, places, ranking
+from . import four_eyes, officer_checks, places, ranking
 from .models import Application, Decision, Meeting, OfficerCheck, Quota, Round, StepTaken
 from .ranking import Candidate, Pool, Proposed, Ranked
-from .states import Place, State, Step
+from .states import Duty, Place, State, Step
 
 _LEVEL = Unit.Level
 _V = Decision.Verdict
@@ -106,7 +106,7 @@ def _proposal(round_: Round, cases: Sequence[Application], pools: dict[int, Pool
     return {key: each for key, each in ranking.propose(candidates, pools).items() if isinstance(key, UUID)}
 
 
-def refuse(round_: Round, school: Unit, verdicts: Iterable[Said]) -> None:
+def refuse(round_: Round, school: Unit, verdicts: Iterable[Said], *, by: User) -> None:
     """Raise ValidationError where a meeting's ranks do not fit the places, it gives away a place for which somebody on
     the reserve is first, or it agreed to what the officer doubted without saying how that was cleared up."""
     rows = list(verdicts)
@@ -123,7 +123,7 @@ def refuse(round_: Round, school: Unit, verdicts: Iterable[Said]) -> None:
         names = "、".join(v.application.pupil.name for v in doubted[:5])
         raise ValidationError(f"{names}核对时有疑问，同意的要在意见里写明怎样核实的，请补写后再提交。")
     codes = places.outside_codes(round_.programme, round_.term)
-    _refuse_passing_over(round_, school, rows, codes)
+    _refuse_passing_over(round_, school, rows, codes, by=by)
     if not any(v.verdict == _V.RESERVE for v in rows):
         return
     pools = pools_of(round_, school, [v.application for v in rows])
@@ -143,8 +143,12 @@ def refuse(round_: Round, school: Unit, verdicts: Iterable[Said]) -> None:
         raise ValidationError(said)
 
 
-def _refuse_passing_over(round_: Round, school: Unit, rows: Sequence[Said], codes: set[str]) -> None:
-    """Whoever an earlier meeting put on the reserve, and this one leaves out, keeps the place their rank gives them."""
+def _refuse_passing_over(round_: Round, school: Unit, rows: Sequence[Said], codes: set[str], *, by: User) -> None:
+    """Whoever an earlier meeting put on the reserve, and this one leaves out, keeps the place their rank gives them.
+
+    Who is new was never ranked with them, and is to be; unless those left out are closed to the person, who could not
+    rank them: what they may decide must not wait for what they may not.
+    """
     agreed = [v for v in rows if v.verdict == _V.AGREE and _needs_place(v.application, codes)]
     standing = {row.application_id: row for row in reserve(round_, school)} if agreed else {}
     said = {v.application.pk for v in rows}
@@ -158,11 +162,13 @@ def _refuse_passing_over(round_: Round, school: Unit, rows: Sequence[Said], code
         if pool.free is None or not waiting or len(here) + len(waiting) <= pool.free:
             continue
         first = waiting[0]  # by rank
-        # Who is new at this meeting was never ranked with them.
-        behind = [
-            v for v in here if v.application.pk not in standing or _stands(standing[v.application.pk]) > _stands(first)
-        ]
-        if behind:
+        barred = four_eyes.why_not([row.application for row in waiting], Duty.SCHOOL_REVIEW, by=by)
+        is_open = len(barred) < len(waiting)
+        if behind := [
+            v
+            for v in here
+            if (_stands(standing[v.application.pk]) > _stands(first) if v.application.pk in standing else is_open)
+        ]:
             names = "、".join(v.application.pupil.name for v in behind[:5])
             raise ValidationError(
                 f"{first.application.pupil.name}在候补名单上排第 {first.rank} 位，这次没有作出结论；同意{names}以后，"

@@ -10,11 +10,11 @@ from django.urls import reverse
 
 from accounts import clock
 from students.models import Category
-from subsidies import officer_checks, reviews, school_desk
+from subsidies import officer_checks, reviews, school_desk, workflow
 from subsidies.models import Decision, OfficerCheck, StepTaken
 from subsidies.officer_checks import Found
 from subsidies.reviews import Verdict
-from subsidies.states import State, Step
+from subsidies.states import Duty, State, Step
 from tests import cast as casting
 from tests.cast import enrol, refreshed, submitted, walk
 from tests.subsidies.quota_hands import allot, give, pass_on, receive
@@ -188,6 +188,15 @@ def test_who_is_new_is_ranked_with_those_on_the_reserve(cast, round_, cases):
     with pytest.raises(ValidationError, match="请把候补的人一并列入，重新排出名次"):
         hold(cast, [new], [(new, V.AGREE, None)])
     hold(cast, rows, [(new, V.AGREE, 1), (rows[2], V.RESERVE, 2), (rows[3], V.RESERVE, 3)])
+    assert refreshed([new])[0].state == State.SCHOOL_REVIEWED
+
+
+def test_what_one_may_decide_does_not_wait_for_a_reserve_that_is_closed_to_them(cast, round_, cases):
+    rows = on_the_reserve(cast, round_, cases, places=3)
+    [new] = walk(cast, submitted(cast, round_, enrol(cast, cast.class_a1, name="陈小己")), State.CLASS_REVIEWED)
+    other = casting.person("bai", "白专干", "aid_officer", cast.school_a)
+    workflow.take_duty(rows[2:], Duty.CLASS_REVIEW, by=other)  # closed to them; nobody could rank these but another
+    hold(cast, [new], [(new, V.AGREE, None)], by=other)
     assert refreshed([new])[0].state == State.SCHOOL_REVIEWED
 
 
