@@ -59,7 +59,9 @@ def make_batch(round_: Round, *, expected: int, expected_total: Decimal, by: Use
         funding.split_sheets(batch, sheets.values(), by=by)
         workflow.advance_all(rows, Step.PUT_IN_BATCH, by=by)
         _assert_total(batch, len(rows), total)
-        audit.record("batch.make", batch, by=by, unit=round_.unit, lines=len(rows), total=total)
+        post = scopes.capacity(by, Permission.MAKE_BATCH, round_.unit.path)
+        named = {"for": post.acts_for.username} if post and post.acts_for else {}
+        audit.record("batch.make", batch, by=by, unit=round_.unit, lines=len(rows), total=total, **named)
     return batch
 
 
@@ -153,13 +155,16 @@ def acted_before(sheet: PayoutSheet, user: User) -> str:
     post = scopes.capacity(user, Permission.RECORD_PAYMENT, sheet.school.path)
     made_on = timezone.localdate(sheet.batch.made_at)
     made_for = scopes.acted_for(sheet.made_by, Permission.MAKE_BATCH, sheet.school, on=made_on)
+    # A post that was taken away on that very day no longer says so; the trail does.
+    making = audit.told_of(sheet.batch, "batch.make").filter(username=sheet.made_by.username)
+    told = {row.detail.get("for") for row in making} - {None}
     for person in (user, post.acts_for if post else None):
         if person is None:
             continue
         who = "您" if person == user else f"您代理的{person.name}"
         if person.pk == sheet.made_by_id:
             return f"这个批次由{who}编制，发放结果要由另一位县资助中心人员登记。"
-        if person == made_for:
+        if person == made_for or person.username in told:
             made = f"这个批次由{sheet.made_by.name}代{'您' if person == user else person.name}编制"
             too = "" if person == user else f"，您也代理{person.name}"
             return f"{made}{too}，发放结果要由另一位县资助中心人员登记。"

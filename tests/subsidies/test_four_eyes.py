@@ -157,6 +157,20 @@ def test_a_batch_made_in_ones_name_is_ones_own_too(cast: Cast, case: Application
     assert "编制" not in payments.acted_before(sheet, clerk)
 
 
+def test_a_deputy_whose_post_was_taken_away_that_day_made_the_batch_in_that_name_still(cast: Cast) -> None:
+    [case] = walk(cast, submitted(cast, open_round(cast), enrol(cast, cast.class_a1)), State.APPROVED)
+    far = casting.person("nobody", "无关人", "principal", cast.school_b)
+    post, today = cast.clerk2.appointments.get(), clock.today()
+    acting = appointments.act_for(
+        post, far, starts_on=today, ends_on=today + dt.timedelta(days=7), reason="病假", by=cast.admin
+    )
+    clock.set_demo_day(today + dt.timedelta(days=1))
+    made = payments.make_batch(case.round, expected=1, expected_total=case.amount, by=User.objects.get(pk=far.pk))
+    appointments.end(acting, on=today, by=cast.admin)
+    clerk2 = User.objects.get(pk=cast.clerk2.pk)
+    assert "无关人代您编制" in payments.acted_before(made.sheets.get(), clerk2)
+
+
 # --- near misses ----------------------------------------------------------------------------------
 
 
