@@ -97,7 +97,8 @@ def test_the_smallest_number_is_the_rule_of_the_programme(cast, rows) -> None:
 
 def test_a_member_written_twice(cast, rows) -> None:
     members = [*minutes().members, Member(" 成员3 ", "学生代表")]
-    assert refusal(cast, rows, members=members) == "“成员3”在成员名单中出现了两次；同名的人请在姓名后加以区分。"
+    told = "“成员3”在成员名单中出现了两次；同名的人请在姓名后用括号加以区分，例如“成员3（语文教师）”。"
+    assert refusal(cast, rows, members=members) == told
 
 
 def test_a_member_without_a_name_does_not_count(cast, rows) -> None:
