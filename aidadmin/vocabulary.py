@@ -56,6 +56,7 @@ ACTIONS = {
     "meeting.print_sheet": "打印评议用名单",
     "meeting.read_minutes": "打印或查看会议记录",
     "meeting.read_signed": "查看签字后的会议记录",
+    "meeting.read_photo": "查看会议照片或签字页",
     "meeting.sign": "上传签字后的会议记录",
     "document.issue": "编发文件",
     "exclusion.add": "登记不能兼得的项目",

@@ -104,6 +104,9 @@ urlpatterns = [
     path(
         "rounds/<uuid:pk>/schools/<int:unit>/review/", reviews.meeting_hold, {"level": "school"}, name="school_review"
     ),
+    path(
+        "rounds/<uuid:pk>/schools/<int:unit>/review/list.pdf", reviews.school_review_sheet, name="school_review_sheet"
+    ),
     path("rounds/<uuid:pk>/classes/<int:unit>/evidence/", officer_checks.class_evidence, name="class_evidence"),
     path("rounds/<uuid:pk>/schools/<int:unit>/confirm/", school_lists.school_confirm, name="school_confirm"),
     path("rounds/<uuid:pk>/schools/<int:unit>/check/", checks.school_check, name="school_check"),

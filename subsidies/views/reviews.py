@@ -148,15 +148,27 @@ def _find(request: HttpRequest, pk: UUID, may: Permission | None = None) -> Meet
 @desk(Permission.HOLD_CLASS_REVIEW)
 def class_review_sheet(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
     """The names a class review sits over, to print or to show: without a word about the families."""
+    return _sheet(request, pk, unit, "class")
+
+
+@require_safe
+@desk(Permission.HOLD_SCHOOL_REVIEW)
+def school_review_sheet(request: HttpRequest, pk: UUID, unit: int) -> HttpResponse:
+    """The same for the school's committee, on which parents and people of the village sit."""
+    return _sheet(request, pk, unit, "school")
+
+
+def _sheet(request: HttpRequest, pk: UUID, unit: int, level: str) -> HttpResponse:
     round_ = find_round(request, pk)
-    place = find_unit(round_, request.user, unit, "class", may=Permission.HOLD_CLASS_REVIEW)
+    place = find_unit(round_, request.user, unit, level, may=verbs.LEVELS[level].permission)
     try:
-        paper = minutes.sheet(round_, place, "class", by=request.user)
+        paper = minutes.sheet(round_, place, level, by=request.user)
     except ValidationError as refusal:
         messages.error(request, "".join(refusal.messages))
-        return redirect("class_review", pk=pk, unit=unit)
+        return redirect(f"{level}_review", pk=pk, unit=unit)
     response = HttpResponse(paper, content_type=uploads.PDF)
-    response["Content-Disposition"] = content_disposition_header(False, f"{place.name}_评议用名单.pdf")
+    words = f"{place.name}_{Meeting.Level(level).label}用名单.pdf"
+    response["Content-Disposition"] = content_disposition_header(False, words)
     return response
 
 
@@ -205,4 +217,6 @@ def meeting_photo(request: HttpRequest, pk: UUID, photo: UUID) -> HttpResponse:
         raise Http404
     if uploads.wants_preview(request):
         return uploads.serve_preview(upload)
+    # It may be a signed page, with what was said of each pupil.
+    audit.record("meeting.read_photo", meeting, by=request.user, unit=meeting.unit, photo=upload.pk)
     return uploads.serve(upload, inline=True)

@@ -160,6 +160,7 @@ def _keywords(county: County) -> dict[str, dict[str, Any]]:
         "meeting_sign": {"pk": s["photographed"].pk},
         "signed_minutes": {"pk": s["photographed"].pk, "copy": s["signed_minutes"].pk},
         "class_review_sheet": in_class,
+        "school_review_sheet": in_school,
         "application": case,
         "application_withdraw": {"pk": s["waiting"].pk},
         "batch": batch,

@@ -41,7 +41,7 @@ FILES = {
     *("roster_template", "roster_findings", "roster_marked", "circumstance_evidence"),
     *("hand_over_paper", "hand_over_signed"),
     *("sheet_pdf", "sheet_xlsx", "sheet_shares_xlsx", "sheet_signed_copy"),
-    *("notice_pdf", "notice_photo", "meeting_photo", "class_review_sheet", "signed_minutes"),
+    *("notice_pdf", "notice_photo", "meeting_photo", "class_review_sheet", "school_review_sheet", "signed_minutes"),
     *("unaided_sheet", "rollover_report", "concern_proof", "id_evidence"),
     *("declaration_paper", "signed_form"),
     *("ledger_sheet", "recognition_evidence"),

@@ -102,6 +102,16 @@ def test_the_list_of_a_school_names_the_classes(cast, rows) -> None:
     assert "七年级1班" in text
 
 
+def test_the_page_of_the_committee_gives_its_list(cast, rows) -> None:
+    walk(cast, rows, State.CLASS_REVIEWED)
+    officer, url = open_as(cast.officer_a), reverse("school_review_sheet", args=[rows[0].round_id, cast.school_a.pk])
+    assert url in officer.get(reverse("school_review", args=[rows[0].round_id, cast.school_a.pk])).content.decode()
+    text = text_in(officer.get(url).content)
+    assert "学校评审用名单" in text
+    assert "张一" in text
+    assert "农村低保" not in text
+
+
 # --- the minutes -----------------------------------------------------------------------------------
 
 
@@ -201,6 +211,20 @@ def test_the_signed_copy_is_kept_and_a_better_scan_follows(cast, meeting) -> Non
     answer = recorder.get(reverse("signed_minutes", args=[meeting.pk, copy.pk]))
     assert answer.status_code == 200
     assert AuditRow.objects.filter(action="meeting.read_signed").count() == 1
+
+
+def test_opening_a_photograph_leaves_a_row_and_its_preview_does_not(cast, rows) -> None:
+    told = dataclasses.replace(casting.minutes(), photos=[casting.scan("签字页.pdf")])
+    held = reviews.hold(
+        round_=rows[0].round, unit=cast.class_a1, level="class", minutes=told, by=cast.grade_head_a,
+        verdicts=[Verdict(row, V.AGREE, votes_for=8, votes_against=2) for row in rows],
+    )  # fmt: skip
+    photo = held.photos.get()
+    url, teacher = reverse("meeting_photo", args=[held.pk, photo.pk]), open_as(cast.teacher_a1)
+    teacher.get(url, {"preview": ""})
+    assert not AuditRow.objects.filter(action="meeting.read_photo").exists()
+    assert teacher.get(url).status_code == 200
+    assert AuditRow.objects.get(action="meeting.read_photo").detail == {"photo": str(photo.pk)}
 
 
 def test_a_copy_of_another_meeting_is_not_found(cast, meeting, round_) -> None:
