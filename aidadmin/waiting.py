@@ -23,7 +23,7 @@ from students import changes, confirmations, list_versions, rosters, terms
 from students import rollovers as register_rollovers
 from students.models import CalendarYear, ListVersion, Recheck, RosterImport, Standing
 from students.term_keys import is_autumn, term_name
-from subsidies import deadlines, four_eyes, places, quota_words, recognitions, rounds, school_lists
+from subsidies import deadlines, four_eyes, lateness, places, quota_words, recognitions, rounds, school_lists
 from subsidies.deadline_plans import countdown
 from subsidies.models import Application, Concern, DutyHolder, FollowUp, PayoutSheet, Quota, Round
 from subsidies.states import TURN, WORK, Duty, State
@@ -76,6 +76,7 @@ def _gathered(user: User) -> Iterator[Waiting]:
     yield from _rosters(user)
     yield from _rollovers(user)
     yield from _filing(user)
+    yield from _unfiled(user)
     yield from _by_round(user)
     yield from _over_quota(user)
     yield from _notices(user)
@@ -173,6 +174,25 @@ def _filing(user: User) -> Iterator[Waiting]:
                 continue
             url = reverse("class_file", args=[round_.pk, unit.pk])
             yield from _class_work(round_, unit, by_state, url, is_open=is_open)
+
+
+def _unfiled(user: User) -> Iterator[Waiting]:
+    """Classes that let the days of filing go by: for their teacher, their school, and who can give them more days."""
+    if not scopes.reach(user, P.OPEN_ROUND, P.FILE_APPLICATION):
+        return
+    running = {round_.pk: round_ for round_ in rounds.visible_to(user, P.VIEW_CASES)}
+    by_round: dict[Round, list[lateness.Late]] = {}
+    for late in lateness.unfiled(running.values(), deadlines.of_rounds(running.values()), user):
+        by_round.setdefault(late.round, []).append(late)
+    for round_, found in by_round.items():
+        told = [f"{late.unit.parent} {late.unit.name}" for late in lateness.named(found[:3]) if late.unit]
+        names = "、".join(told) + (f"等 {len(found)} 个班" if len(found) > len(told) else "")
+        may_extend = scopes.allows(user, P.OPEN_ROUND, round_.unit)
+        how = "请在批次页延长填报时间" if may_extend else "请联系开启批次的人员延长填报时间"
+        detail = f"{names} · {round_}，可以申请 {sum(late.missed for late in found)} 人；要填报的，{how}"
+        first = found[0]
+        url = reverse("late_work")
+        yield Waiting(len(found), "个", "填报截止，班级没有填报", detail, url, due_on=first.due_on, since=first.since)
 
 
 def _returned_to(classes: QuerySet[Unit]) -> dict[tuple[Any, int, str], _Counted]:

@@ -9,7 +9,7 @@ from accounts.models import User
 from aidadmin import home
 from aidadmin.waiting import waiting_for
 from students.models import Enrolment, Term
-from subsidies import applications, deadlines, recognitions, rollovers
+from subsidies import applications, concerns, deadlines, recognitions, rollovers
 from subsidies.models import Recognition, Round
 from subsidies.states import State, Work
 from tests.cast import TODAY, Cast, enrol, open_round, submitted, walk
@@ -89,3 +89,25 @@ def test_in_spring_the_officer_sees_how_many_are_still_to_be_rechecked(cast: Cas
     for place, left in zip(places.filter(pk__in=due), (1, 0), strict=True):
         recognitions.recheck(place, recognitions.Recheck(Recognition.Kind.KEPT, seen=1), by=officer)
         assert sum(each.count for each in waiting_for(fresh(officer)) if each.title == title) == left
+
+
+def test_a_class_that_let_the_days_of_filing_go_by_is_not_forgotten(cast: Cast) -> None:
+    round_ = open_round(cast)
+    enrol(cast, cast.class_a1)
+    concerns.run(concerns.find(cast.county, cast.term, by=None).pk)
+    clock.set_demo_day(round_.closes_on)
+    title = "填报截止，班级没有填报"
+    people = (cast.teacher_a1, cast.officer_a, cast.clerk, cast.teacher_a2, cast.officer_b, cast.principal_a)
+
+    def told() -> list[list[str]]:
+        return [[each.detail for each in waiting_for(fresh(user)) if each.title == title] for user in people]
+
+    assert told() == [[]] * 6
+    clock.set_demo_day(round_.closes_on + dt.timedelta(days=1))
+    teacher, officer, clerk, *others = told()
+    assert others == [[], [], []]
+    assert "云岭县第一初级中学 七年级1班" in officer[0]
+    assert "可以申请 1 人" in officer[0]
+    assert officer == teacher
+    assert "请联系开启批次的人员延长" in teacher[0]
+    assert "请在批次页延长" in clerk[0]
