@@ -207,9 +207,8 @@ def _digest(found: dict[str, Any]) -> str:
         [[x.pk, x.notice.state, [[o.pk, o.state] for o in x.objections.all()]] for x in found["notice_lines"]],
         [[p.pk, p.sheet.state] for p in found["payments"]],
         [[s.pk for s in found["signed_forms"]], [r.pk for r in found["receipts"]]],
+        [[f.pk, f.result] for f in found["follow_ups"]],
         # Reason and tier may be changed while the case is back at the class, without a step.
         [application.state, application.tier, application.reason, application.amount, application.facts],
     ]
-    if found["follow_ups"]:  # else a file from before they were in it stays as good as it was
-        told.append([[f.pk, f.result] for f in found["follow_ups"]])
     return hashlib.sha256(json.dumps(told, default=str, sort_keys=True).encode()).hexdigest()

@@ -298,6 +298,12 @@ def _between_han(found: re.Match[str]) -> bool:
     return bool(before and after) and is_han(before) and is_han(after)
 
 
+def run_together(name: str) -> str:
+    """The name without blanks and dots."""
+    return _BLANKS_AND_DOTS.sub("", name)
+
+
+_BLANKS_AND_DOTS = re.compile(rf"[\s\u200b\u2060\ufeff{re.escape(_DOTS)}{MIDDLE_DOT}]+")
 _ADDED = re.compile(r"[（(\[【〔].*?[）)\]】〕]")
 
 

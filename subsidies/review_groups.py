@@ -5,7 +5,6 @@ applicant's guardian, until somebody has said that it is another person. Names a
 (`numbers.name_key`): a blank, another dot or a word in brackets makes nobody another person.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from django.core.exceptions import ValidationError
 from accounts.models import Unit
 from students import enrolment
 from students.models import Enrolment, Pupil
-from students.numbers import name_key, tidy_name
+from students.numbers import name_key, run_together, tidy_name
 
 from .meeting_words import KINDS, SCHOOL
 from .models import Application, Meeting, MeetingMember, ProcessRule, Round
@@ -115,14 +114,11 @@ def check(
         raise ValidationError({"members": refusal}) from None
 
 
-_BLANKS_AND_DOTS = re.compile(r"[\s\u200b\u2060\ufeff・•‧．.∙⋅·]+")
-
-
 def _check_names(members: list[Member]) -> None:
     if not all(name_key(member.name) for member in members):
         raise ValidationError("有成员没有填写姓名，请补全或删去这一行。")
     # What tells two of one name apart stands in brackets: the letters alone are not enough here.
-    names = [_BLANKS_AND_DOTS.sub("", member.name) for member in members]
+    names = [run_together(member.name) for member in members]
     if len(set(names)) < len(names):
         twice = next(member.name for member, name in zip(members, names, strict=True) if names.count(name) > 1)
         raise ValidationError(
