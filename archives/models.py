@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import AppendOnlyQuerySet, Unit, User
-from documents.models import IssuedDocument, Upload
+from documents.models import IssuedDocument, SignedCopy
 from subsidies.models import Application
 
 
@@ -54,15 +54,10 @@ class HandOver(models.Model):
         return f"{self.leaver} → {self.successor}"
 
 
-class SignedHandOver(models.Model):
-    """A scan of the paper as both have signed it. A better one may follow; the first stays."""
+class SignedHandOver(SignedCopy):
+    """The paper as both have signed it."""
 
     hand_over = models.ForeignKey(HandOver, models.PROTECT, related_name="signed_copies")
-    scan = models.OneToOneField(Upload, models.PROTECT, related_name="+", verbose_name="签字扫描件")
-    recorded_at = models.DateTimeField("上传时间")
-    recorded_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="上传人")
-
-    objects = AppendOnlyQuerySet.as_manager()
 
     class Meta:
         ordering = ["hand_over", "-pk"]  # the newest, which counts, first

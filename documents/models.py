@@ -6,7 +6,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
-from accounts.models import Unit, User
+from accounts.models import AppendOnlyQuerySet, Unit, User
 
 from .papers import LEFT_OUT
 
@@ -70,6 +70,19 @@ class Upload(models.Model):
     def left_out_words(self) -> str:
         """What the file had when it was sent in and was not kept, for a sentence; "" for nothing."""
         return "、".join(LEFT_OUT.get(word, word) for word in self.left_out.split())
+
+
+class SignedCopy(models.Model):
+    """A scan of a paper as it was signed, of whatever record has it signed. Another one may follow; the first stays."""
+
+    scan = models.OneToOneField(Upload, models.PROTECT, related_name="+", verbose_name="签字扫描件")
+    recorded_at = models.DateTimeField("上传时间")
+    recorded_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="上传人")
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
 
 
 class DocumentSeries(models.Model):

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import AppendOnlyQuerySet, Unit, User
-from documents.models import IssuedDocument, Upload
+from documents.models import IssuedDocument, SignedCopy, Upload
 from students.models import Pupil
 
 from .. import meeting_words as words
@@ -159,15 +159,10 @@ class MinutesPaper(models.Model):
         return str(self.document)
 
 
-class SignedMinutes(models.Model):
-    """A scan of the minutes as the members signed them. Another one may follow; the first stays."""
+class SignedMinutes(SignedCopy):
+    """The minutes as the members signed them."""
 
     meeting = models.ForeignKey(Meeting, models.PROTECT, related_name="signed_copies")
-    scan = models.OneToOneField(Upload, models.PROTECT, related_name="+", verbose_name="签字扫描件")
-    recorded_at = models.DateTimeField("上传时间")
-    recorded_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="上传人")
-
-    objects = AppendOnlyQuerySet.as_manager()
 
     class Meta:
         ordering = ["meeting", "pk"]
