@@ -81,6 +81,7 @@ ACTIONS = {
     "identity.correct": "更正证件号",
     "identity.read_evidence": "查看更正证件号的证明",
     "identity.reveal": "查看完整证件号或账号",
+    "kinship.say": "说明是不是亲属",
     "list.decide": "对学校名单作出结论",
     "meeting.hold": "记录评审会议",
     "notice.close": "结束公示",

@@ -9,7 +9,7 @@ from accounts import access, audit, clock
 from accounts.models import User
 from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date
-from subsidies import four_eyes, workflow
+from subsidies import four_eyes, kinship, workflow
 from subsidies.four_eyes import SamePerson
 from subsidies.models import Application
 from subsidies.states import Duty, State, Step
@@ -77,8 +77,12 @@ def settle(objection: Objection, *, upheld: bool, finding: str, by: User) -> Non
         (case,) = workflow.lock([objection.line.application_id])
         is_here = case.school_id == notice.school_id
         if is_here and four_eyes.why_not([case], Duty.SCHOOL_REVIEW, by=by):
+            if kinship.Standing.NAMESAKE in kinship.standings(by, [case.pupil_id]).values():
+                raise ValidationError(
+                    "这名学生的监护人与您同名。请先打开申请页，说明是不是亲属；不是的，说明后再来办结异议。"
+                )
             raise SamePerson(
-                "您或您代理的人填报、评议、确认过这份申请，或者是这个班的班主任，异议要由没有经手的人核查。"
+                "您或您代理的人填报、评议、确认过这份申请，或者是这个班的班主任，或者是学生的亲属，异议要由没有经手的人核查。"
                 "请由本校另一位资助专干办结；没有的，请系统管理员登记一位代理人。"
             )
         if upheld and is_here and case.state in _UNDER_REVIEW:

@@ -73,12 +73,12 @@ class RowsForm(forms.Form):
         raise NotImplementedError
 
     @property
-    def reasons(self) -> dict[str, list[str]]:
-        """Why rows are closed to the person, each with the names of the pupils."""
-        found: dict[str, list[str]] = {}
+    def reasons(self) -> dict[str, list[Application]]:
+        """Why rows are closed to the person, each with its cases."""
+        found: dict[str, list[Application]] = {}
         for row in self.applications:
             if row.pk in self.barred:
-                found.setdefault(self.barred[row.pk], []).append(row.pupil.name)
+                found.setdefault(self.barred[row.pk], []).append(row)
         return found
 
     def _shown(self) -> dict[str, str]:

@@ -3,6 +3,9 @@
 代理. Whoever acts in another's name decides as that other could: what the other may not decide (because another duty
 on the same application is theirs, or it is their own class) the deputy may not either, nor what the deputy may not
 as themselves. What the deputy does is the duty of both from then on, so that neither takes a second one.
+
+亲属. Who is kin of the pupil (`kinship`) holds no duty but filing. A deputy is not bound by the bare name of whom they
+act for, only by what that one said: they cannot answer for somebody who may be ill.
 """
 
 import contextlib
@@ -17,6 +20,8 @@ from accounts import refusals, scopes
 from accounts.models import Appointment, User
 from students.table_writing import pieces
 
+from . import kinship
+from .kinship import Standing
 from .models import Application, DutyHolder
 from .states import PERMISSION_FOR, Duty
 
@@ -26,7 +31,7 @@ _Wanted = Mapping[Any, Duty]  # by the key of the application
 
 
 class SamePerson(PermissionDenied):
-    """The actor, or whoever they act for, already holds another duty on the application."""
+    """The actor, or whoever they act for, already holds another duty on the application, teaches the class, is kin."""
 
 
 def own_class_paths(by: User) -> set[str]:
@@ -54,9 +59,11 @@ def refuse_second_duty(applications: Iterable[Application], wanted: _Wanted, *, 
     rows = [row for row in applications if row.pk in wanted]
     _refuse_held(rows, wanted, by, by)
     _refuse_own_class(rows, wanted, by, by)
+    _refuse_kin(rows, wanted, by, by)
     for other, theirs in _by_other(rows, wanted, by).items():
         _refuse_held(theirs, wanted, other, by)
         _refuse_own_class(theirs, wanted, other, by)
+        _refuse_kin(theirs, wanted, other, by)
 
 
 def take(applications: Iterable[Application], wanted: _Wanted, *, by: User) -> None:
@@ -68,14 +75,14 @@ def take(applications: Iterable[Application], wanted: _Wanted, *, by: User) -> N
 
 
 def why_not(applications: Iterable[Application], duty: Duty, *, by: User) -> dict[UUID, str]:
-    """By key, of those where the duty is not this person's to take: why (another one is theirs, or it is their own
-    class) and who can, in a sentence. Queries by chunk and by whom they act for, not by case."""
+    """By key, of those where the duty is not this person's to take: why (another one is theirs, it is their own class
+    or kin) and who can, in a sentence. Queries by chunk and by whom they act for, not by case."""
     rows = list(applications)
     wanted = {row.pk: duty for row in rows}
     found: dict[UUID, str] = {}
     for other, theirs in _by_other(rows, wanted, by).items():
-        found |= _barred(theirs, duty, other, f"您代理的{other.name}")
-    return found | _barred(rows, duty, by, "您")
+        found |= _barred(theirs, duty, other, by)
+    return found | _barred(rows, duty, by, by)
 
 
 def note_why_not(applications: Iterable[Application], duty: Duty, *, by: User) -> dict[UUID, str]:
@@ -89,8 +96,11 @@ def note_why_not(applications: Iterable[Application], duty: Duty, *, by: User) -
 
 
 def open_to(rows: QuerySet[Application], duty: Duty, *, by: User) -> QuerySet[Application]:
-    """Of the applications those on which neither the person, nor whoever they would act for, holds another duty."""
+    """Of the applications those on which neither the person, nor whoever they would act for, holds another duty, and
+    whose pupil neither has called kin."""
     rows = rows.exclude(Exists(_other_duties(duty, by)))
+    if kinship.binds(duty):
+        rows = rows.exclude(pupil__in=kinship.kin_of(by))
     permission = PERMISSION_FOR[duty]
     acting = scopes.acting(by, permission)
     own = Q(pk__in=[])
@@ -101,6 +111,8 @@ def open_to(rows: QuerySet[Application], duty: Duty, *, by: User) -> QuerySet[Ap
         there = Q(school_class__path__below=post.unit.path) & ~own
         assert post.acts_for is not None  # that is what acting means
         rows = rows.exclude(there & Exists(_other_duties(duty, post.acts_for)))
+        if kinship.binds(duty):
+            rows = rows.exclude(there & Q(pupil__in=kinship.kin_of(post.acts_for)))
     return rows
 
 
@@ -135,9 +147,12 @@ def _above_the_class(duty: Duty) -> bool:
     return duty not in (Duty.FILING, Duty.CLASS_REVIEW)
 
 
-def _barred(rows: list[Application], duty: Duty, person: User, whom: str) -> dict[UUID, str]:
+def _barred(rows: list[Application], duty: Duty, person: User, by: User) -> dict[UUID, str]:
+    whom = "您" if person == by else f"您代理的{person.name}"
+    kin = _kin(rows, duty, person, by)
+    found = {key: _KIN_WORDS[said].format(whom=whom, duty=duty.label) for key, said in kin.items()}
     own = own_class_paths(person) if _above_the_class(duty) else set()
-    found = {
+    found |= {
         row.pk: f"{whom}是这个班的班主任，本班学生的{duty.label}请由他人办理。"
         for row in rows
         if row.school_class.path in own
@@ -149,6 +164,39 @@ def _barred(rows: list[Application], duty: Duty, person: User, whom: str) -> dic
                 f"{hand}已办理过这份申请的{Duty(holder.duty).label}环节，{duty.label}请由没有经手这份申请的人办理。"
             )
     return found
+
+
+_KIN_WORDS = {
+    Standing.KIN: "{whom}已说明是这名学生的亲属，{duty}请由他人办理。",
+    Standing.NAMESAKE: "这名学生的监护人与您同名。请点姓名，在申请页上说明是不是亲属；不是的，说明后就能办理{duty}。",
+}
+
+
+def _kin(rows: Iterable[Application], duty: Duty, person: User, by: User) -> dict[UUID, Standing]:
+    """By key, the cases of the person's kin; of bare namesakes only where the person is there to answer."""
+    if not kinship.binds(duty):
+        return {}
+    rows = list(rows)
+    found = kinship.standings(person, {row.pupil_id for row in rows})
+    return {
+        row.pk: said for row in rows if (said := found.get(row.pupil_id)) and (said == Standing.KIN or person == by)
+    }
+
+
+def _refuse_kin(rows: list[Application], wanted: _Wanted, person: User, by: User) -> None:
+    found: dict[UUID, Standing] = {}
+    for duty in set(wanted.values()):
+        found |= _kin((row for row in rows if wanted[row.pk] == duty), duty, person, by)
+    if kin := [row for row in rows if found.get(row.pk) == Standing.KIN]:
+        _note(kin, wanted, by, person, held="kin")
+        whom = "您" if person == by else f"您代理的{person.name}"
+        raise SamePerson(
+            f"其中 {len(kin)} 份申请的学生，{whom}已说明是亲属，要回避。请由没有亲属关系的人办理这些申请。"
+        )
+    if found:
+        raise SamePerson(
+            f"其中 {len(found)} 份申请，学生的监护人与您同名。请先在这些申请的页面上说明是不是亲属，再办理。"
+        )
 
 
 def _refuse_held(rows: list[Application], wanted: _Wanted, person: User, by: User) -> None:

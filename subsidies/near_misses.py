@@ -16,6 +16,7 @@ from .states import Duty
 
 ACTIONS = (four_eyes.REFUSED, payments.REFUSED)
 _PAYMENT = "登记发放"
+_NO_DUTY = {"own_class": "本班班主任", "kin": "说明是亲属"}
 
 
 @dataclass
@@ -108,7 +109,8 @@ def _duty(code: str | None) -> str:
 def _held(row: AuditRow) -> str:
     if row.action == payments.REFUSED:
         return "编制批次或审过其中的申请"
-    return "本班班主任" if row.detail.get("held_duty") == "own_class" else _duty(row.detail.get("held_duty"))
+    held = row.detail.get("held_duty")
+    return _NO_DUTY.get(held or "") or _duty(held)
 
 
 def _address(subject: str) -> str:

@@ -24,7 +24,7 @@ from students.models import Enrolment, Term
 from students.table_writing import pieces
 from students.term_keys import is_autumn
 
-from . import four_eyes
+from . import four_eyes, kinship
 from .models import Application, Decision, DutyHolder, Meeting, Programme, Recognition, TierWording
 from .states import ENDED_WITHOUT_AID, Duty, State
 
@@ -259,7 +259,7 @@ def recheck_all(answers: list[tuple[Enrolment, Recheck]], *, by: User) -> list[R
 
     Raises ValidationError where somebody else looked at one meanwhile, nothing is recognised, a change names no other
     tier, or a change or end gives no reason and no evidence; PermissionDenied for whoever confirmed the recognition
-    themselves, teaches the class, acts for who did or does, or holds no school review there.
+    themselves, teaches the class, is kin of the pupil, acts for who did, does or is, or holds no school review there.
     """
     if not answers:
         raise ValidationError("还没有选择学生，请至少选择一名。")
@@ -273,10 +273,25 @@ def recheck_all(answers: list[tuple[Enrolment, Recheck]], *, by: User) -> list[R
                 raise PermissionDenied(
                     f"{whom}是这个班的班主任，本班学生的复核要由他人办理。请由本校其他评审人（例如资助专干）办理。"
                 )
+            if person is not None:
+                _refuse_kin([place for place, _ in answers if place.path == path], person, by)
     with transaction.atomic():
         rows = [_recheck(place, told, by=by) for place, told in sorted(answers, key=lambda one: str(one[0].pupil_id))]
         audit.record_all([audit.Entry("recognition.recheck", row, row.school_class, _told(row)) for row in rows], by=by)
     return rows
+
+
+def _refuse_kin(places: list[Enrolment], person: User, by: User) -> None:
+    found = kinship.standings(person, {place.pupil_id for place in places})
+    for place in places:
+        said, name = found.get(place.pupil_id), place.pupil.name
+        if said == kinship.Standing.KIN:
+            whom = "您" if person == by else f"您代理的{person.name}"
+            raise PermissionDenied(f"{whom}已说明是{name}的亲属，复核要由他人办理。请由本校没有亲属关系的评审人办理。")
+        if said and person == by:
+            raise ValidationError(
+                f"{name}的监护人与您同名。请先打开{name}的申请页，说明是不是亲属；不是的，说明后再来复核。"
+            )
 
 
 def _recheck(place: Enrolment, told: Recheck, *, by: User) -> Recognition:

@@ -135,6 +135,7 @@ urlpatterns = [
     path("meetings/<uuid:pk>/signed/<int:copy>/", reviews.signed_minutes, name="signed_minutes"),
     path("applications/", applications.application_list, name="applications"),
     path("applications/<uuid:pk>/", applications.application_detail, name="application"),
+    path("applications/<uuid:pk>/kinship/", applications.kinship_say, name="kinship_say"),
     path("applications/<uuid:pk>/withdraw/", applications.application_withdraw, name="application_withdraw"),
     path("concerns/", concerns.concern_list, name="concerns"),
     path("concerns/schools/", concerns.concern_schools, name="concern_schools"),

@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
             "subsidies_recognition",
             "subsidies_steptaken",
             "subsidies_dutyholder",
+            "subsidies_kinship",
             "subsidies_decision",
             "subsidies_declaration",
             "subsidies_signedform",

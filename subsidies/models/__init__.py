@@ -1,6 +1,6 @@
 """Programmes and standards, rounds, applications, review meetings, payment, concerns."""
 
-from .applications import Application, DutyHolder, Reckoning, StepTaken
+from .applications import Application, DutyHolder, Kinship, Reckoning, StepTaken
 from .attendance import AttendanceRule, ServedDays
 from .changes import ChangeEffect, ChangeRule, FollowUp
 from .concerns import Concern, ConcernReason, Screening, Settlement, StageAges
@@ -32,6 +32,7 @@ __all__ = [
     "FollowUp",
     "FormRule",
     "FundShare",
+    "Kinship",
     "LineShare",
     "Meeting",
     "MeetingMember",

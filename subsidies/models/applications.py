@@ -158,3 +158,26 @@ class DutyHolder(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_duty_display()} {self.by}"
+
+
+class Kinship(models.Model):
+    """亲属回避: what a person said of a pupil: kin, so that they decide on nothing there, or not. The last counts."""
+
+    pupil = models.ForeignKey(Pupil, models.PROTECT, related_name="+", verbose_name="学生")
+    by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="说明人")
+    number = models.PositiveSmallIntegerField()  # of what this person said of this pupil, from 1
+    is_kin = models.BooleanField("是亲属")
+    school = models.ForeignKey(Unit, models.PROTECT, related_name="+", verbose_name="学校")  # the pupil's at the time
+    at = models.DateTimeField("时间")
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["pupil", "by", "number"], name="kinship_said_in_order")]
+
+    def __str__(self) -> str:
+        return f"{self.by} {self.words}"
+
+    @property
+    def words(self) -> str:
+        return "是本人亲属，回避" if self.is_kin else "不是本人亲属"

@@ -8,16 +8,16 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import access, paging, scopes
 from accounts.access import desk
-from accounts.models import Unit
+from accounts.models import Unit, User
 from accounts.paging import LongList
 from accounts.roles import Permission
 from students import terms
 
-from .. import changes, explanations, recognitions, rounds, workflow
+from .. import changes, explanations, kinship, recognitions, rounds, workflow
 from ..forms import ApplicationFilter, ReasonForm
 from ..models import Application, Meeting, Receipt
 from ..states import Step, transition
@@ -89,10 +89,43 @@ def application_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "readable": set(meetings.values_list("pk", flat=True)),
         "lines": lines if may_see_payment else [],
         "follow_ups": changes.settled_and_open(application) if may_see_payment else [],
+        "kinship": _kinship(application, request.user),
         "may_withdraw": transition(Step.WITHDRAW, application.state) is not None
         and scopes.allows(request.user, Permission.FILE_APPLICATION, application.school_class),
     }
     return render(request, "subsidies/application_detail.html", context)
+
+
+def _kinship(application: Application, user: User) -> dict[str, Any]:
+    """What was said by whom, what the person said last, and whether they have to (`asked`) or may."""
+    told = kinship.said_of(application)
+    may_say = kinship.may_say(application, by=user)
+    return {
+        "told": told,
+        "mine": next((each for each in reversed(told) if each.by_id == user.pk), None),
+        "may_say": may_say,
+        "asked": may_say and kinship.Standing.NAMESAKE in kinship.standings(user, [application.pupil_id]).values(),
+    }
+
+
+@require_POST
+@desk(Permission.VIEW_CASES)
+def kinship_say(request: HttpRequest, pk: UUID) -> HttpResponse:
+    application = _find(request, pk)
+    kinship.require(application, by=request.user)
+    is_kin = request.POST.get("is_kin")
+    if is_kin not in ("yes", "no"):
+        messages.error(request, "没有收到您的选择，请重新选择是不是亲属。")
+        return redirect("application", pk=pk)
+    try:
+        said = kinship.say(application, is_kin=is_kin == "yes", by=request.user)
+    except ValidationError as refusal:
+        messages.error(request, refusal.messages[0])
+    else:
+        name = application.pupil.name
+        then = f"{name}的评议、评审、审核由他人办理。" if said.is_kin else f"{name}的申请您可以照常办理。"
+        messages.success(request, f"已记录：{said.words}。{then}")
+    return redirect("application", pk=pk)
 
 
 @require_http_methods(["GET", "POST"])

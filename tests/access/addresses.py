@@ -162,6 +162,7 @@ def _keywords(county: County) -> dict[str, dict[str, Any]]:
         "class_review_sheet": in_class,
         "school_review_sheet": in_school,
         "application": case,
+        "kinship_say": case,
         "application_withdraw": {"pk": s["waiting"].pk},
         "batch": batch,
         "batch_progress": batch,

@@ -24,6 +24,7 @@ APPEND_ONLY = {
     "subsidies.Declaration",
     "subsidies.SignedForm",
     "subsidies.DutyHolder",
+    "subsidies.Kinship",
     "subsidies.LineShare",
     "subsidies.Meeting",
     "subsidies.MeetingMember",
