@@ -18,7 +18,7 @@ from accounts.templatetags.aid import cn_date
 from documents import amounts, issuing, pdf
 from documents.models import IssuedDocument
 from publicity.models import NoticeLine
-from subsidies import changes, declarations, explanations, reviews
+from subsidies import changes, declarations, explanations, kinship, reviews
 from subsidies.models import Application, Decision, Declaration, PaymentLine, Receipt, StepTaken
 
 from .models import Dossier
@@ -95,6 +95,7 @@ def contents(application: Application) -> dict[str, Any]:
         "follow_ups": list(changes.settled_and_open(application)),
         "reckonings": list(application.reckonings.select_related("by", "standard").order_by("pk")),
         "steps": list(StepTaken.objects.filter(application=application).select_related("by").order_by("pk")),
+        "kinship": kinship.said_of(application),
     }
 
 
@@ -208,6 +209,7 @@ def _digest(found: dict[str, Any]) -> str:
         [[p.pk, p.sheet.state] for p in found["payments"]],
         [[s.pk for s in found["signed_forms"]], [r.pk for r in found["receipts"]]],
         [[f.pk, f.result] for f in found["follow_ups"]],
+        [said.pk for said in found["kinship"]],
         # Reason and tier may be changed while the case is back at the class, without a step.
         [application.state, application.tier, application.reason, application.amount, application.facts],
     ]

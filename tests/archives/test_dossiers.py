@@ -21,7 +21,7 @@ from publicity.models import NoticeLine
 from students import privacy
 from students.changes import Kind, Request
 from students.models import Pupil
-from subsidies import applications, changes, declarations, receipts, workflow
+from subsidies import applications, changes, declarations, kinship, receipts, workflow
 from subsidies.models import Application, FollowUp
 from subsidies.states import State, Step
 from tests import cast as casting
@@ -182,6 +182,15 @@ def test_a_case_that_moved_on_gets_a_new_paper_in_place_of_the_old(cast, submitt
     assert (first.state, first.superseded_by) == (IssuedDocument.State.SUPERSEDED, second)
     assert second.state == IssuedDocument.State.ISSUED
     assert dossiers.is_current(refreshed(submitted)[0])
+
+
+def test_who_called_themselves_kin_stands_in_the_file(cast, submitted):
+    first = dossiers.compile_dossier(submitted[0], by=cast.officer_a)
+    assert "亲属回避" not in text_of(first)
+    kinship.say(submitted[0], is_kin=True, by=cast.principal_a)
+    second = dossiers.compile_dossier(submitted[0], by=cast.officer_a)
+    assert first != second
+    assert "亲属回避：周校长于2026年10月12日说明，是本人亲属，回避。" in text_of(second)
 
 
 def test_a_reason_changed_while_the_case_is_back_makes_the_paper_out_of_date(cast, submitted):
