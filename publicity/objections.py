@@ -77,7 +77,7 @@ def settle(objection: Objection, *, upheld: bool, finding: str, by: User) -> Non
         (case,) = workflow.lock([objection.line.application_id])
         is_here = case.school_id == notice.school_id
         if is_here and four_eyes.why_not([case], Duty.SCHOOL_REVIEW, by=by):
-            if kinship.Standing.NAMESAKE in kinship.standings(by, [case.pupil_id]).values():
+            if kinship.towards(case, by=by) == kinship.Standing.NAMESAKE:
                 raise ValidationError(
                     "这名学生的监护人与您同名。请先打开申请页，说明是不是亲属；不是的，说明后再来办结异议。"
                 )

@@ -177,7 +177,7 @@ def _kin(rows: Iterable[Application], duty: Duty, person: User, by: User) -> dic
     if not kinship.binds(duty):
         return {}
     rows = list(rows)
-    found = kinship.standings(person, {row.pupil_id for row in rows})
+    found = kinship.standings(person, {row.pupil_id: kinship.guardian_of(row) for row in rows})
     return {
         row.pk: said for row in rows if (said := found.get(row.pupil_id)) and (said == Standing.KIN or person == by)
     }

@@ -7,7 +7,7 @@ Source: 《事业单位人事管理回避规定》（人社部规〔2019〕1号�
 part in 评议、评分、审核、决定 when money is granted; schools' own plans: 杜绝助亲属学.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from enum import Enum
 from uuid import UUID
 
@@ -39,21 +39,34 @@ def binds(duty: Duty) -> bool:
     return duty != Duty.FILING
 
 
-def standings(person: User, pupils: Iterable[UUID]) -> dict[UUID, Standing]:
-    """By key of the pupil, of those on whom the person does not decide (as things are)."""
-    keys = set(pupils)
-    if not keys:
+def standings(person: User, pupils: Mapping[UUID, str]) -> dict[UUID, Standing]:
+    """By key of the pupil, of those on whom the person does not decide (as things are).
+
+    With each pupil the guardian's name as it was filed, "" where nothing is filed: a roster may name the other parent
+    since, and neither decides.
+    """
+    if not pupils:
         return {}
     said = _said(person)
-    found = {key: Standing.KIN for key in keys if said.get(key)}
+    found = {key: Standing.KIN for key in pupils if said.get(key)}
     if not (mine := name_key(person.name)):
         return found
-    for chunk in pieces(keys - said.keys(), _CHUNK):
-        named = Pupil.objects.filter(pk__in=chunk).exclude(guardian_name="")
-        for key, name in named.values_list("pk", "guardian_name"):
-            if name_key(name) == mine:
-                found[key] = Standing.NAMESAKE
-    return found
+    unsaid = pupils.keys() - said.keys()
+    named = {(key, pupils[key]) for key in unsaid}
+    for chunk in pieces(unsaid, _CHUNK):
+        register = Pupil.objects.filter(pk__in=chunk).exclude(guardian_name="")
+        named.update(register.values_list("pk", "guardian_name"))
+    return found | {key: Standing.NAMESAKE for key, name in named if name_key(name) == mine}
+
+
+def towards(case: Application, *, by: User) -> Standing | None:
+    """As `standings`, of one case."""
+    return standings(by, {case.pupil_id: guardian_of(case)}).get(case.pupil_id)
+
+
+def guardian_of(case: Application) -> str:
+    """The guardian as the case was filed; "" in a draft."""
+    return str(case.facts.get("guardian_name") or "")
 
 
 def kin_of(person: User) -> list[UUID]:
@@ -97,7 +110,7 @@ def say(application: Application, *, is_kin: bool, by: User) -> Kinship:
     require(application, by=by)
     told = Kinship.objects.filter(pupil=application.pupil_id, by=by).order_by("number")
     before = told.last()
-    if before is None and not is_kin and not standings(by, [application.pupil_id]):
+    if before is None and not is_kin and towards(application, by=by) is None:
         raise ValidationError("您与监护人不同名，也没有说明过是亲属，不用说明。")
     if before is not None and before.is_kin == is_kin:
         raise ValidationError(f"您已于{cn_date(before.at)}说明“{before.words}”，不用再说明。")

@@ -282,7 +282,7 @@ def recheck_all(answers: list[tuple[Enrolment, Recheck]], *, by: User) -> list[R
 
 
 def _refuse_kin(places: list[Enrolment], person: User, by: User) -> None:
-    found = kinship.standings(person, {place.pupil_id for place in places})
+    found = kinship.standings(person, {place.pupil_id: place.pupil.guardian_name for place in places})
     for place in places:
         said, name = found.get(place.pupil_id), place.pupil.name
         if said == kinship.Standing.KIN:

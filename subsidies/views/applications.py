@@ -104,7 +104,7 @@ def _kinship(application: Application, user: User) -> dict[str, Any]:
         "told": told,
         "mine": next((each for each in reversed(told) if each.by_id == user.pk), None),
         "may_say": may_say,
-        "asked": may_say and kinship.Standing.NAMESAKE in kinship.standings(user, [application.pupil_id]).values(),
+        "asked": may_say and kinship.towards(application, by=user) == kinship.Standing.NAMESAKE,
     }
 
 

@@ -60,7 +60,16 @@ def test_a_namesake_decides_only_after_saying_who_is_meant(cast: Cast, case: App
 @pytest.mark.parametrize("spelling", ["周 校长", "周·校长", "周校长（母亲）"])
 def test_a_name_is_known_however_it_is_written(cast: Cast, spelling: str) -> None:
     (row,) = submitted(cast, open_round(cast), child_of(cast, spelling))
-    assert set(kinship.standings(cast.principal_a, [row.pupil_id]).values()) == {kinship.Standing.NAMESAKE}
+    assert kinship.towards(row, by=cast.principal_a) == kinship.Standing.NAMESAKE
+
+
+def test_both_parents_are_looked_for_where_the_roster_has_changed_since(cast: Cast) -> None:
+    place = child_of(cast, "周校长")
+    (row,) = submitted(cast, open_round(cast), place)
+    called(place, "陈专干")
+    assert kinship.towards(row, by=cast.principal_a) == kinship.towards(row, by=cast.officer_a)
+    assert kinship.towards(row, by=cast.officer_a) == kinship.Standing.NAMESAKE
+    assert kinship.towards(row, by=cast.grade_head_a) is None
 
 
 def test_who_is_kin_decides_on_nothing_and_somebody_else_does(cast: Cast, case: Application) -> None:
@@ -82,7 +91,7 @@ def _ago(days: int) -> dt.datetime:
 
 def test_without_a_name_in_common_one_says_it_oneself(cast: Cast) -> None:
     (row,) = walk(cast, submitted(cast, open_round(cast), enrol(cast, cast.class_a1)), State.REPORTED)
-    assert kinship.standings(cast.clerk2, [row.pupil_id]) == {}
+    assert kinship.towards(row, by=cast.clerk2) is None
     kinship.say(row, is_kin=True, by=cast.clerk2)
     with pytest.raises(SamePerson, match="您已说明是亲属"):
         workflow.advance(row, Step.VERIFY, by=cast.clerk2)
