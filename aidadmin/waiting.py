@@ -23,7 +23,7 @@ from students import changes, confirmations, list_versions, rosters, terms
 from students import rollovers as register_rollovers
 from students.models import CalendarYear, ListVersion, Recheck, RosterImport, Standing
 from students.term_keys import is_autumn, term_name
-from subsidies import deadlines, four_eyes, lateness, places, quota_words, recognitions, rounds, school_lists
+from subsidies import deadlines, four_eyes, lateness, places, quota_words, recognition_rechecks, rounds, school_lists
 from subsidies.deadline_plans import countdown
 from subsidies.models import Application, Concern, DutyHolder, FollowUp, PayoutSheet, Quota, Round
 from subsidies.states import TURN, WORK, Duty, State
@@ -371,7 +371,7 @@ def _recognitions(user: User) -> Iterator[Waiting]:
     term = terms.current()
     if term is None or is_autumn(term.key) or not scopes.reach(user, P.HOLD_SCHOOL_REVIEW):
         return
-    left = recognitions.left_to_recheck(user, term).order_by("school__path")
+    left = recognition_rechecks.left_to_recheck(user, term).order_by("school__path")
     for school, name, count in left.values_list("school", "school__name").annotate(n=Count("*")):
         detail = f"{name} · {term}，逐人核对家庭情况有没有变化"
         url = reverse("recognition_rechecks", args=[school])

@@ -11,6 +11,7 @@ from django.db import transaction
 from accounts import access, audit, clock
 from accounts.models import Unit, User
 from accounts.roles import Permission
+from accounts.templatetags.aid import cn_date
 from documents import uploads
 from documents.models import Upload
 from students.models import Enrolment, Standing
@@ -20,6 +21,7 @@ from .models import Application, Receipt, Round
 from .states import State, Step, transition
 
 _A = Receipt.Answer
+_LONGEST_AGO = dt.timedelta(days=366)  # against a mistyped year, as for the signed form
 _WITH_THE_COUNTY = (State.REPORTED, State.VERIFIED, State.APPROVED, State.IN_BATCH)
 
 
@@ -44,15 +46,19 @@ def record(
 ) -> Receipt:
     """Put a guardian's answer on record; the newest of a pupil counts. What says the same as the last adds nothing.
 
-    A refusal takes a draft away, and with the signed slip settles the concern that the pupil was missed; a later wish
-    to apply opens it again. Raises ValidationError when the day is to come, the pupil is not in the class, the
-    application of somebody who declines was handed in already, or the aid was paid.
+    The newest recorded is never one that was signed before another answer: of two slips the later wish counts, in
+    whatever order they lie in the pile. A day that was mistyped is put right with the same answer. A refusal takes a
+    draft away, and with the signed slip settles the concern that the pupil was missed; a later wish to apply opens it
+    again. Raises ValidationError when the day is to come or over a year ago, a slip signed later answers otherwise, the
+    pupil is not in the class, the application of somebody who declines was handed in already, or the aid was paid.
     """
     access.require(by, Permission.FILE_APPLICATION, school_class)
     if answer not in _A.values:
         raise ValidationError({"answer": "请选择家长意见：申请或不申请。"})
     if signed_on > clock.today():
         raise ValidationError({"signed_on": "签字日期不能晚于今天。"})
+    if signed_on < clock.today() - _LONGEST_AGO:
+        raise ValidationError({"signed_on": "签字日期在一年以前，请核对年份。"})
     if not round_.unit.contains(school_class):
         raise ValidationError(f"“{round_}”不包括{school_class}，请在本校可用的批次中登记。")
     with transaction.atomic():
@@ -67,6 +73,7 @@ def record(
         last = applications.receipts_of(round_, [place.pupil_id]).get(place.pupil_id)
         if last and scan is None and (last.answer, last.signed_on) == (answer, signed_on):
             return last
+        _refuse_overtaken(last, answer, signed_on, place)
         _refuse_after_payment(standing, place)
         if answer == _A.DECLINES and standing is not None:
             _give_up(standing, place, by=by)
@@ -120,6 +127,19 @@ def _instead(standing: Application) -> str:
     if standing.state in _WITH_THE_COUNTY:
         return "这份申请已在县资助中心，班主任撤不回。家长放弃的，请学校资助专干联系县资助中心。"
     return "班主任现在撤不回。家长放弃的，请联系学校资助专干，退回补正以后到申请页撤回，再登记“不申请”。"
+
+
+def _refuse_overtaken(last: Receipt | None, answer: str, signed_on: dt.date, place: Enrolment) -> None:
+    """A slip found late in the pile does not undo what the family signed after it."""
+    if last is None or last.answer == answer or last.signed_on <= signed_on:
+        return
+    held = last.get_answer_display()
+    raise ValidationError(
+        {
+            "signed_on": f"{place.pupil} 已登记{cn_date(last.signed_on)}签的“{held}”，比这张回执新，以新的为准，"
+            f"这张没有登记。那一张日期登记错了的，请先按正确日期再登记一次“{held}”。"
+        }
+    )
 
 
 def _refuse_after_payment(standing: Application | None, place: Enrolment) -> None:

@@ -10,7 +10,7 @@ from documents.models import Upload
 from students import privacy
 
 from .models import Recognition
-from .recognitions import Recheck, ToRecheck
+from .recognition_rechecks import Recheck, ToRecheck
 
 NO_TIER = "-"
 _KINDS = [(kind.value, kind.label) for kind in Recognition.Kind if kind != Recognition.Kind.RECOGNISED]

@@ -72,6 +72,7 @@ class Step(models.TextChoices):
     LEAVE = "leave", "因异动终止"
     RETURN_FOR_QUOTA = "return_for_quota", "名额调减，退回学校评审"
     RETURN_FOR_PAPERS = "return_for_papers", "上报前检查不合格，退回补正"
+    RETURN_FOR_RECHECK = "return_for_recheck", "认定复核终止，退回县级审核"
 
 
 class Duty(models.TextChoices):
@@ -132,6 +133,8 @@ class Guard(StrEnum):
     CHANGE_RECORDED = "本人刚登记的异动中有此结果"
     PAPERS_COMPLETE = "上报前检查没有不能上报的问题"
     PAPERS_LACKING = "上报前检查查到不能上报的问题"
+    RECOGNISED = "困难认定没有终止"
+    RECOGNITION_ENDED = "困难认定已经终止"
 
 
 @dataclass(frozen=True)
@@ -304,7 +307,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         Transition(T.RETURN_FOR_QUOTA, source, S.CLASS_REVIEWED, P.DIVIDE_QUOTAS, None, (G.REASON_GIVEN, G.OVER_QUOTA))
         for source in (S.SCHOOL_REVIEWED, S.CONFIRMED, S.ON_NOTICE, S.HELD, S.CLEARED)
     ),
-    Transition(T.VERIFY, S.REPORTED, S.VERIFIED, P.VERIFY, D.VERIFICATION),
+    Transition(T.VERIFY, S.REPORTED, S.VERIFIED, P.VERIFY, D.VERIFICATION, (G.RECOGNISED,)),
     *(
         Transition(step, S.REPORTED, target, P.VERIFY, D.VERIFICATION, (G.REASON_GIVEN, G.STILL_A_PUPIL))
         for step, target in (
@@ -314,8 +317,21 @@ TRANSITIONS: tuple[Transition, ...] = (
         )
     ),
     Transition(T.REJECT_AT_COUNTY, S.REPORTED, S.REJECTED, P.VERIFY, D.VERIFICATION, (G.REASON_GIVEN,)),
-    Transition(T.APPROVE, S.VERIFIED, S.APPROVED, P.APPROVE, D.APPROVAL),
+    Transition(T.APPROVE, S.VERIFIED, S.APPROVED, P.APPROVE, D.APPROVAL, (G.RECOGNISED,)),
     Transition(T.RETURN_TO_CLERK, S.VERIFIED, S.REPORTED, P.APPROVE, D.APPROVAL, (G.REASON_GIVEN,)),
+    # Nothing is paid on a recognition that is no more. The school's re-check only brings the case back to the desk
+    # where the county says what becomes of it.
+    *(
+        Transition(
+            T.RETURN_FOR_RECHECK,
+            source,
+            S.REPORTED,
+            P.HOLD_SCHOOL_REVIEW,
+            None,
+            (G.REASON_GIVEN, G.RECOGNITION_ENDED),
+        )
+        for source in (S.VERIFIED, S.APPROVED)
+    ),
     Transition(T.PUT_IN_BATCH, S.APPROVED, S.IN_BATCH, P.MAKE_BATCH, None, (G.ACCOUNT_KNOWN, G.ON_A_SHEET)),
     Transition(T.PAY, S.IN_BATCH, S.PAID, P.RECORD_PAYMENT, None, (G.PAYMENT_RECORDED,)),
     # 异动. A class's and a school's decision belong to that class and school: whoever moves on is judged anew there,

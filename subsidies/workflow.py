@@ -14,6 +14,7 @@ from django.db import transaction
 from accounts import audit, clock, scopes
 from accounts.access import refusal
 from accounts.models import Appointment, Unit, User
+from accounts.templatetags.aid import cn_date
 from students import enrolment
 from students.models import BankAccount, Enrolment
 from students.table_writing import pieces
@@ -107,6 +108,9 @@ def obstacles(wanted: Mapping[UUID, Step], *, by: User, notes: Mapping[UUID, str
             "请作出通过或不通过的结论。"
             for row in _without_a_place(guarded[Guard.STILL_A_PUPIL])
         }
+        for key, row in recognitions.ended_of(guarded[Guard.RECOGNISED]).items():
+            why = f"困难认定已于{cn_date(row.decided_on)}复核终止：{row.reason.rstrip('。；')}。"
+            found[key] = f"{why}请退回学校，或作出不通过的结论。"
     return found
 
 
@@ -468,6 +472,18 @@ def _papers_lacking(applications: list[Application], **_: object) -> None:
         raise StepRefused(f"{len(whole)} 份申请没有查到不能上报的问题，不用退回。请刷新页面后再看。")
 
 
+def _recognised(applications: list[Application], **_: object) -> None:
+    if ended := recognitions.ended_of(applications):
+        raise StepRefused(
+            f"{len(ended)} 份申请的学生，困难认定已在复核时终止，不能通过。请退回学校，或作出不通过的结论。"
+        )
+
+
+def _recognition_ended(applications: list[Application], **_: object) -> None:
+    if others := len(applications) - len(recognitions.ended_of(applications)):
+        raise StepRefused(f"{others} 份申请的学生，困难认定没有终止，不用退回。请刷新页面后再看。")
+
+
 _GUARDS: dict[Guard, Callable[..., None]] = {
     Guard.ROUND_OPEN: _round_open,
     Guard.ENTITLED: _entitled,
@@ -488,4 +504,6 @@ _GUARDS: dict[Guard, Callable[..., None]] = {
     Guard.CHANGE_RECORDED: _change_recorded,
     Guard.PAPERS_COMPLETE: _papers_complete,
     Guard.PAPERS_LACKING: _papers_lacking,
+    Guard.RECOGNISED: _recognised,
+    Guard.RECOGNITION_ENDED: _recognition_ended,
 }

@@ -1,5 +1,6 @@
 """认定台账, the re-check in spring, one pupil's versions, and the words of the tiers."""
 
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -24,9 +25,11 @@ from students.models import Enrolment
 from students.term_keys import is_autumn
 
 from .. import ledger, recognitions
+from .. import recognition_rechecks as verbs
 from ..check_forms import TierWordingForm
 from ..models import Recognition, TierWording
 from ..recognition_forms import NO_TIER, FullLedgerForm, KeptForm, LedgerFilter, RecheckForm
+from ..states import State
 from .checks import county_above
 from .desks import carried_out, is_key, show_refusal
 
@@ -201,8 +204,8 @@ def recognition_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
             tiers=tiers,
             may_keep=may_keep,
         )
-        if carried_out(request, form, lambda: recognitions.recheck(place, form.told(), by=request.user)):
-            messages.success(request, f"已登记{row.pupil.name}的复核结论。")
+        if carried_out(request, form, lambda: verbs.recheck(place, form.told(), by=request.user)):
+            messages.success(request, f"已登记{row.pupil.name}的复核结论。{_what_follows(place)}")
             return redirect("recognition", pk=pk)
     elif request.method == "POST":
         messages.error(request, f"{row.pupil.name}的认定已经终止，您填写的复核结论没有登记。请看历次结论。")
@@ -218,6 +221,23 @@ def recognition_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "subsidies/recognition.html", context)
 
 
+def _what_follows(place: Enrolment) -> str:
+    """What becomes of the cases of the term after a re-check; "" unless it ended the recognition."""
+    year = recognitions.school_year(place.term)
+    if recognitions.of_pupils([place.pupil_id], year)[place.pupil_id].is_in_force:
+        return ""
+    cases = recognitions.standing_cases([place.pupil_id], year).get(place.pupil_id, [])
+    states = Counter(case.state for case in cases if case.term_id == place.term_id)
+    listed = states[State.IN_BATCH]
+    before = sum(n for state, n in states.items() if state not in (State.REPORTED, State.IN_BATCH, State.PAID))
+    said = [
+        states[State.REPORTED] and f"本学期 {states[State.REPORTED]} 份申请在待县级审核，不会再通过。",
+        listed and f"{listed} 份已编入发放批次，仍按名单发放；要停发或追回的，请联系县资助中心。",
+        before and f"{before} 份还在学校，上报前检查会要求退回。",
+    ]
+    return "".join(each for each in said if each)
+
+
 @require_safe
 @desk(P.VIEW_CASES)
 def recognition_evidence(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -230,7 +250,7 @@ def recognition_evidence(request: HttpRequest, pk: UUID) -> HttpResponse:
         raise Http404("这次复核没有上传扫描件。")
     if uploads.wants_preview(request):
         return uploads.serve_preview(row.evidence_file)
-    return uploads.serve(recognitions.read_evidence(row, by=request.user), inline=True)
+    return uploads.serve(verbs.read_evidence(row, by=request.user), inline=True)
 
 
 def _find(user: User, pk: UUID) -> Recognition:
@@ -272,11 +292,11 @@ def recognition_rechecks(request: HttpRequest, unit: int) -> HttpResponse:
     term = terms.current()
     if term is None:
         raise Http404
-    found = recognitions.due(school, term)
+    found = verbs.due(school, term)
     is_spring, may = not is_autumn(term.key), scopes.allows(request.user, P.HOLD_SCHOOL_REVIEW, school)
     waiting = [row for row in found if row.recognition.is_in_force and not row.is_done]
     form = KeptForm(request.POST or None, rows=waiting if is_spring else [])
-    if carried_out(request, form, lambda: recognitions.recheck_all(form.answers(), by=request.user)):
+    if carried_out(request, form, lambda: verbs.recheck_all(form.answers(), by=request.user)):
         messages.success(request, f"已登记 {len(form.answers())} 名学生复核不变。")
         return redirect("recognition_rechecks", unit=unit)
     shown = {"waiting": waiting, "hints": [row for row in waiting if row.hints], "all": found}

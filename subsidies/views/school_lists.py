@@ -16,7 +16,7 @@ from accounts.access import desk
 from accounts.models import Unit
 from accounts.roles import Permission
 
-from .. import places, quota_words, school_desk, workflow
+from .. import places, quota_words, recognitions, school_desk, workflow
 from .. import school_lists as verbs
 from ..forms import ApproveForm, ConfirmForm, ListForm, VerifyForm, seen_digest, sent_rows
 from ..models import Application, Round
@@ -116,7 +116,7 @@ def _decide(request: HttpRequest, pk: UUID, unit: int, at: verbs.Desk, form_clas
         "duty": at.duty,
         "form": form,
         "result": result,
-        "rows": _with_the_meeting(form.rows(), rows),
+        "rows": _with_what_was_found(form.rows(), rows, at),
         "page": part,
         "total": sum(row.amount for row in waiting),
         "open_count": len(rows) - len(form.barred),
@@ -127,10 +127,16 @@ def _decide(request: HttpRequest, pk: UUID, unit: int, at: verbs.Desk, form_clas
     return render(request, "subsidies/school_decide.html", context)
 
 
-def _with_the_meeting(rows: Iterable[dict[str, Any]], cases: list[Application]) -> list[dict[str, Any]]:
-    """The rows of the form, each with what the school's meeting said, and where it could rank, the place it found."""
+def _with_what_was_found(
+    rows: Iterable[dict[str, Any]], cases: list[Application], at: verbs.Desk
+) -> list[dict[str, Any]]:
+    """The rows of the form, each with what the school's meeting said, and where it could rank, the place it found; for
+    the county also the re-check that ended the recognition since."""
     heard = school_desk.decided(cases)
-    return [row | {"heard": heard.get(row["application"].pk)} for row in rows]
+    ended = {} if at is verbs.CONFIRMATION else recognitions.ended_of(cases)
+    return [
+        row | {"heard": heard.get(row["application"].pk), "ended": ended.get(row["application"].pk)} for row in rows
+    ]
 
 
 def _places(round_: Round, school: Unit, cases: list[Application]) -> quota_words.Told:

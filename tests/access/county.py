@@ -36,7 +36,7 @@ from subsidies import (
     payout_sheets,
     quotas,
     receipts,
-    recognitions,
+    recognition_rechecks,
     reviews,
     rollovers,
 )
@@ -167,7 +167,7 @@ def _rechecked(cast: casting.Cast) -> Recognition:
     place = Enrolment.objects.select_related("pupil", "term", "school", "school_class").get(
         pupil=held.pupil, term=held.term
     )
-    told = recognitions.Recheck(
+    told = recognition_rechecks.Recheck(
         Recognition.Kind.CHANGED,
         seen=held.version,
         tier="困难",
@@ -175,7 +175,7 @@ def _rechecked(cast: casting.Cast) -> Recognition:
         evidence="2026年10月家访记录",
         evidence_file=casting.scan("家访记录.pdf"),
     )
-    return recognitions.recheck(place, told, by=cast.officer_a)
+    return recognition_rechecks.recheck(place, told, by=cast.officer_a)
 
 
 def _hand_over(cast: casting.Cast) -> HandOver:

@@ -9,7 +9,7 @@ from accounts.models import User
 from aidadmin import home
 from aidadmin.waiting import waiting_for
 from students.models import Enrolment, Term
-from subsidies import applications, concerns, deadlines, recognitions, rollovers
+from subsidies import applications, concerns, deadlines, recognition_rechecks, rollovers
 from subsidies.models import Recognition, Round
 from subsidies.states import State, Work
 from tests.cast import TODAY, Cast, enrol, open_round, submitted, walk
@@ -85,9 +85,9 @@ def test_in_spring_the_officer_sees_how_many_are_still_to_be_rechecked(cast: Cas
     assert title not in [each.title for each in waiting_for(fresh(cast.teacher_a1))]
 
     places = Enrolment.objects.select_related("pupil", "term", "school", "school_class").filter(term=spring)
-    due = [row.place.pk for row in recognitions.due(cast.school_a, spring) if not row.is_done]
+    due = [row.place.pk for row in recognition_rechecks.due(cast.school_a, spring) if not row.is_done]
     for place, left in zip(places.filter(pk__in=due), (1, 0), strict=True):
-        recognitions.recheck(place, recognitions.Recheck(Recognition.Kind.KEPT, seen=1), by=officer)
+        recognition_rechecks.recheck(place, recognition_rechecks.Recheck(Recognition.Kind.KEPT, seen=1), by=officer)
         assert sum(each.count for each in waiting_for(fresh(officer)) if each.title == title) == left
 
 

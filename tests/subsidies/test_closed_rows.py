@@ -1,6 +1,7 @@
 """A list says of each row, before anything is pressed, that the person who looks cannot decide on it, and why."""
 
 import datetime as dt
+import re
 
 import pytest
 from django.db import connection
@@ -65,7 +66,7 @@ def test_where_nothing_is_open_the_page_says_why(as_user, cast, round_, page, le
         DutyHolder.objects.create(application=row, by=cast.people[who], duty=held)
     text = as_user(cast.people[who]).get(address(cast, round_, page, level)).content.decode()
     assert f"您已办理过这份申请的{held.label}环节" in text
-    assert "张一、李二" in text
+    assert "张一、李二" in re.sub(r"<[^>]+>", "", text)
 
 
 def test_the_deputy_reads_whose_hand_it_was(as_user, cast: Cast, round_: Round) -> None:

@@ -14,7 +14,7 @@ from aidadmin.waiting import waiting_for
 from publicity import objections
 from publicity.models import Objection
 from students.models import Enrolment
-from subsidies import four_eyes, kinship, near_misses, recognitions, workflow
+from subsidies import four_eyes, kinship, near_misses, recognition_rechecks, workflow
 from subsidies.models import Application, Kinship, Recognition
 from subsidies.states import Duty, State, Step
 from subsidies.workflow import SamePerson
@@ -179,14 +179,14 @@ def test_the_re_check_is_anothers_too(cast: Cast) -> None:
     place = enrol(cast, cast.class_a1, name="陈小小")
     (row,) = walk(cast, submitted(cast, open_round(cast), place), State.CONFIRMED)
     called(place, "陈专干")
-    ended = recognitions.Recheck(Recognition.Kind.ENDED, seen=1, reason="家庭收入好转", evidence="入户核查记录")
+    ended = recognition_rechecks.Recheck(Recognition.Kind.ENDED, seen=1, reason="家庭收入好转", evidence="入户核查记录")
     with pytest.raises(ValidationError, match="陈小小的监护人与您同名"):
-        recognitions.recheck(place, ended, by=cast.officer_a)
+        recognition_rechecks.recheck(place, ended, by=cast.officer_a)
     kinship.say(row, is_kin=True, by=cast.officer_a)
     with pytest.raises(PermissionDenied, match="您已说明是陈小小的亲属"):
-        recognitions.recheck(place, ended, by=cast.officer_a)
+        recognition_rechecks.recheck(place, ended, by=cast.officer_a)
     other = casting.person("hao", "郝老师", "aid_officer", cast.school_a)
-    assert not recognitions.recheck(place, ended, by=other).is_in_force
+    assert not recognition_rechecks.recheck(place, ended, by=other).is_in_force
 
 
 def test_an_objection_is_not_settled_by_kin(cast: Cast) -> None:

@@ -61,6 +61,21 @@ def test_the_newest_answer_counts_and_the_old_one_stays(cast: Cast, round_: Roun
     assert AuditRow.objects.filter(action="receipt.record").count() == 2
 
 
+def test_the_later_wish_counts_in_whatever_order_the_slips_are_recorded(
+    cast: Cast, round_: Round, row: Enrolment
+) -> None:
+    today, before = clock.today(), clock.today() - dt.timedelta(days=5)
+    say(cast, round_, row, "applies")
+    with pytest.raises(ValidationError, match="比这张回执新，以新的为准，这张没有登记"):
+        say(cast, round_, row, "declines", signed_on=before)
+    assert applications.receipts_of(round_, [row.pupil_id])[row.pupil_id].answer == "applies"
+    # The day of the first was mistyped: put right, it is the older one.
+    say(cast, round_, row, "applies", signed_on=before - dt.timedelta(days=1))
+    say(cast, round_, row, "declines", signed_on=before)
+    say(cast, round_, row, "applies", signed_on=today)
+    assert Receipt.objects.count() == 4
+
+
 def test_a_receipt_is_written_once(cast: Cast, round_: Round, row: Enrolment) -> None:
     receipt = say(cast, round_, row, "applies")
     with pytest.raises((DatabaseError, IntegrityError, InternalError)), transaction.atomic():
@@ -70,6 +85,8 @@ def test_a_receipt_is_written_once(cast: Cast, round_: Round, row: Enrolment) ->
 def test_what_cannot_be_is_refused_with_a_sentence(cast: Cast, round_: Round, row: Enrolment) -> None:
     with pytest.raises(ValidationError, match="签字日期不能晚于今天"):
         say(cast, round_, row, "applies", signed_on=clock.today() + dt.timedelta(days=1))
+    with pytest.raises(ValidationError, match="签字日期在一年以前，请核对年份"):
+        say(cast, round_, row, "applies", signed_on=clock.today() - dt.timedelta(days=400))
     with pytest.raises(ValidationError, match="请选择家长意见"):
         say(cast, round_, row, "maybe")
     with pytest.raises(PermissionDenied):

@@ -14,15 +14,16 @@ from accounts import appointments, clock
 from accounts.models import AuditRow, User
 from students import circumstances, privacy
 from students.models import Enrolment, Term
-from subsidies import applications, checks, ledger, recognitions, rollovers, rounds, workflow
+from subsidies import applications, checks, ledger, recognition_rechecks, recognitions, rollovers, rounds, workflow
 from subsidies.completeness import Check
 from subsidies.models import Application, Programme, Recognition, TierWording
-from subsidies.recognitions import Recheck
+from subsidies.recognition_rechecks import Recheck
 from subsidies.states import State, Step
 from tests.cast import (
     Cast,
     agree,
     appoint,
+    batch,
     close,
     enrol,
     open_round,
@@ -142,41 +143,116 @@ def test_who_comes_second_to_the_same_pupil_finds_what_the_first_wrote(cast, con
 def test_in_spring_what_stays_is_said_once(cast, confirmed) -> None:
     spring = to_spring(cast)
     place = place_of(confirmed[0], spring.key)
-    row = recognitions.recheck(place, Recheck(K.KEPT, seen=1), by=cast.officer_a)
+    row = recognition_rechecks.recheck(place, Recheck(K.KEPT, seen=1), by=cast.officer_a)
     assert (row.version, row.kind, row.tier, row.term) == (2, K.KEPT, "", spring)
     with pytest.raises(ValidationError, match="本学期已经复核过"):
-        recognitions.recheck(place, Recheck(K.KEPT, seen=2), by=cast.officer_a)
+        recognition_rechecks.recheck(place, Recheck(K.KEPT, seen=2), by=cast.officer_a)
 
 
 def test_in_autumn_only_what_changes_is_recorded(cast, confirmed) -> None:
     with pytest.raises(ValidationError, match="复核在春季学期办理"):
-        recognitions.recheck(place_of(confirmed[0]), Recheck(K.KEPT, seen=1), by=cast.officer_a)
-    row = recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
+        recognition_rechecks.recheck(place_of(confirmed[0]), Recheck(K.KEPT, seen=1), by=cast.officer_a)
+    row = recognition_rechecks.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
     assert not row.is_in_force
 
 
 def test_a_change_names_its_tier_reason_and_paper(cast, confirmed) -> None:
     place = place_of(confirmed[0])
     with pytest.raises(ValidationError) as refused:
-        recognitions.recheck(place, Recheck(K.CHANGED, seen=1), by=cast.officer_a)
+        recognition_rechecks.recheck(place, Recheck(K.CHANGED, seen=1), by=cast.officer_a)
     assert set(refused.value.error_dict) == {"reason", "evidence", "tier"}
     told = Recheck(K.CHANGED, seen=1, tier="特困户", reason="父亲病重", evidence="诊断证明")
     with pytest.raises(ValidationError, match="不是现在执行的认定等级"):
-        recognitions.recheck(place, told, by=cast.officer_a)
+        recognition_rechecks.recheck(place, told, by=cast.officer_a)
     told = Recheck(K.CHANGED, 1, "特别困难", "父亲病重", "诊断证明", scan("诊断证明.pdf"))
-    row = recognitions.recheck(place, told, by=cast.officer_a)
+    row = recognition_rechecks.recheck(place, told, by=cast.officer_a)
     assert (row.tier, row.version, row.evidence_file.original_name) == ("特别困难", 2, "诊断证明.pdf")
 
 
 def test_what_ended_is_not_looked_at_again_and_may_be_recognised_anew(cast, confirmed) -> None:
-    recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
+    recognition_rechecks.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
     with pytest.raises(ValidationError, match="认定已经终止"):
-        recognitions.recheck(place_of(confirmed[0]), Recheck(K.ENDED, 2, "", "仍终止", "家访"), by=cast.officer_a)
+        recognition_rechecks.recheck(
+            place_of(confirmed[0]), Recheck(K.ENDED, 2, "", "仍终止", "家访"), by=cast.officer_a
+        )
     workflow.advance_all(confirmed[:1], Step.RETURN_FOR_PAPERS, by=cast.officer_a, note="复核已终止，重新评审")
     applications.submit(confirmed[:1], by=cast.teacher_a1)
     walk(cast, refreshed(confirmed[:1]), State.CONFIRMED)
     row = held(confirmed[0])
     assert (row.version, row.kind, row.reason) == (3, K.RECOGNISED, "复核终止后重新申请，经评审重新认定。")
+
+
+@pytest.fixture
+def at_county(cast, confirmed):
+    """Three confirmed cases: one waits for verification, one for approval, one for its payment."""
+    publish(cast, confirmed)
+    close(cast, confirmed)
+    workflow.advance_all(confirmed, Step.REPORT, by=cast.officer_a)
+    workflow.advance_all(refreshed(confirmed[1:]), Step.VERIFY, by=cast.clerk)
+    workflow.advance_all(refreshed(confirmed[2:]), Step.APPROVE, by=cast.head)
+    return refreshed(confirmed)
+
+
+def test_what_ends_stops_every_case_the_county_has_not_listed(cast, at_county) -> None:
+    for case in at_county:
+        recognition_rechecks.recheck(place_of(case), ENDED, by=cast.officer_a)
+    rows = refreshed(at_county)
+    assert {row.state for row in rows} == {State.REPORTED}
+    step = rows[2].steps.order_by("pk").last()
+    assert (step.step, step.by, step.note) == (Step.RETURN_FOR_RECHECK, cast.officer_a, f"认定复核终止：{ENDED.reason}")
+    with pytest.raises(ValidationError, match="3 份申请的学生，困难认定已在复核时终止，不能通过"):
+        workflow.advance_all(rows, Step.VERIFY, by=cast.clerk)
+    found = workflow.obstacles({row.pk: Step.VERIFY for row in rows}, by=cast.clerk)
+    assert len(found) == 3
+    assert all("复核终止" in words and "请退回学校，或作出不通过的结论" in words for words in found.values())
+    workflow.advance_all(rows, Step.REJECT_AT_COUNTY, by=cast.clerk, note="认定已终止")
+
+
+def test_what_ended_goes_on_once_it_is_recognised_anew(cast, at_county) -> None:
+    [case] = at_county[2:]
+    recognition_rechecks.recheck(place_of(case), ENDED, by=cast.officer_a)
+    workflow.advance(case, Step.RETURN_FROM_COUNTY, by=cast.clerk, note="认定已终止，请核实")
+    applications.submit([case], by=cast.teacher_a1)
+    assert recognitions.ended_of([case]) != {}
+    walk(cast, refreshed([case]), State.CONFIRMED)
+    assert (held(case).version, recognitions.ended_of([case])) == (3, {})
+
+
+def test_only_what_ended_comes_back(cast, at_county) -> None:
+    with pytest.raises(ValidationError, match="困难认定没有终止，不用退回"):
+        workflow.advance_all(at_county[1:], Step.RETURN_FOR_RECHECK, by=cast.officer_a, note="想退回")
+    recognition_rechecks.recheck(place_of(at_county[0]), ENDED, by=cast.officer_a)
+    assert [row.state for row in refreshed(at_county)] == [State.REPORTED, State.VERIFIED, State.APPROVED]
+
+
+def test_what_spring_ends_takes_nothing_from_autumn(cast, at_county) -> None:
+    spring = to_spring(cast)
+    recognition_rechecks.recheck(place_of(at_county[2], spring.key), ENDED, by=cast.officer_a)
+    assert refreshed(at_county)[2].state == State.APPROVED
+    assert recognitions.ended_of(at_county) == {}
+    workflow.advance(at_county[1], Step.APPROVE, by=cast.head)
+
+
+def test_what_is_listed_is_paid_as_listed_and_the_page_says_so(cast, at_county, as_user) -> None:
+    workflow.advance(at_county[1], Step.APPROVE, by=cast.head)
+    batch(cast, at_county[0].round)
+    told = {"kind": "ended", "seen": 1, "reason": ENDED.reason, "evidence": ENDED.evidence}
+    said = [
+        as_user(cast.officer_a).post(reverse("recognition", args=[held(case).pk]), told, follow=True).content.decode()
+        for case in at_county[:2]
+    ]
+    assert "本学期 1 份申请在待县级审核，不会再通过。" in said[0]
+    assert "1 份已编入发放批次，仍按名单发放；要停发或追回的，请联系县资助中心。" in said[1]
+    assert [row.state for row in refreshed(at_county)[:2]] == [State.REPORTED, State.IN_BATCH]
+
+
+def test_the_countys_desk_shows_what_ended(cast, at_county, as_user) -> None:
+    recognition_rechecks.recheck(place_of(at_county[0]), ENDED, by=cast.officer_a)
+    address = reverse("school_verify", args=[at_county[0].round_id, cast.school_a.pk])
+    client = as_user(cast.clerk)
+    page = client.get(address).content.decode()
+    assert "认定已终止" in page
+    assert ENDED.reason in page
 
 
 def test_a_case_heard_before_the_end_does_not_undo_it(cast, confirmed) -> None:
@@ -187,7 +263,7 @@ def test_a_case_heard_before_the_end_does_not_undo_it(cast, confirmed) -> None:
     [case] = confirmed[:1]
     workflow.advance(case, Step.RETURN_TO_SCHOOL, by=cast.clerk, note="请再核实")
     agree(refreshed([case]), "school", cast.school_a, by=cast.officer_a)
-    recognitions.recheck(place_of(case), ENDED, by=cast.officer_a)
+    recognition_rechecks.recheck(place_of(case), ENDED, by=cast.officer_a)
     workflow.advance(case, Step.CONFIRM, by=cast.principal_a)
     assert (held(case).version, held(case).kind) == (2, K.ENDED)
     assert Check.RECOGNITION in {each.check for each in checks.stopping(refreshed([case]))[case.pk]}
@@ -198,29 +274,29 @@ def test_a_case_heard_before_the_end_does_not_undo_it(cast, confirmed) -> None:
 
 
 def test_whoever_was_slower_is_told(cast, confirmed) -> None:
-    recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
+    recognition_rechecks.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
     with pytest.raises(ValidationError, match="刚刚有新的结论"):
-        recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
+        recognition_rechecks.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
 
 
 def test_who_confirmed_or_teaches_the_class_does_not_recheck(cast, confirmed) -> None:
     appoint(cast.principal_a, "aid_officer", cast.school_a)
     with pytest.raises(PermissionDenied, match="是您确认的"):
-        recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.principal_a)
+        recognition_rechecks.recheck(place_of(confirmed[0]), ENDED, by=cast.principal_a)
     appoint(cast.officer_a, "class_teacher", cast.class_a1)
     with pytest.raises(PermissionDenied, match="这个班的班主任"):
-        recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
+        recognition_rechecks.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
     with pytest.raises(PermissionDenied):
-        recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.grade_head_a)
+        recognition_rechecks.recheck(place_of(confirmed[0]), ENDED, by=cast.grade_head_a)
 
 
 def test_who_confirmed_does_not_recheck_after_others_have_either(cast, confirmed) -> None:
     told = Recheck(K.CHANGED, 1, "特别困难", "父亲病重", "诊断证明")
-    recognitions.recheck(place_of(confirmed[0]), told, by=cast.officer_a)
+    recognition_rechecks.recheck(place_of(confirmed[0]), told, by=cast.officer_a)
     appoint(cast.principal_a, "aid_officer", cast.school_a)
     ended = Recheck(K.ENDED, 2, "家庭收入已稳定", "家访记录")
     with pytest.raises(PermissionDenied, match="是您确认的"):
-        recognitions.recheck(place_of(confirmed[0]), ended, by=cast.principal_a)
+        recognition_rechecks.recheck(place_of(confirmed[0]), ended, by=cast.principal_a)
 
 
 def test_acting_for_somebody_is_no_way_round_it(cast, confirmed) -> None:
@@ -232,7 +308,7 @@ def test_acting_for_somebody_is_no_way_round_it(cast, confirmed) -> None:
     appointments.act_for(post, deputy, starts_on=clock.today(), ends_on=until, reason="外出培训", by=cast.admin)
     deputy = User.objects.get(pk=deputy.pk)
     with pytest.raises(PermissionDenied, match="是您代理的周校长确认的"):
-        recognitions.recheck(place_of(confirmed[0]), ENDED, by=deputy)
+        recognition_rechecks.recheck(place_of(confirmed[0]), ENDED, by=deputy)
 
 
 def test_the_class_of_whom_one_acts_for_is_not_rechecked_in_their_name(cast, confirmed) -> None:
@@ -244,11 +320,11 @@ def test_the_class_of_whom_one_acts_for_is_not_rechecked_in_their_name(cast, con
     appointments.act_for(post, deputy, starts_on=clock.today(), ends_on=until, reason="外出培训", by=cast.admin)
     deputy = User.objects.get(pk=deputy.pk)
     with pytest.raises(PermissionDenied, match="您代理的白专干是这个班的班主任"):
-        recognitions.recheck(place_of(confirmed[0]), ENDED, by=deputy)
+        recognition_rechecks.recheck(place_of(confirmed[0]), ENDED, by=deputy)
 
 
 def test_what_was_typed_after_somebody_ended_it_is_not_dropped_in_silence(cast, confirmed) -> None:
-    recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
+    recognition_rechecks.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
     address = reverse("recognition", args=[held(confirmed[0]).pk])
     typed = {"seen": 1, "kind": "ended", "reason": "收入已稳定", "evidence": "家访记录"}
     assert "您填写的复核结论没有登记" in text_of(open_as(cast.officer_a).post(address, typed))
@@ -256,10 +332,10 @@ def test_what_was_typed_after_somebody_ended_it_is_not_dropped_in_silence(cast, 
 
 def test_a_change_of_the_autumn_is_no_spring_recheck(cast, confirmed) -> None:
     told = Recheck(K.CHANGED, 1, "特别困难", "父亲病重", "诊断证明")
-    recognitions.recheck(place_of(confirmed[0]), told, by=cast.officer_a)
+    recognition_rechecks.recheck(place_of(confirmed[0]), told, by=cast.officer_a)
     assert [each["rechecked"] for each in ledger.schools(cast.clerk, "2026-2027")] == [0]
     spring = to_spring(cast)
-    recognitions.recheck(place_of(confirmed[1], spring.key), Recheck(K.KEPT, seen=1), by=cast.officer_a)
+    recognition_rechecks.recheck(place_of(confirmed[1], spring.key), Recheck(K.KEPT, seen=1), by=cast.officer_a)
     assert [each["rechecked"] for each in ledger.schools(cast.clerk, "2026-2027")] == [1]
 
 
@@ -268,12 +344,12 @@ def test_all_of_a_list_or_none(cast, confirmed) -> None:
     seen = dict(zip(confirmed, (1, 1, 9), strict=True))
     answers = [(place_of(row, "2026-2027-2"), Recheck(K.KEPT, seen=seen[row])) for row in confirmed]
     with pytest.raises(ValidationError, match="刚刚有新的结论"):
-        recognitions.recheck_all(answers, by=cast.officer_a)
+        recognition_rechecks.recheck_all(answers, by=cast.officer_a)
     assert Recognition.objects.count() == 3
 
 
 def test_an_ended_recognition_stops_the_report(cast, confirmed) -> None:
-    recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
+    recognition_rechecks.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
     found = checks.stopping(refreshed(confirmed))
     assert set(found) == {confirmed[0].pk}
     assert [each.check for each in found[confirmed[0].pk]] == [Check.RECOGNITION]
@@ -283,11 +359,11 @@ def test_the_list_says_what_speaks_for_looking_closely(cast, confirmed) -> None:
     spring = to_spring(cast)
     kind = confirmed[0].pupil.circumstances.get()
     circumstances.end(kind, on=FIRST_DAY - dt.timedelta(days=1), by=cast.officer_a)
-    rows = {row.place.pupil.name: row for row in recognitions.due(cast.school_a, spring)}
+    rows = {row.place.pupil.name: row for row in recognition_rechecks.due(cast.school_a, spring)}
     assert rows["张一"].hints == ("认定时的农村低保现在已不在有效期内",)
     assert rows["张二"].hints == ()
-    recognitions.recheck(rows["张二"].place, Recheck(K.KEPT, seen=1), by=cast.officer_a)
-    assert [row.place.pupil.name for row in recognitions.due(cast.school_a, spring) if row.is_done] == ["张二"]
+    recognition_rechecks.recheck(rows["张二"].place, Recheck(K.KEPT, seen=1), by=cast.officer_a)
+    assert [row.place.pupil.name for row in recognition_rechecks.due(cast.school_a, spring) if row.is_done] == ["张二"]
 
 
 def test_the_page_keeps_the_ticked_and_the_pupils_page_ends_one(cast, confirmed) -> None:
@@ -397,7 +473,7 @@ def test_whole_numbers_need_the_permission_a_purpose_and_leave_a_row(cast, confi
 
 
 def test_the_ledger_is_narrowed_by_class_tier_and_what_ended(cast, confirmed) -> None:
-    recognitions.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
+    recognition_rechecks.recheck(place_of(confirmed[0]), ENDED, by=cast.officer_a)
     officer, address = open_as(cast.officer_a), reverse("ledger_school", args=[cast.school_a.pk])
     assert officer.get(address + "?state=ended").context["page"].paginator.count == 1
     assert officer.get(address + "?state=standing").context["page"].paginator.count == 2
