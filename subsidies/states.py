@@ -115,6 +115,7 @@ class Guard(StrEnum):
     """Conditions beyond state and person; each is one function of `workflow`."""
 
     ROUND_OPEN = "批次在填报期内"
+    HANDED_IN_BEFORE = "曾经提交过，或批次在填报期内"
     ENTITLED = "有适用的标准"
     REASON_GIVEN = "写明原因"
     DECIDED_IN_MEETING = "会议记录中有本人的结论"
@@ -162,7 +163,8 @@ _CHANGED = (G.REASON_GIVEN, G.CHANGE_RECORDED)
 
 TRANSITIONS: tuple[Transition, ...] = (
     Transition(T.SUBMIT, S.DRAFT, S.SUBMITTED, P.FILE_APPLICATION, D.FILING, (G.ROUND_OPEN, G.ENTITLED)),
-    Transition(T.SUBMIT, S.RETURNED, S.SUBMITTED, P.FILE_APPLICATION, D.FILING, (G.ENTITLED,)),
+    # What comes back is mended at any time. A draft of another class that came with its pupil was never handed in.
+    Transition(T.SUBMIT, S.RETURNED, S.SUBMITTED, P.FILE_APPLICATION, D.FILING, (G.HANDED_IN_BEFORE, G.ENTITLED)),
     Transition(T.WITHDRAW, S.DRAFT, S.WITHDRAWN, P.FILE_APPLICATION, D.FILING, (G.REASON_GIVEN,)),
     Transition(T.WITHDRAW, S.RETURNED, S.WITHDRAWN, P.FILE_APPLICATION, D.FILING, (G.REASON_GIVEN,)),
     Transition(T.WITHDRAW, S.SUBMITTED, S.WITHDRAWN, P.FILE_APPLICATION, D.FILING, (G.REASON_GIVEN,)),

@@ -259,6 +259,17 @@ def _round_open(applications: list[Application], **_: object) -> None:
             )
 
 
+def _handed_in_before(applications: list[Application], **_: object) -> None:
+    before = {
+        key
+        for chunk in pieces((a.pk for a in applications), _CHUNK)
+        for key in StepTaken.objects.filter(application__in=chunk, step=Step.SUBMIT).values_list(
+            "application", flat=True
+        )
+    }
+    _round_open([a for a in applications if a.pk not in before])
+
+
 def _entitled(applications: list[Application], **_: object) -> None:
     lacking = [a for a in applications if not a.amount or not a.standard_id]
     if lacking:
@@ -486,6 +497,7 @@ def _recognition_ended(applications: list[Application], **_: object) -> None:
 
 _GUARDS: dict[Guard, Callable[..., None]] = {
     Guard.ROUND_OPEN: _round_open,
+    Guard.HANDED_IN_BEFORE: _handed_in_before,
     Guard.ENTITLED: _entitled,
     Guard.REASON_GIVEN: _reason_given,
     Guard.DECIDED_IN_MEETING: _decided_in_meeting,

@@ -177,6 +177,25 @@ def test_a_case_going_on_elsewhere_is_said_and_stops_no_other(cast, round_) -> N
     assert len(submitted(cast, round_, other)) == 1
 
 
+def test_a_draft_nobody_handed_in_gains_no_days_by_a_change_of_class(cast, round_) -> None:
+    """It comes to the new class as a case that is returned; what was never sent keeps the days of filing."""
+    drafted, sent = enrol(cast, cast.class_a1, name="张一"), enrol(cast, cast.class_a1, name="张二")
+    (draft,) = save_drafts(round_, cast.class_a1, [Wish(drafted)], by=cast.teacher_a1)
+    (case,) = submitted(cast, round_, sent)
+    clock.set_demo_day(round_.closes_on + dt.timedelta(days=1))
+    for row in (drafted, sent):
+        record(wanted(row, Kind.CHANGE_CLASS, school_class=cast.class_a2.school_class), by=cast.officer_a)
+    draft, case = refreshed([draft, case])
+    assert draft.state == case.state == State.RETURNED
+    with pytest.raises(ValidationError, match="今天不能提交"):
+        submit([draft], by=cast.teacher_a2)
+    submit([case], by=cast.teacher_a2)
+    days = {"opens_on": round_.opens_on, "closes_on": clock.today()}
+    rounds.change_window(round_, **days, reason="延长一天", by=cast.clerk)
+    submit(refreshed([draft]), by=cast.teacher_a2)
+    assert {row.state for row in refreshed([draft, case])} == {State.SUBMITTED}
+
+
 def test_the_database_refuses_a_second_application_of_the_term(cast, round_) -> None:
     row = enrol(cast, cast.class_a1)
     (filed,) = submitted(cast, round_, row)
