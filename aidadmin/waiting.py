@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import appointments, clock, scopes
-from accounts.models import Appointment, Unit, User
-from accounts.roles import ROLES, Permission
+from accounts.models import Unit, User
+from accounts.roles import Permission
 from accounts.templatetags.aid import cn_date, yuan
 from publicity.models import Notice, Objection
 from students import changes, confirmations, list_versions, rosters, terms
@@ -425,18 +425,12 @@ def _sheets(user: User) -> Iterator[Waiting]:
         yield Waiting(1, "张", "花名册生成失败", f"{sheet.school}：{sheet.failure}", url, is_urgent=True, may_name=True)
 
 
-_MAKE_BATCHES = [role.code for role in ROLES.values() if P.MAKE_BATCH in role.permissions]
-
-
 def _handled(user: User) -> Q:
     """Sheets with a hand of the person in them, or of somebody they act for, or made in the name of one of these:
     others record that they were paid."""
     people = [user.pk, *(post.acts_for_id for post in scopes.acting(user, P.RECORD_PAYMENT))]
     decided = DutyHolder.objects.filter(by__in=people).values("application__lines__sheet")
-    made = Q(made_by__in=people)
-    for post in Appointment.objects.filter(acts_for__in=people, role__in=_MAKE_BATCHES):
-        days = Q(batch__made_at__date__gte=post.starts_on, batch__made_at__date__lte=post.ends_on)
-        made |= Q(made_by=post.user_id) & days
+    made = Q(made_by__in=people) | Q(made_for__in=people)
     return made | Q(pk__in=decided.filter(application__lines__isnull=False))
 
 

@@ -53,14 +53,20 @@ def make_batch(round_: Round, *, expected: int, expected_total: Decimal, by: Use
                 f"与您看到的 {expected} 人、{expected_total:.2f} 元不同。请核对后重新编制。"
             )
         workflow.refuse_without_account(rows)
-        batch = PaymentBatch.objects.create(number=_next_number(round_), round=round_, made_at=clock.now(), made_by=by)
+        post = scopes.capacity(by, Permission.MAKE_BATCH, round_.unit.path)
+        batch = PaymentBatch.objects.create(
+            number=_next_number(round_),
+            round=round_,
+            made_at=clock.now(),
+            made_by=by,
+            made_for=post.acts_for if post else None,
+        )
         sheets = _open_sheets(batch, rows)
         _fix_lines(sheets, rows)
         funding.split_sheets(batch, sheets.values(), by=by)
         workflow.advance_all(rows, Step.PUT_IN_BATCH, by=by)
         _assert_total(batch, len(rows), total)
-        post = scopes.capacity(by, Permission.MAKE_BATCH, round_.unit.path)
-        named = {"for": post.acts_for.username} if post and post.acts_for else {}
+        named = {"for": batch.made_for.username} if batch.made_for else {}
         audit.record("batch.make", batch, by=by, unit=round_.unit, lines=len(rows), total=total, **named)
     return batch
 
@@ -153,18 +159,13 @@ def acted_before(sheet: PayoutSheet, user: User) -> str:
     Whoever would record it in another's name may not where that other may not.
     """
     post = scopes.capacity(user, Permission.RECORD_PAYMENT, sheet.school.path)
-    made_on = timezone.localdate(sheet.batch.made_at)
-    made_for = scopes.acted_for(sheet.made_by, Permission.MAKE_BATCH, sheet.school, on=made_on)
-    # A post that was taken away on that very day no longer says so; the trail does.
-    making = audit.told_of(sheet.batch, "batch.make").filter(username=sheet.made_by.username)
-    told = {row.detail.get("for") for row in making} - {None}
     for person in (user, post.acts_for if post else None):
         if person is None:
             continue
         who = "您" if person == user else f"您代理的{person.name}"
         if person.pk == sheet.made_by_id:
             return f"这个批次由{who}编制，发放结果要由另一位县资助中心人员登记。"
-        if person == made_for or person.username in told:
+        if person.pk == sheet.made_for_id:
             made = f"这个批次由{sheet.made_by.name}代{'您' if person == user else person.name}编制"
             too = "" if person == user else f"，您也代理{person.name}"
             return f"{made}{too}，发放结果要由另一位县资助中心人员登记。"
@@ -183,7 +184,9 @@ def _open_sheets(batch: PaymentBatch, rows: list[Application]) -> dict[int, Payo
     """One sheet per school, each with its number reserved, by the school's key."""
     schools = {row.school_id: row.school for row in rows}
     return {
-        key: PayoutSheet.objects.create(batch=batch, school=school, made_by=batch.made_by, document=_reserve(school))
+        key: PayoutSheet.objects.create(
+            batch=batch, school=school, made_by=batch.made_by, made_for=batch.made_for, document=_reserve(school)
+        )
         for key, school in schools.items()
     }
 

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts import access, audit, scopes
+from accounts import access, audit
 from accounts.models import User
 from accounts.roles import Permission
 from documents import issuing, sheets
@@ -69,7 +69,7 @@ def produce(key: UUID) -> bool:
     if attempt is None:
         return False
     sheet = PayoutSheet.objects.select_related(
-        "batch__round__programme", "batch__round__term", "batch__made_by", "school", "document"
+        "batch__round__programme", "batch__round__term", "batch__made_by", "batch__made_for", "school", "document"
     ).get(pk=key)
     try:
         plan = plan_of(sheet)
@@ -96,7 +96,6 @@ def retry(sheet: PayoutSheet, *, by: User) -> None:
 def plan_of(sheet: PayoutSheet) -> sheets.SheetPlan:
     """Everything the paper shows, from the fixed lines."""
     lines = list(sheet.lines.order_by("position"))
-    made_by, made_on = sheet.batch.made_by, timezone.localdate(sheet.batch.made_at)
     return sheets.SheetPlan(
         number=sheet.document.number,
         document=sheet.document,
@@ -106,8 +105,8 @@ def plan_of(sheet: PayoutSheet) -> sheets.SheetPlan:
         programme=sheet.batch.round.programme.name,
         standards=tuple(dict.fromkeys(line.snapshot["document"] for line in lines)),
         batch_number=sheet.batch.number,
-        made_on=made_on,
-        prepared_by=scopes.name_on_paper(made_by, Permission.MAKE_BATCH, sheet.school, on=made_on),
+        made_on=timezone.localdate(sheet.batch.made_at),
+        prepared_by=sheet.batch.maker,
         rows=tuple(_row(line) for line in lines),
         total=sum((line.amount for line in lines), start=lines[0].amount * 0),
     )

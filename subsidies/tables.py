@@ -120,11 +120,11 @@ class BatchTable(tables.Table):
     line_count = tables.Column("人数", attrs=_NUM)
     total = tables.Column("金额（元）", attrs=_NUM)
     made_at = tables.Column("编制时间")
-    made_by = tables.Column("编制人", orderable=False)
+    maker = tables.Column("编制人", orderable=False)
 
     class Meta:
         model = PaymentBatch
-        fields = ("number", "round", "line_count", "total", "made_at", "made_by")
+        fields = ("number", "round", "line_count", "total", "made_at", "maker")
         empty_text = "还没有发放批次。县级审批通过后，由县资助中心经办在批次页编制。"
 
     def render_number(self, record: PaymentBatch) -> SafeString:

@@ -108,8 +108,8 @@ def obstacles(wanted: Mapping[UUID, Step], *, by: User, notes: Mapping[UUID, str
             "请作出通过或不通过的结论。"
             for row in _without_a_place(guarded[Guard.STILL_A_PUPIL])
         }
-        for key, row in recognitions.ended_of(guarded[Guard.RECOGNISED]).items():
-            why = f"困难认定已于{cn_date(row.decided_on)}复核终止：{row.reason.rstrip('。；')}。"
+        for key, end in recognitions.ended_of(guarded[Guard.RECOGNISED]).items():
+            why = f"困难认定已于{cn_date(end.decided_on)}复核终止：{end.reason.rstrip('。；')}。"
             found[key] = f"{why}请退回学校，或作出不通过的结论。"
     return found
 

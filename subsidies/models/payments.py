@@ -21,6 +21,8 @@ class PaymentBatch(models.Model):
     round = models.ForeignKey(Round, models.PROTECT, related_name="batches", verbose_name="资助批次")
     made_at = models.DateTimeField("编制时间")
     made_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name="编制人")
+    # In whose name, where the maker acted for somebody: it is that one's batch too.
+    made_for = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="被代理人")
 
     objects = AppendOnlyQuerySet.as_manager()
 
@@ -29,6 +31,11 @@ class PaymentBatch(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def maker(self) -> str:
+        """As a paper has it: 无关人（代沈经办）."""
+        return f"{self.made_by}（代{self.made_for}）" if self.made_for else str(self.made_by)
 
 
 class PayoutSheet(models.Model):
@@ -53,8 +60,9 @@ class PayoutSheet(models.Model):
     signed_copy = models.OneToOneField(Upload, models.PROTECT, null=True, blank=True, related_name="+")
     signed_at = models.DateTimeField("签字表上传时间", null=True, blank=True)
     signed_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
-    # Repeated from the batch so that the database itself can hold the two persons apart.
+    # Repeated from the batch so that the database itself can hold the persons apart.
     made_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    made_for = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
     paid_on = models.DateField("到账日期", null=True, blank=True)
     voucher = models.CharField("支付凭证号", max_length=60, blank=True)
     paid_at = models.DateTimeField(null=True, blank=True)
@@ -66,6 +74,10 @@ class PayoutSheet(models.Model):
             models.UniqueConstraint(fields=["batch", "school"], name="sheet_one_per_batch_and_school"),
             models.CheckConstraint(
                 condition=Q(paid_by__isnull=True) | ~Q(paid_by=F("made_by")), name="sheet_maker_does_not_record_payment"
+            ),
+            models.CheckConstraint(
+                condition=Q(paid_by__isnull=True) | Q(made_for__isnull=True) | ~Q(paid_by=F("made_for")),
+                name="sheet_recorded_by_another_than_it_was_made_for",
             ),
             models.CheckConstraint(
                 condition=Q(signed_at__isnull=True, signed_by__isnull=True, signed_copy__isnull=True)

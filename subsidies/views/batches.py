@@ -33,7 +33,9 @@ from .desks import find_round, show_refusal, visible_sheets
 def batch_list(request: HttpRequest) -> HttpResponse:
     sheets = visible_sheets(request.user)
     rows = verbs.batch_totals(PaymentBatch.objects.filter(pk__in=sheets.values("batch")), sheets)
-    table = BatchTable(rows.select_related("round__programme", "round__term", "made_by").order_by("-made_at"))
+    table = BatchTable(
+        rows.select_related("round__programme", "round__term", "made_by", "made_for").order_by("-made_at")
+    )
     RequestConfig(request, paginate={"per_page": 30}).configure(table)
     return render(request, "subsidies/batch_list.html", {"table": table})
 
@@ -88,7 +90,9 @@ def _batch_context(request: HttpRequest, pk: UUID) -> dict:
     found = list(verbs.sheet_totals(sheets.select_related("school", "document", "paid_by", "signed_by")))
     if not found:
         raise Http404
-    batch = PaymentBatch.objects.select_related("round__programme", "round__term", "round__unit", "made_by").get(pk=pk)
+    batch = PaymentBatch.objects.select_related(
+        "round__programme", "round__term", "round__unit", "made_by", "made_for"
+    ).get(pk=pk)
     return {
         "batch": batch,
         "sheets": found,

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -152,7 +152,9 @@ def test_a_batch_made_in_ones_name_is_ones_own_too(cast: Cast, case: Application
     assert "无关人代沈经办编制" in payments.acted_before(sheet, User.objects.get(pk=other.pk))
     assert payments.acted_before(sheet, cast.head) != ""
     # What somebody else made is none of the clerk's.
-    made.sheets.update(made_by=cast.officer_b)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        made.sheets.update(paid_by=clerk, paid_at=clock.now(), paid_on=clock.today())
+    made.sheets.update(made_by=cast.officer_b, made_for=None)
     sheet.refresh_from_db()
     assert "编制" not in payments.acted_before(sheet, clerk)
 
