@@ -7,12 +7,13 @@ from django.db import connection
 
 from accounts import clock
 from accounts.audit import verify_chain
-from subsidies import workflow
-from subsidies.models import Application, DutyHolder, StepTaken
+from subsidies import payments, recognition_rechecks, workflow
+from subsidies.models import Application, DutyHolder, Recognition, StepTaken
+from subsidies.recognition_rechecks import Recheck
 from subsidies.states import State, Step
 from subsidies.workflow import StaleState, advance
 from tests import cast as casting
-from tests.cast import agree, enrol, refreshed, submitted
+from tests.cast import agree, enrol, refreshed, submitted, walk
 from tests.together import at_once
 from tests.waiting import SECONDS
 
@@ -91,3 +92,25 @@ def test_the_race_is_real_without_any_net_both_would_win(cast, round_) -> None:
         return may
 
     assert at_once(careless, careless) == [True, True]
+
+
+@pytest.mark.parametrize("before", [State.REPORTED, State.VERIFIED, State.APPROVED])
+def test_a_recognition_that_ends_while_the_county_decides_pays_nothing(cast, round_, before) -> None:
+    """Whoever is first: the case is not on its way to payment with a recognition that is no more, or it is listed."""
+    place = enrol(cast, cast.class_a1)
+    (row,) = walk(cast, submitted(cast, round_, place), before)
+    ended = Recheck(Recognition.Kind.ENDED, seen=1, reason="收入好转", evidence="家访记录")
+    onward = {
+        State.REPORTED: lambda: advance(refreshed([row])[0], Step.VERIFY, by=cast.clerk),
+        State.VERIFIED: lambda: advance(refreshed([row])[0], Step.APPROVE, by=cast.head),
+        State.APPROVED: lambda: payments.make_batch(round_, expected=1, expected_total=row.amount, by=cast.clerk),
+    }
+    results = at_once(
+        lambda: recognition_rechecks.recheck(place, ended, by=cast.officer_a),
+        onward[before],
+    )
+    assert isinstance(results[0], Recognition), results
+    reached = refreshed([row])[0].state
+    assert reached in ((State.REPORTED, State.IN_BATCH) if before == State.APPROVED else (State.REPORTED,)), results
+    assert row.lines.exists() == (reached == State.IN_BATCH)
+    assert verify_chain().broken_at is None
