@@ -13,7 +13,7 @@ from accounts import access, audit, clock
 from accounts.models import Unit, User
 from accounts.roles import Permission
 from students import enrolment as register
-from students.models import Circumstance, Recheck
+from students.models import ChangeReport, Circumstance, Recheck
 from students.table_writing import pieces
 
 from . import class_facts, places, workflow
@@ -53,6 +53,7 @@ class Sheet:
     changed: list[tuple[str, str, str]] = field(default_factory=list)  # (what, then, today)
     concerns: list[Concern] = field(default_factory=list)
     rechecks: int = 0
+    reported: list[tuple[str, str]] = field(default_factory=list)  # (kind, note): seen by the teacher, not recorded
     siblings: int = 0
     siblings_filed: int = 0
     heard: Decision | None = None  # what the class said
@@ -73,7 +74,8 @@ class Sheet:
     @property
     def is_odd(self) -> bool:
         """Whether there is something to look at twice."""
-        return bool(self.concerns or self.rechecks or self.changed or self.came or self.unshown or self.ended)
+        beside = self.concerns or self.rechecks or self.reported
+        return bool(beside or self.changed or self.came or self.unshown or self.ended)
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,10 @@ def sheets(round_: Round, cases: Sequence[Application]) -> list[Sheet]:
     rechecks: dict[UUID, int] = defaultdict(int)
     for pupil in Recheck.objects.filter(pupil__in=pupils, state=Recheck.State.OPEN).values_list("pupil_id", flat=True):
         rechecks[pupil] += 1
+    reported: dict[UUID, list[tuple[str, str]]] = defaultdict(list)
+    reports = ChangeReport.objects.filter(enrolment__pupil__in=pupils, state=ChangeReport.State.OPEN)
+    for report in reports.select_related("enrolment"):
+        reported[report.enrolment.pupil_id].append((report.get_kind_display(), report.note))
     decisions = Decision.objects.filter(application__in=keys, meeting__level=Meeting.Level.CLASS)
     heard = {row.application_id: row for row in decisions.select_related("meeting").order_by("pk")}
     earlier = Application.objects.filter(
@@ -172,6 +178,7 @@ def sheets(round_: Round, cases: Sequence[Application]) -> list[Sheet]:
             if case.facts.get(fact) and today.get(fact) and case.facts[fact] != today[fact]
         ]
         sheet.concerns, sheet.rechecks = concerns[case.pupil_id], rechecks[case.pupil_id]
+        sheet.reported = reported[case.pupil_id]
         sheet.siblings = beside[case.pupil_id].siblings
         sheet.siblings_filed = beside[case.pupil_id].siblings_filed
         sheet.heard, sheet.before = heard.get(case.pk), before.get(case.pupil_id)

@@ -63,7 +63,8 @@ DESKS = (CONFIRMATION, VERIFICATION, APPROVAL)
 
 def awaiting(round_: Round, school: Unit, state: State) -> list[Application]:
     """The school's applications of the round in the state, in class order."""
-    rows = Application.objects.filter(round=round_, school=school, state=state).select_related("pupil", "school_class")
+    rows = Application.objects.filter(round=round_, school=school, state=state)
+    rows = rows.select_related("pupil", "school_class", "enrolment")
     return list(rows.order_by("school_class__path", "pupil__name", "pk"))
 
 

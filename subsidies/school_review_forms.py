@@ -65,8 +65,12 @@ class EvidenceForm(RowsForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         for row in self.applications:
-            if cleaned.get(f"finding_{row.pk}") == _FINDINGS.DOUBTFUL and not cleaned.get(f"note_{row.pk}", "").strip():
+            finding, note = cleaned.get(f"finding_{row.pk}"), cleaned.get(f"note_{row.pk}", "").strip()
+            if finding == _FINDINGS.DOUBTFUL and not note:
                 self.add_error(f"note_{row.pk}", f"请写明{row.pupil.name}的申请疑在哪里。")
+            # What was written without a result would be lost.
+            if note and not finding and not (cleaned.get("rest") and self.sheets[row.pk].check is None):
+                self.add_error(f"finding_{row.pk}", f"已写了对{row.pupil.name}的说明，请选择核对结果。")
         said = {each.application.pk for each in self._said()}
         self._set_aside_changed(
             row
@@ -140,6 +144,11 @@ class SchoolReviewForm(MeetingForm):
             row["check"], row["proposed"] = self.checks.get(key), self.order.proposed[key]
             row["is_tight"] = key in self.order.tight
             yield row
+
+    @property
+    def unchecked(self) -> int:
+        """How many rows the person decides on that nobody has held against the evidence."""
+        return sum(row.pk not in self.checks and row.pk not in self.barred for row in self.applications)
 
     def _place_of(self, application: Application) -> int:
         return self.order.proposed[application.pk].rank or 0

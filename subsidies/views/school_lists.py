@@ -16,7 +16,7 @@ from accounts.access import desk
 from accounts.models import Unit
 from accounts.roles import Permission
 
-from .. import places, quota_words, recognitions, school_desk, workflow
+from .. import officer_checks, places, quota_words, recognitions, school_desk, workflow
 from .. import school_lists as verbs
 from ..forms import ApproveForm, ConfirmForm, ListForm, VerifyForm, seen_digest, sent_rows
 from ..models import Application, Round
@@ -116,7 +116,7 @@ def _decide(request: HttpRequest, pk: UUID, unit: int, at: verbs.Desk, form_clas
         "duty": at.duty,
         "form": form,
         "result": result,
-        "rows": _with_what_was_found(form.rows(), rows, at),
+        "rows": _with_what_was_found(form.rows(), round_, rows, at),
         "page": part,
         "total": sum(row.amount for row in waiting),
         "open_count": len(rows) - len(form.barred),
@@ -128,14 +128,17 @@ def _decide(request: HttpRequest, pk: UUID, unit: int, at: verbs.Desk, form_clas
 
 
 def _with_what_was_found(
-    rows: Iterable[dict[str, Any]], cases: list[Application], at: verbs.Desk
+    rows: Iterable[dict[str, Any]], round_: Round, cases: list[Application], at: verbs.Desk
 ) -> list[dict[str, Any]]:
-    """The rows of the form, each with what the school's meeting said, and where it could rank, the place it found; for
-    the county also the re-check that ended the recognition since."""
+    """The rows of the form, each with what the school's meeting said, and where it could rank, the place it found, and
+    what speaks for looking twice; for the county also the re-check that ended the recognition since."""
     heard = school_desk.decided(cases)
+    sheets = {sheet.application.pk: sheet for sheet in officer_checks.sheets(round_, cases)}
     ended = {} if at is verbs.CONFIRMATION else recognitions.ended_of(cases)
     return [
-        row | {"heard": heard.get(row["application"].pk), "ended": ended.get(row["application"].pk)} for row in rows
+        row | {"heard": heard.get(key), "ended": ended.get(key), "sheet": sheets[key]}
+        for row in rows
+        if (key := row["application"].pk)
     ]
 
 
