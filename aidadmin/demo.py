@@ -30,6 +30,7 @@ from subsidies import (
     changes,
     concerns,
     funding,
+    officer_checks,
     payments,
     payout_sheets,
     percentages,
@@ -49,6 +50,7 @@ from subsidies.models import (
     Decision,
     FundShare,
     Meeting,
+    OfficerCheck,
     PayoutSheet,
     Programme,
     QuotaPercentage,
@@ -486,6 +488,9 @@ def _meet(filed: Iterable[Application], level: str, unit: Unit, *, by: User) -> 
         members=members,
         text="学习资助政策和评议办法，逐一评议申请情况，无记名表决，结果当场宣布。",
     )
+    if level == Meeting.Level.SCHOOL:  # each held against the evidence before the committee hears it
+        looked = [officer_checks.Found(each, OfficerCheck.Finding.IN_ORDER) for each in rows]
+        officer_checks.record(rows[0].round, unit, looked, by=by)
     verdicts = [reviews.Verdict(a, Decision.Verdict.AGREE, votes_for=len(_MEMBERS), votes_against=0) for a in rows]
     return reviews.hold(round_=rows[0].round, unit=unit, level=level, minutes=minutes, verdicts=verdicts, by=by)
 

@@ -10,9 +10,9 @@ from django.urls import reverse
 
 from accounts import clock
 from accounts.models import AuditRow
-from students import circumstances
-from students.models import Category
-from subsidies import officer_checks, workflow
+from students import circumstances, confirmations
+from students.models import Category, StatusChange
+from subsidies import officer_checks, reviews, workflow
 from subsidies.models import Decision, OfficerCheck
 from subsidies.officer_checks import Found
 from subsidies.states import State, Step
@@ -218,3 +218,68 @@ def test_an_older_page_does_not_call_in_order_what_was_doubted_since(as_user, ca
     assert "这份申请又有变化，没有办理" in page.content.decode()
     assert officer_checks.newest(cases)[cases[1].pk].finding == IN_ORDER
     assert officer_checks.newest(cases)[cases[0].pk].finding == DOUBTFUL
+
+
+# --- what the later desks see of it ---------------------------------------------------------------
+
+
+def page_of(as_user, cast, round_, name: str, who) -> str:
+    return as_user(who).get(reverse(name, args=[round_.pk, cast.school_a.pk])).content.decode()
+
+
+def test_principal_and_county_see_who_was_never_looked_at_and_what_is_odd(as_user, cast, round_, cases):
+    check(cast, cases[0])
+    check(cast, cases[1], DOUBTFUL, "证明已过期")
+    casting.agree(refreshed(cases[:1] + cases[2:]), "school", cast.school_a, by=cast.officer_a)
+    verdict = reviews.Verdict(refreshed(cases)[1], Decision.Verdict.AGREE, opinion="已补新证明", votes_for=10)
+    held = {"unit": cast.school_a, "level": "school", "minutes": casting.minutes()}
+    reviews.hold(round_=round_, verdicts=[verdict], by=cast.officer_a, **held)
+    cases[0].pupil.circumstances.update(valid_to=clock.today() - dt.timedelta(days=1))
+    rows = confirmations.checklist(cast.class_a2, cast.term)
+    seen = [confirmations.Seen(cases[2].enrolment, StatusChange.Kind.TRANSFER_OUT, "国庆后去了外省")]
+    confirmations.confirm(cast.class_a2, cast.term, seen=confirmations.digest(rows), reports=seen, by=cast.teacher_a2)
+    page = page_of(as_user, cast, round_, "school_confirm", cast.principal_a)
+    assert page.count("没有逐班核对") == 1
+    assert "核对时有疑问" in page
+    assert "证明已过期" in page
+    assert "：提交后已失效" in page
+    assert "班主任反映：转出，待登记" in page
+    assert "国庆后去了外省" in page
+    workflow.advance_all(refreshed(cases), Step.CONFIRM, by=cast.principal_a)
+    casting.publish(cast, refreshed(cases))
+    casting.close(cast, refreshed(cases))
+    workflow.advance_all(refreshed(cases), Step.REPORT, by=cast.officer_a)
+    page = page_of(as_user, cast, round_, "school_verify", cast.clerk)
+    assert page.count("没有逐班核对") == 1
+    assert "提交后已失效" in page
+
+
+def test_the_later_desks_ask_the_database_no_more_for_many(as_user, cast, round_, cases):
+    casting.agree(refreshed(cases[:1]), "school", cast.school_a, by=cast.officer_a)
+    url, principal = reverse("school_confirm", args=[round_.pk, cast.school_a.pk]), as_user(cast.principal_a)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert principal.get(url).status_code == 200
+        return len(asked)
+
+    queries()
+    few = queries()
+    casting.agree(refreshed(cases[1:]), "school", cast.school_a, by=cast.officer_a)
+    assert queries() == few
+
+
+def test_the_meeting_asks_before_it_passes_over_the_look(as_user, cast, round_, cases):
+    check(cast, cases[0])
+    page = page_of(as_user, cast, round_, "school_review", cast.officer_a)
+    assert 'data-confirm="其中 2 份还没有逐班核对' in page
+    for case in cases[1:]:
+        check(cast, case)
+    assert "data-confirm" not in page_of(as_user, cast, round_, "school_review", cast.officer_a)
+
+
+def test_a_note_without_a_result_stays_on_the_page(as_user, cast, cases):
+    sent = {f"note_{cases[0].pk}": "证明看不清", f"finding_{cases[1].pk}": IN_ORDER}
+    page = as_user(cast.officer_a).post(address(cases), sent, follow=True).content.decode()
+    assert "已写了对张小明的说明，请选择核对结果。" in page
+    assert "证明看不清" in page
